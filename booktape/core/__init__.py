@@ -1,0 +1,1 @@
+"""The pure half of Booktape: records, sequence rules, batches, keys, codec, book. No I/O and no clock."""

@@ -1,0 +1,210 @@
+"""Frames in, batches out: the one path that live frames, captures and benchmarks take. No I/O and no clock."""
+
+from collections import Counter as Counts
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from msgspec import MsgspecError
+
+from booktape.core import sequence
+from booktape.core.records import BOOK_SNAPSHOTS
+from booktape.core.sequence import STALE, Checksum, Contiguous, Counter, Gap, Linked, Monotonic, Ranged, Rule
+from booktape.core.streams import Batch, Stream
+from booktape.exchanges.spec import COUNTER, Channel, Exchange, Message, NotUnderstood, Refused
+
+ANY: Final = "*"
+"""Data type and market of a gap in a connection's counter: some stream lost something, nobody knows which."""
+
+_RULES: Final[dict[str, Callable[[], Rule]]] = {
+    sequence.CONTIGUOUS: Contiguous,
+    sequence.RANGED: Ranged,
+    sequence.LINKED: Linked,
+    sequence.MONOTONIC: Monotonic,
+}
+
+
+class GapSeen(NamedTuple):
+    """A gap and the stream that it is in."""
+
+    data_type: str
+    market: str
+    first: int
+    last: int
+
+
+class Recorder:
+    """All streams that one process records of one exchange.
+
+    :param on_batch: takes each finished batch.
+    :param on_gap: is told of each gap.
+    """
+
+    def __init__(
+        self, exchange: Exchange, on_batch: Callable[[Batch], None], on_gap: Callable[[GapSeen], None]
+    ) -> None:
+        self.exchange = exchange
+        self.streams: dict[tuple[str, str], Stream] = {}
+        self.frames = 0
+        self.control = 0
+        self.not_understood: Counts[str] = Counts()
+        self.refused: Counts[str] = Counts()
+        self._on_batch = on_batch
+        self._on_gap = on_gap
+        self._checksums: dict[str, Checksum] = {}
+
+    def connection(self) -> "Connection":
+        """A new connection that feeds these streams."""
+        return Connection(self)
+
+    def stream(self, data_type: str, symbol: str) -> Stream:
+        """The stream of one data type of one of the venue's symbols; made when first asked for."""
+        found = self.streams.get((data_type, symbol))
+        if found is None:
+            channel = self.exchange.channel(data_type) if data_type != BOOK_SNAPSHOTS else None
+            continuous = channel is None or channel.rule in sequence.SPANS_CONNECTIONS
+            found = Stream(
+                data_type,
+                self.exchange.market(symbol),
+                self._on_batch,
+                self._gap,
+                self._rule(data_type, symbol),
+                spans_connections=continuous,
+            )
+            self.streams[data_type, symbol] = found
+        return found
+
+    def _rule(self, data_type: str, symbol: str) -> Rule | None:
+        channel = self._channel(data_type)
+        if channel is None:
+            return None
+        if channel.rule == sequence.CHECKSUM:
+            return self._checksum(symbol)
+        rule = _RULES.get(channel.rule)
+        return rule() if rule is not None else None
+
+    def _channel(self, data_type: str) -> Channel | None:
+        try:
+            return self.exchange.channel(data_type)
+        except KeyError:  # books that only REST gives
+            return None
+
+    def _checksum(self, symbol: str) -> Checksum:
+        if symbol not in self._checksums:
+            declared = self.exchange.book_checksum
+            if declared is None:
+                raise TypeError(f"{self.exchange.id} declares checksums but not how to compute them")
+            self._checksums[symbol] = Checksum(declared.compute, declared.depth)
+        return self._checksums[symbol]
+
+    def _gap(self, stream: Stream, gap: Gap) -> None:
+        self._on_gap(GapSeen(stream.data_type, stream.market, gap.first, gap.last))
+
+    def counter_gap(self, connection: "Connection", gap: Gap) -> None:
+        """Frames of a connection are missing: end the batches that only its counter could vouch for."""
+        for data_type, symbol in connection.heard:
+            if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
+                self.streams[data_type, symbol].close()
+        self._on_gap(GapSeen(ANY, ANY, gap.first, gap.last))
+
+    def close_past(self, time: int) -> None:
+        """End the batches of quiet streams whose minute was over at ``time`` (µs, the exchange's)."""
+        for stream in self.streams.values():
+            if stream.is_past(time):
+                stream.close()
+
+    def close(self) -> None:
+        """End every batch."""
+        for stream in self.streams.values():
+            stream.close()
+
+    def records(self) -> dict[str, dict[str, int]]:
+        """How many records went into finished batches, by data type and market."""
+        counts: dict[str, dict[str, int]] = {}
+        for stream in self.streams.values():
+            if stream.records:
+                counts.setdefault(stream.data_type, {})[stream.market] = stream.records
+        return counts
+
+    def stale(self) -> int:
+        """How many records had been seen before."""
+        return sum(stream.stale for stream in self.streams.values())
+
+    def checksums(self) -> tuple[int, int]:
+        """How many checksums were compared, and how many differed."""
+        rules = self._checksums.values()
+        return sum(rule.checked for rule in rules), sum(rule.failed for rule in rules)
+
+
+class Connection:
+    """One connection's frames. ``clock`` is the newest time that the exchange has told on it (µs), 0 before any.
+
+    ``heard`` are the streams that it carried. Records without a time of their own (Binance's best bid and ask) are cut
+    by ``clock``: the exchange's time still, and the same for all who hear the same frames.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self.clock = 0
+        self.heard: dict[tuple[str, str], Stream] = {}
+        self._recorder = recorder
+        self._parse = recorder.exchange.parse
+        self._counter = Counter()
+
+    def feed(self, frame: bytes, received: int) -> None:
+        """Take one frame. Whatever is in it, this does not raise: what is not understood is counted by its kind.
+
+        :param received: receive time in µs, higher than that of the frame before.
+        """
+        recorder = self._recorder
+        recorder.frames += 1
+        try:
+            messages = self._parse(frame, received)
+            if messages:
+                self._take(messages)
+            else:
+                recorder.control += 1
+        except Refused as error:
+            recorder.control += 1
+            recorder.refused[str(error)] += 1
+        except NotUnderstood as error:
+            recorder.not_understood[str(error)] += 1
+        except (MsgspecError, ValueError, ArithmeticError, LookupError) as error:
+            recorder.not_understood[type(error).__name__] += 1
+
+    def feed_rest(self, url: str, body: bytes, received: int, sent: int | None) -> None:
+        """Take one REST answer, as :meth:`feed` takes a frame."""
+        recorder = self._recorder
+        recorder.frames += 1
+        try:
+            messages = recorder.exchange.parse_rest(url, body, received, sent)
+        except (MsgspecError, ValueError, LookupError) as error:
+            recorder.not_understood[f"REST {type(error).__name__}"] += 1
+            return
+        recorder.control += not messages
+        self._take(messages)
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        heard = self.heard
+        carried = False
+        for data_type, symbol, time, record in messages:
+            stream = heard.get((data_type, symbol))
+            if stream is None:
+                if data_type == COUNTER:
+                    self._count(record)
+                    continue
+                stream = heard[data_type, symbol] = self._recorder.stream(data_type, symbol)
+            if time > self.clock:
+                self.clock = time
+            stream.append(record, time or self.clock)
+            carried = True
+        if not carried:
+            self._recorder.control += 1
+
+    def _count(self, number: int) -> None:
+        verdict = self._counter.advance(number)
+        if verdict is not None and verdict is not STALE:
+            self._recorder.counter_gap(self, verdict)
+
+    def disconnected(self) -> None:
+        """The connection was lost: streams whose rule cannot tell what it cost end their batches here."""
+        for stream in self.heard.values():
+            stream.disconnected()
