@@ -14,12 +14,17 @@ class BadNumber(ValueError):
 
 
 def exact(text: str) -> int:
-    """A plain decimal number, scaled by 10**20 to an integer, so that prices compare exactly. Raises BadNumber."""
+    """A plain decimal number, scaled by 10**20 to an integer, so that prices compare exactly.
+
+    Raises :class:`BadNumber`, also for more than twenty decimals.
+    """
     whole, _, fraction = text.partition(".")
     try:
-        return int(whole + fraction.ljust(_DECIMALS, "0"))
+        if text and len(fraction) <= _DECIMALS:
+            return int(whole + fraction.ljust(_DECIMALS, "0"))
     except ValueError:
-        raise BadNumber(f"{text!r} is not a plain decimal number") from None
+        pass
+    raise BadNumber(f"{text!r} is not a plain decimal number")
 
 
 def is_zero(amount: str) -> bool:

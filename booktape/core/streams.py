@@ -132,6 +132,11 @@ class Stream:
         self._first = None
         self._on_batch(batch)
 
+    @property
+    def appended(self) -> int:
+        """How many records were taken so far, those of the open batch included."""
+        return self.records + self._count
+
     def is_past(self, time: int) -> bool:
         """Whether records are held whose minute ended before ``time`` (µs, the exchange's)."""
         return self._first is not None and time >= self._end

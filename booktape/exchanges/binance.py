@@ -25,12 +25,10 @@ _MILLISECOND: Final = 1_000
 _NOTHING: Final = Raw(b"")
 
 # No endpoint tells where a symbol such as BTCSTUSDT parts except exchangeInfo; the longest known quote asset decides.
-_QUOTES: Final = tuple(
-    sorted(
-        ["USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD1", "PAX", "USDP", "USDS", "USD", "DAI", "BTC", "ETH", "BNB", "XRP", "TRX", "DOGE", "DOT", "SOL", "EUR", "GBP", "AUD", "TRY", "BRL", "RUB", "UAH", "NGN", "ZAR", "PLN", "RON", "ARS", "CZK", "MXN", "COP", "JPY", "IDRT", "BIDR", "BVND", "VAI", "IDR", "KZT"],
-        key=len,
-        reverse=True,
-    )
+_QUOTES: Final = (
+    "FDUSD", "BUSD", "TUSD", "USDC", "USDP", "USDS", "USDT", "USD1", "IDRT", "BIDR", "BVND",
+    "ARS", "AUD", "BNB", "BRL", "BTC", "COP", "CZK", "DAI", "DOT", "ETH", "EUR", "GBP", "IDR", "JPY", "KZT", "MXN",
+    "NGN", "PAX", "PLN", "RON", "RUB", "SOL", "TRX", "TRY", "UAH", "USD", "VAI", "XRP", "ZAR", "DOGE",
 )  # fmt: skip
 
 
@@ -148,10 +146,8 @@ def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]
 
 def market(symbol: str) -> str:
     """``BTCUSDT`` to ``BTC-USDT``; a symbol with no known quote asset stays what it is."""
-    for quote in _QUOTES:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return f"{symbol[: -len(quote)]}-{quote}"
-    return symbol
+    quote = max((quote for quote in _QUOTES if symbol.endswith(quote)), key=len, default=symbol)
+    return f"{symbol.removesuffix(quote)}-{quote}" if quote != symbol else symbol
 
 
 LIMITS: Final = Limits(

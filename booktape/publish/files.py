@@ -1,0 +1,105 @@
+"""Whole files by URL, of any size in bounded memory: reading, hashing, and copying to a key that stays as it is."""
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import PurePosixPath
+from tempfile import NamedTemporaryFile
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from booktape.errors import BooktapeError
+from booktape.publish.aws import Aws, explained
+from booktape.storage import Store, directory_of, open_store
+
+
+class FileChanged(BooktapeError):
+    """A file is not, or no longer, the one that was checked."""
+
+
+class Fingerprint(NamedTuple):
+    """A file's size in bytes and its SHA-256 in hex."""
+
+    bytes: int
+    sha256: str
+
+
+class S3Object(NamedTuple):
+    """An object's place in S3."""
+
+    bucket: str
+    key: str
+
+
+def stream(url: str) -> Iterator[bytes]:
+    """A file's bytes in chunks of a few MiB."""
+    parts = urlsplit(url)
+    if parts.scheme == "s3":
+        return open_store(f"s3://{parts.netloc}").stream(unquote(parts.path).lstrip("/"))
+    path = PurePosixPath(unquote(parts.path))
+    return open_store(f"file://{path.parent}").stream(path.name)
+
+
+def fingerprint(chunks: Iterator[bytes]) -> Fingerprint:
+    """The size and hash of some bytes."""
+    digest, size = sha256(), 0
+    for chunk in chunks:
+        digest.update(chunk)
+        size += len(chunk)
+    return Fingerprint(size, digest.hexdigest())
+
+
+def version(url: str, aws: Aws) -> str | None:
+    """An S3 object's ETag, by which a copy can be pinned to these bytes; None for a local file."""
+    found = s3_object(url)
+    if found is None:
+        return None
+    with explained():
+        return aws.s3.head_object(Bucket=found.bucket, Key=found.key)["ETag"]
+
+
+def s3_object(url: str) -> S3Object | None:
+    """The bucket and key of an ``s3://`` URL; None for others."""
+    parts = urlsplit(url)
+    return S3Object(parts.netloc, unquote(parts.path).lstrip("/")) if parts.scheme == "s3" else None
+
+
+def copy(url: str, pinned: str | None, target: Store, key: str, aws: Aws) -> None:
+    """Copy a file to a key of a store; a key that is taken stays as it is.
+
+    Between S3 buckets the server copies (in parts above 5 GB), and only the ``pinned`` ETag. Who calls must compare
+    the fingerprint at the key afterwards: S3 cannot make such a copy conditional on the key being free.
+    """
+    if target.exists(key):
+        return
+    source, destination = s3_object(url), s3_object(f"{target.url}/{key}")
+    if destination is None:
+        _to_directory(url, target, key)
+    elif source is None:
+        with explained():
+            aws.s3.upload_file(unquote(urlsplit(url).path), destination.bucket, destination.key)
+    else:
+        pin = {"CopySourceIfMatch": pinned} if pinned is not None else {}
+        with explained():
+            aws.s3.copy({"Bucket": source.bucket, "Key": source.key}, destination.bucket, destination.key, pin)
+
+
+def _to_directory(url: str, target: Store, key: str) -> None:
+    """Write aside, then link: a reader sees the whole file or none, and the first writer wins."""
+    directory = directory_of(target.url)
+    assert directory is not None, "only a directory has no S3 object behind its keys"
+    path = directory / key
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part") as aside:
+            for chunk in stream(url):
+                aside.write(chunk)
+            aside.flush()
+            os.fsync(aside.fileno())
+            os.chmod(aside.name, 0o644)
+            if not path.exists():
+                os.link(aside.name, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise BooktapeError(f"{path} cannot be written: {error.strerror}") from error

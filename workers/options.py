@@ -1,0 +1,38 @@
+"""What a connection worker is told to do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from booktape.errors import BooktapeError
+
+
+class BadOption(BooktapeError):
+    """An option that makes no sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """One worker's orders. ``instance`` tells identical workers of one ``system`` apart, in logs and for the spool."""
+
+    exchange: str
+    markets: tuple[str, ...]
+    storage: str
+    instance: str = "a"
+    system: str = "primary"
+    data_types: tuple[str, ...] = ()
+    spool: str = "var/spool"
+    websocket_url: str | None = None
+    redis_url: str | None = None
+
+    @property
+    def spool_url(self) -> str:
+        """Where this instance alone keeps batches while the store is away."""
+        return (Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.instance}").as_uri()
+
+
+def split_list(text: str) -> tuple[str, ...]:
+    """``a, b`` to its parts. Raises :class:`BadOption` when nothing is named."""
+    parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not parts:
+        raise BadOption(f"{text!r} names nothing; expected a list such as BTC-USDT,ETH-USDT")
+    return parts

@@ -1,0 +1,47 @@
+"""Streams that have gone quiet, each by its own limit. Pure."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+_LONGEST_FACTOR: Final = 64
+
+
+class Heard(NamedTuple):
+    """How many records a stream has had, and after how many seconds of silence it is suspicious."""
+
+    records: int
+    quiet: int
+
+
+@dataclass
+class _State:
+    records: int
+    since: float
+    factor: int = 1
+
+
+class Silence:
+    """Says of each stream, once per silence, that it has been quiet for too long.
+
+    A stream that stays quiet after its connection was made anew is likely a quiet market: its limit doubles each time,
+    up to 64 times, until it delivers again. So a dead stream is mended fast and a quiet one costs ever less.
+    """
+
+    def __init__(self) -> None:
+        self._states: dict[Hashable, _State] = {}
+
+    def check(self, now: float, streams: Mapping[Hashable, Heard]) -> list[Hashable]:
+        """The streams that have just become silent. ``now`` in seconds of a clock that never goes back."""
+        return [stream for stream, heard in streams.items() if self._is_silent(now, stream, heard)]
+
+    def _is_silent(self, now: float, stream: Hashable, heard: Heard) -> bool:
+        state = self._states.get(stream)
+        if state is None or heard.records != state.records:
+            self._states[stream] = _State(heard.records, now)
+            return False
+        if now - state.since < heard.quiet * state.factor:
+            return False
+        state.since = now
+        state.factor = min(state.factor * 2, _LONGEST_FACTOR)
+        return True

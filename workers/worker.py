@@ -1,0 +1,202 @@
+"""One connection worker: it wires sockets, recorder and uploader together and tells what happens."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+import structlog
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND
+from booktape.errors import BooktapeError
+from booktape.exchanges.spec import Exchange, Subscription
+from booktape.feed.link import Link, Patience
+from booktape.feed.plan import plan
+from booktape.feed.uploader import Uploader, Uploads
+from booktape.recorder import ANY, GapSeen, Recorder
+from booktape.storage import open_store
+from config import metrics
+from workers.options import Options
+from workers.silence import Heard, Silence
+from workers.snapshot_requests import SnapshotRequests
+
+GRACE: Final = 10 * SECOND
+"""How far the exchange's time must be past a minute before a quiet stream's batch of that minute is closed."""
+
+_RESYNC_SECONDS: Final = 10.0
+_METRICS_SECONDS: Final = 60.0
+
+
+class Worker:
+    """Records some markets of one exchange until it is told to stop."""
+
+    def __init__(self, options: Options, exchange: Exchange, patience: Patience) -> None:
+        self.exchange = exchange
+        self.log = structlog.get_logger().bind(exchange=exchange.id, system=options.system, instance=options.instance)
+        self.uploader = Uploader(
+            open_store(options.storage), open_store(options.spool_url), exchange.id, self._upload_failed
+        )
+        self.recorder = Recorder(exchange, self.uploader.submit, self._gap)
+        url = options.websocket_url or exchange.websocket_url
+        self.links = [
+            Link(exchange, url, subscriptions, self.recorder, self, number=number, patience=patience)
+            for number, subscriptions in enumerate(plan(exchange, options.markets, options.data_types))
+        ]
+        self.requests = SnapshotRequests(exchange, options.redis_url) if exchange.rest else None
+        self._dimensions = {"Exchange": exchange.id, "System": options.system, "Instance": options.instance}
+        self._silence = Silence()
+        self._counts: Counter[str] = Counter(SequenceGaps=0, Disconnects=0, SilentStreams=0)
+        self._flushed = Uploads()
+        self._told: Counter[str] = Counter()
+        self._resynced: dict[Subscription, float] = {}
+
+    async def run(self) -> None:
+        """Record until SIGTERM or SIGINT; then flush everything that is held."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        duties = [asyncio.ensure_future(duty) for duty in (*(link.run() for link in self.links), *self._routines())]
+        stopped = asyncio.ensure_future(stop.wait())
+        self.log.info("started", markets=len({s.symbol for link in self.links for s in link.subscriptions}))
+        try:
+            done, _ = await asyncio.wait([stopped, *duties], return_when=asyncio.FIRST_COMPLETED)
+            for duty in done:
+                duty.result()
+        finally:
+            for duty in (stopped, *duties):
+                duty.cancel()
+            await asyncio.gather(stopped, *duties, return_exceptions=True)
+            await self._flush_all()
+
+    async def _flush_all(self) -> None:
+        self.recorder.close()
+        left = await asyncio.to_thread(self.uploader.close)
+        self._tell_flushed()
+        self._emit()
+        self.log.info("stopped", left_in_spool=left, records=sum(s.appended for s in self.recorder.streams.values()))
+
+    def _routines(self) -> Iterator[Awaitable[None]]:
+        yield _every(1.0, self._each_second)
+        yield _every(2.0, self._drain)
+        yield _every(5.0, self._look_for_silence)
+        yield _every(_METRICS_SECONDS, self._emit_later)
+        if self.requests is not None:
+            yield _every(1.0, self.requests.send_waiting)
+
+    async def _each_second(self) -> None:
+        self.recorder.close_past(max(link.connection.clock for link in self.links) - GRACE)
+        self._tell_flushed()
+        self._tell_new("refused", self.recorder.refused)
+        self._tell_new("not_understood", self.recorder.not_understood)
+
+    async def _drain(self) -> None:
+        moved = await asyncio.to_thread(self.uploader.drain)
+        if moved:
+            self.log.info("drained", objects=moved)
+
+    async def _look_for_silence(self) -> None:
+        owners = {stream: link for link in self.links for stream in self._streams(link)}
+        for stream in self._silence.check(time.monotonic(), {stream: self._heard(*stream) for stream in owners}):
+            data_type, symbol = stream
+            self._counts["SilentStreams"] += 1
+            self.log.warning("silent", data_type=data_type, market=self.exchange.market(symbol))
+            if (held := self.recorder.streams.get((data_type, symbol))) is not None:
+                held.close()
+            owners[stream].reconnect(f"{data_type} of {symbol} is silent")
+
+    def _streams(self, link: Link) -> Iterator[tuple[str, str]]:
+        channels = {channel.name: channel for channel in self.exchange.channels}
+        for channel, symbol in link.subscriptions:
+            for data_type in channels[channel].data_types:
+                if data_type != BOOK_SNAPSHOTS:
+                    yield data_type, symbol
+
+    def _heard(self, data_type: str, symbol: str) -> Heard:
+        stream = self.recorder.streams.get((data_type, symbol))
+        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).quiet)
+
+    # What links, recorder and uploader tell
+
+    def connected(self, link: Link) -> None:
+        """A link is up: books that only REST can begin need a snapshot now."""
+        self.log.info("connected", connection=link.number, url=link.url, streams=len(link.subscriptions))
+        if self.requests is not None:
+            book = self.exchange.channel(BOOK_UPDATES).name
+            for channel, symbol in link.subscriptions:
+                if channel == book:
+                    self.requests.want(self.exchange.market(symbol))
+
+    def disconnected(self, link: Link, reason: str, pause: float) -> None:
+        """A link is down; it comes back by itself."""
+        self._counts["Disconnects"] += 1
+        self.log.warning("disconnected", connection=link.number, reason=reason, again_in_seconds=round(pause, 2))
+
+    def _gap(self, gap: GapSeen) -> None:
+        self._counts["SequenceGaps"] += 1
+        self.log.warning("gap", data_type=gap.data_type, market=gap.market, first=gap.first, last=gap.last)
+        if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
+            self._resync(gap.market)
+
+    def _resync(self, market: str) -> None:
+        """Get a fresh snapshot of one market's book, or of all whose loss only the connection's counter can show."""
+        if self.requests is not None:
+            self.requests.want(market)
+            return
+        book = self.exchange.channel(BOOK_UPDATES)
+        for link in self.links:
+            for subscription in link.subscriptions:
+                ours = market == ANY or self.exchange.market(subscription.symbol) == market
+                if subscription.channel == book.name and ours:
+                    self._resubscribe(link, subscription)
+
+    def _resubscribe(self, link: Link, subscription: Subscription) -> None:
+        now = time.monotonic()
+        if now - self._resynced.get(subscription, -_RESYNC_SECONDS) >= _RESYNC_SECONDS:
+            self._resynced[subscription] = now
+            link.resubscribe(subscription)
+
+    def _upload_failed(self, key: str, error: BooktapeError) -> None:
+        self.log.error("store_refused", key=key, error=str(error))
+
+    def _tell_flushed(self) -> None:
+        now, before = self.uploader.uploads, self._flushed
+        if now != before:
+            self._flushed = now
+            changes = {name: getattr(now, name) - getattr(before, name) for name in Uploads.__dataclass_fields__}
+            self.log.info("flushed", waiting=self.uploader.waiting, **changes)
+
+    def _tell_new(self, event: str, counts: Counter[str]) -> None:
+        for what, count in counts.items():
+            if count > self._told[event + what]:
+                self.log.error(event, what=what, count=count - self._told[event + what])
+                self._told[event + what] = count
+
+    async def _emit_later(self) -> None:
+        self._emit()
+
+    def _emit(self) -> None:
+        """Totals since the start, zeros included; the absence of this line is an alarm of its own."""
+        uploads = self.uploader.uploads
+        metrics.emit(
+            self._dimensions,
+            {
+                **self._counts,
+                "Frames": self.recorder.frames,
+                "Records": sum(stream.appended for stream in self.recorder.streams.values()),
+                "StaleRecords": self.recorder.stale(),
+                "FramesNotUnderstood": self.recorder.not_understood.total(),
+                "Objects": uploads.objects,
+                "Collisions": uploads.collisions,
+                "Spooled": uploads.spooled,
+                "Dropped": uploads.dropped,
+            },
+        )
+
+
+async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        await do()
