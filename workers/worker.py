@@ -8,9 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 import structlog
+import uvloop
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND
 from booktape.errors import BooktapeError
+from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, Subscription
 from booktape.feed.link import Link, Patience
 from booktape.feed.plan import plan
@@ -32,20 +34,20 @@ _METRICS_SECONDS: Final = 60.0
 class Worker:
     """Records some markets of one exchange until it is told to stop."""
 
-    def __init__(self, options: Options, exchange: Exchange, patience: Patience) -> None:
-        self.exchange = exchange
-        self.log = structlog.get_logger().bind(exchange=exchange.id, system=options.system, instance=options.instance)
+    def __init__(self, options: Options, venue: Exchange, patience: Patience) -> None:
+        self.exchange = venue
+        self.log = structlog.get_logger().bind(exchange=venue.id, system=options.system, instance=options.instance)
         self.uploader = Uploader(
-            open_store(options.storage), open_store(options.spool_url), exchange.id, self._upload_failed
+            open_store(options.storage), open_store(options.spool_url), venue.id, self._upload_failed
         )
-        self.recorder = Recorder(exchange, self.uploader.submit, self._gap)
-        url = options.websocket_url or exchange.websocket_url
+        self.recorder = Recorder(venue, self.uploader.submit, self._gap)
+        url = options.websocket_url or venue.websocket_url
         self.links = [
-            Link(exchange, url, subscriptions, self.recorder, self, number=number, patience=patience)
-            for number, subscriptions in enumerate(plan(exchange, options.markets, options.data_types))
+            Link(venue, url, subscriptions, self.recorder, self, number=number, patience=patience)
+            for number, subscriptions in enumerate(plan(venue, options.markets, options.data_types))
         ]
-        self.requests = SnapshotRequests(exchange, options.redis_url) if exchange.rest else None
-        self._dimensions = {"Exchange": exchange.id, "System": options.system, "Instance": options.instance}
+        self.requests = SnapshotRequests(venue, options.redis_url) if venue.rest else None
+        self._dimensions = {"Exchange": venue.id, "System": options.system, "Instance": options.instance}
         self._silence = Silence()
         self._counts: Counter[str] = Counter(SequenceGaps=0, Disconnects=0, SilentStreams=0)
         self._flushed = Uploads()
@@ -194,6 +196,13 @@ class Worker:
                 "Dropped": uploads.dropped,
             },
         )
+
+
+def record_markets(options: Options, patience: Patience | None = None) -> None:
+    """Record until SIGTERM or SIGINT. Orders that make no sense raise a BooktapeError at once."""
+    worker = Worker(options, exchange(options.exchange), patience or Patience())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(worker.run())
 
 
 async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:

@@ -1,0 +1,1 @@
+"""The ``booktape`` command: thin commands over the library, the workers and the tasks."""

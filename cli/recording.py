@@ -1,0 +1,64 @@
+"""``booktape ingest``: recorded frames in, objects out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from config.settings import load_settings
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from booktape.exchanges import exchange as find_exchange
+from booktape.feed.captures import Summary
+from booktape.feed.captures import ingest as ingest_capture
+from booktape.storage import open_store
+from cli.terminal import AsJson, out, print_json
+from config.console import err
+
+ExchangeId = Annotated[str, typer.Option("--exchange", help="Its id; `booktape exchanges` lists them.")]
+StorageUrl = Annotated[
+    str | None,
+    typer.Option("--storage", help="file:///directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
+]
+
+
+def ingest(
+    file: Annotated[Path, typer.Argument(help="A capture: gzipped JSON lines, one frame each.")],
+    exchange: ExchangeId,
+    storage: StorageUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take recorded frames through the very code that live frames take, and say what became of them.
+
+    Ingesting a file twice writes nothing new.
+
+    Example: booktape ingest capture.jsonl.gz --exchange binance --storage file:///tmp/tape
+    """
+    venue = find_exchange(exchange)
+    store = open_store(storage or load_settings().storage)
+    columns = (SpinnerColumn(), TextColumn("{task.fields[frames]:,} frames of {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=as_json) as progress:
+        task = progress.add_task(file.name, total=None, frames=0)
+        summary = ingest_capture(file, venue, store, lambda frames: progress.update(task, frames=frames))
+    if as_json:
+        print_json(summary.to_json())
+    else:
+        _print_summary(summary, store.url)
+
+
+def _print_summary(summary: Summary, url: str) -> None:
+    checked, failed = summary.checksums
+    out.print(
+        f"{summary.frames:,} frames ({summary.control:,} without a record), "
+        f"{summary.objects:,} objects ({summary.created:,} new) in {url}"
+    )
+    table = Table("data type", "market", "records")
+    for data_type, markets in sorted(summary.records.items()):
+        for market, count in sorted(markets.items()):
+            table.add_row(data_type, market, f"{count:,}")
+    out.print(table)
+    out.print(f"stale {summary.stale:,}; checksums {checked:,}, wrong {failed:,}; gaps {len(summary.gaps):,}")
+    for gap in summary.gaps:
+        out.print(f"  gap in {gap.data_type} of {gap.market}: {gap.first} to {gap.last}")
+    for kind, count in {**summary.not_understood, **summary.refused}.items():
+        out.print(f"  [yellow]not understood: {kind}: {count:,}[/]")

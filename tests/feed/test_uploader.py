@@ -1,0 +1,139 @@
+"""The uploader: what it takes is in the store or in the spool, whatever the store does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from booktape.core.records import TRADES
+from booktape.core.streams import Batch, key_of
+from booktape.errors import BooktapeError
+from booktape.feed.uploader import Uploader, Uploads
+from booktape.storage import StorageUnavailable, Store, open_store
+
+LINE = b'{"id":%d,"timestamp":1,"side":"buy","price":"1","amount":"1","local_timestamp":2}\n'
+
+
+def batch(number: int) -> Batch:
+    return Batch(TRADES, "BTC-USDT", 0, number, number, 1, LINE % number)
+
+
+class FlakyStore:
+    """A store in front of another one that can be told to refuse, or to take its time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.away = False
+
+    def create(self, key: str, content: bytes) -> bool:
+        if self.away:
+            raise StorageUnavailable("away")
+        return self.store.create(key, content)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store((tmp_path / "store").as_uri())
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Store:
+    return open_store((tmp_path / "spool").as_uri())
+
+
+@pytest.fixture
+def errors() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def flaky(store: Store) -> FlakyStore:
+    return FlakyStore(store)
+
+
+@pytest.fixture
+def uploader(flaky: FlakyStore, spool: Store, errors: list[str]) -> Iterator[Uploader]:
+    def on_error(key: str, error: BooktapeError) -> None:
+        errors.append(str(error))
+
+    made = Uploader(flaky, spool, "binance", on_error, most_waiting=8, retry_seconds=0)  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+def keys(store: Store) -> set[str]:
+    return {item.key for item in store.objects("")}
+
+
+def wanted(*numbers: int) -> set[str]:
+    return {str(key_of(batch(number), "binance")) for number in numbers}
+
+
+def test_batches_become_objects(uploader: Uploader, store: Store) -> None:
+    for number in (1, 2, 3):
+        uploader.submit(batch(number))
+    assert uploader.close() == 0
+    assert keys(store) == wanted(1, 2, 3)
+    assert (uploader.uploads.objects, uploader.uploads.collisions) == (3, 0)
+
+
+def test_what_another_instance_wrote_is_a_collision_and_stays_as_it_is(uploader: Uploader, store: Store) -> None:
+    (key,) = wanted(1)
+    store.create(key, b"the other instance's bytes")
+    uploader.submit(batch(1))
+    uploader.close()
+    assert store.read(key) == b"the other instance's bytes"
+    assert uploader.uploads == Uploads(collisions=1)
+
+
+def test_while_the_store_is_away_batches_wait_on_disk_and_then_move(
+    uploader: Uploader, flaky: FlakyStore, store: Store, spool: Store, errors: list[str]
+) -> None:
+    flaky.away = True
+    for number in range(20):
+        uploader.submit(batch(number))
+    uploader._threads.shutdown(wait=True)
+    assert keys(store) == set()
+    assert keys(spool) == wanted(*range(20))
+    assert uploader.uploads.spooled == 20
+    assert "away" in errors
+    assert uploader.drain() == 0
+    flaky.away = False
+    assert uploader.drain() == 20
+    assert (keys(store), keys(spool)) == (wanted(*range(20)), set())
+
+
+def test_what_an_earlier_life_of_the_worker_left_in_the_spool_is_moved_too(
+    uploader: Uploader, store: Store, spool: Store
+) -> None:
+    spool.create(next(iter(wanted(9))), b"from before")
+    assert uploader.drain() == 1
+    assert keys(store) == wanted(9)
+
+
+def test_a_store_that_is_away_at_the_end_leaves_the_batches_in_the_spool(
+    uploader: Uploader, flaky: FlakyStore, spool: Store
+) -> None:
+    flaky.away = True
+    uploader.submit(batch(1))
+    assert uploader.close() == 1
+    assert keys(spool) == wanted(1)
+
+
+def test_when_not_even_the_disk_takes_a_batch_the_loss_is_counted_and_told(
+    flaky: FlakyStore, store: Store, errors: list[str]
+) -> None:
+    def on_error(key: str, error: BooktapeError) -> None:
+        errors.append(str(error))
+
+    class FullDisk(FlakyStore):
+        def objects(self, prefix: str) -> Iterator[object]:
+            return iter(())
+
+    full = FullDisk(store)
+    full.away = flaky.away = True
+    uploader = Uploader(flaky, full, "binance", on_error)  # type: ignore[arg-type]
+    uploader.submit(batch(1))
+    uploader.close()
+    assert uploader.uploads == Uploads(dropped=1)
+    assert errors == ["away", "away"]

@@ -1,0 +1,47 @@
+"""The worker's command line: ``booktape record`` and, for containers and supervisors, ``python -m workers``."""
+
+from typing import Annotated
+
+import typer
+from config.logging import configure_logging
+from config.settings import load_settings
+
+from workers.options import Options, split_list
+from workers.worker import record_markets
+
+
+def record(
+    exchange: Annotated[str, typer.Option("--exchange", help="Its id; `booktape exchanges` lists them.")],
+    markets: Annotated[str, typer.Option(help="A list such as BTC-USDT,ETH-USDT.")],
+    storage: Annotated[
+        str | None,
+        typer.Option(help="file:///directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
+    ] = None,
+    instance: Annotated[str, typer.Option(help="Tells identical workers apart.")] = "a",
+    system: Annotated[str, typer.Option(help="primary or replica, each with a storage of its own.")] = "primary",
+    data_types: Annotated[str | None, typer.Option(help="A list; default: all that the exchange has.")] = None,
+    spool: Annotated[str, typer.Option(help="Directory where batches wait while the store is away.")] = "var/spool",
+    websocket_url: Annotated[str | None, typer.Option(help="Another address than the exchange's own.")] = None,
+) -> None:
+    """Record markets of one exchange until Ctrl-C or SIGTERM; then flush what is held.
+
+    Run it twice with the same markets and storage and another --instance: both write the same keys, so the second copy
+    of each batch is a no-op, and either may be killed at any time. Log lines are JSON, on standard output.
+
+    Example: booktape record --exchange kraken --markets BTC-USD,ETH-USD --storage file:///tmp/tape
+    """
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    record_markets(
+        Options(
+            exchange=exchange,
+            markets=split_list(markets),
+            storage=storage or settings.storage,
+            instance=instance,
+            system=system,
+            data_types=split_list(data_types) if data_types else (),
+            spool=spool,
+            websocket_url=websocket_url,
+            redis_url=settings.redis_url,
+        )
+    )
