@@ -52,6 +52,7 @@ class Worker:
         self._counts: Counter[str] = Counter(SequenceGaps=0, Disconnects=0, SilentStreams=0)
         self._flushed = Uploads()
         self._told: Counter[str] = Counter()
+        self._emitted: dict[str, int] = {}
         self._resynced: dict[Subscription, float] = {}
 
     async def run(self) -> None:
@@ -180,22 +181,21 @@ class Worker:
         self._emit()
 
     def _emit(self) -> None:
-        """Totals since the start, zeros included; the absence of this line is an alarm of its own."""
+        """What happened since the last time, zeros included; the absence of this line is an alarm of its own."""
         uploads = self.uploader.uploads
-        metrics.emit(
-            self._dimensions,
-            {
-                **self._counts,
-                "Frames": self.recorder.frames,
-                "Records": sum(stream.appended for stream in self.recorder.streams.values()),
-                "StaleRecords": self.recorder.stale(),
-                "FramesNotUnderstood": self.recorder.not_understood.total(),
-                "Objects": uploads.objects,
-                "Collisions": uploads.collisions,
-                "Spooled": uploads.spooled,
-                "Dropped": uploads.dropped,
-            },
-        )
+        totals = {
+            **self._counts,
+            "Frames": self.recorder.frames,
+            "Records": sum(stream.appended for stream in self.recorder.streams.values()),
+            "StaleRecords": self.recorder.stale(),
+            "FramesNotUnderstood": self.recorder.not_understood.total(),
+            "Objects": uploads.objects,
+            "Collisions": uploads.collisions,
+            "Spooled": uploads.spooled,
+            "Dropped": uploads.dropped,
+        }
+        metrics.emit(self._dimensions, {name: total - self._emitted.get(name, 0) for name, total in totals.items()})
+        self._emitted = totals
 
 
 def record_markets(options: Options, patience: Patience | None = None) -> None:

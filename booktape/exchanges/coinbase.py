@@ -6,7 +6,7 @@ Sequence Numbers.
 - ``sequence_num`` is one counter over the whole connection, control frames included: a hole in it says that *some*
   stream lost something. Trades are also numbered per market, so they show their own loss.
 - Every channel begins with a snapshot: that of ``market_trades`` holds the last trades, newest first.
-- A trade's ``side`` is the maker's, so the taker's is the other one.
+- A trade's ``side`` is the maker's, so the taker's is the other one (real recordings show it: sells at the best ask).
 - A level2 event's engine time is the newest ``event_time`` of its levels.
 """
 

@@ -3,7 +3,7 @@
 Source: "Kraken API Center": Spot WebSocket v2 (``trade``, ``book``, ``instrument``) and the guide "Book checksum
 (WebSocket v2)".
 
-- Trades are numbered by one per market; a subscription begins with the last fifty.
+- Trades are numbered by one per market; a subscription begins with the last fifty, if asked to.
 - Book messages have no ids, only a CRC32 over the ten best levels of each side after the message. Books are cut to the
   subscribed depth, and levels that fall out are not announced.
 - Prices and quantities are JSON numbers with their full precision. The checksum needs every digit, and so do the
@@ -148,7 +148,7 @@ def _params(channel: str, symbols: list[str]) -> dict[str, object]:
     if channel == "instrument":
         return {"channel": channel}
     depth = {"depth": DEPTH} if channel == "book" else {}
-    return {"channel": channel, "symbol": symbols, **depth}
+    return {"channel": channel, "symbol": symbols, "snapshot": True, **depth}
 
 
 LIMITS: Final = Limits(streams_per_connection=400, messages_per_second=5, subscriptions_per_message=100)
