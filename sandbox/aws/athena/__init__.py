@@ -1,0 +1,1 @@
+"""Amazon Athena: real SQL over the sandbox's S3, run by DuckDB."""
