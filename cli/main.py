@@ -2,7 +2,8 @@
 
 import typer
 
-from cli import recording, showing
+from cli import publishing, recording, showing
+from cli.demo import demo
 from config import console
 from workers.command import record
 
@@ -11,8 +12,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (record, recording.ingest, showing.exchanges):
+for command in (demo, record, recording.ingest, publishing.nightly, publishing.republish, showing.exchanges):
     app.command()(command)
+app.command("status")(publishing.show_status)
+app.add_typer(publishing.athena, name="athena")
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, TypeVar
 
 _LONGEST_FACTOR: Final = 64
+
+
+StreamT = TypeVar("StreamT", bound=Hashable)
 
 
 class Heard(NamedTuple):
@@ -21,7 +24,7 @@ class _State:
     factor: int = 1
 
 
-class Silence:
+class Silence(Generic[StreamT]):
     """Says of each stream, once per silence, that it has been quiet for too long.
 
     A stream that stays quiet after its connection was made anew is likely a quiet market: its limit doubles each time,
@@ -29,13 +32,13 @@ class Silence:
     """
 
     def __init__(self) -> None:
-        self._states: dict[Hashable, _State] = {}
+        self._states: dict[StreamT, _State] = {}
 
-    def check(self, now: float, streams: Mapping[Hashable, Heard]) -> list[Hashable]:
+    def check(self, now: float, streams: Mapping[StreamT, Heard]) -> list[StreamT]:
         """The streams that have just become silent. ``now`` in seconds of a clock that never goes back."""
         return [stream for stream, heard in streams.items() if self._is_silent(now, stream, heard)]
 
-    def _is_silent(self, now: float, stream: Hashable, heard: Heard) -> bool:
+    def _is_silent(self, now: float, stream: StreamT, heard: Heard) -> bool:
         state = self._states.get(stream)
         if state is None or heard.records != state.records:
             self._states[stream] = _State(heard.records, now)

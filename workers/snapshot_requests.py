@@ -1,12 +1,14 @@
 """Asks the snapshot workers, through Redis, for the REST book of a market."""
 
 import asyncio
+from typing import Any
 
 import structlog
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from booktape.exchanges.spec import Exchange
+from config.celery import snapshot_queue
 
 TASK = "tasks.snapshots.fetch"
 
@@ -21,7 +23,7 @@ class SnapshotRequests:
         self._exchange = exchange
         self._log = structlog.get_logger().bind(exchange=exchange.id)
         self._waiting: dict[str, None] = {}
-        self._app = None if redis_url is None else _sender(redis_url)
+        self._app: Any = None if redis_url is None else _sender(redis_url)
         self._away = False
 
     def want(self, market: str) -> None:
@@ -40,7 +42,7 @@ class SnapshotRequests:
                 self._app.send_task(
                     TASK,
                     args=[self._exchange.id, market],
-                    queue=f"snapshots.{self._exchange.id}",
+                    queue=snapshot_queue(self._exchange.id),
                     retry=False,
                     ignore_result=True,
                 )

@@ -48,7 +48,7 @@ class Worker:
         ]
         self.requests = SnapshotRequests(venue, options.redis_url) if venue.rest else None
         self._dimensions = {"Exchange": venue.id, "System": options.system, "Instance": options.instance}
-        self._silence = Silence()
+        self._silence: Silence[tuple[str, str]] = Silence()
         self._counts: Counter[str] = Counter(SequenceGaps=0, Disconnects=0, SilentStreams=0)
         self._flushed = Uploads()
         self._told: Counter[str] = Counter()

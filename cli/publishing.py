@@ -1,0 +1,222 @@
+"""``booktape nightly``, ``republish``, ``status`` and ``athena init``: what becomes of a day once it is recorded."""
+
+import uuid
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+from kombu.exceptions import OperationalError
+from rich.table import Table
+
+from booktape.core.records import SECOND
+from booktape.errors import BooktapeError
+from booktape.exchanges import exchanges
+from booktape.merge import init_athena
+from booktape.publish import manifest
+from booktape.publish.chain import past_day, run_chain, yesterday
+from booktape.publish.context import Context
+from booktape.publish.errors import Held
+from booktape.publish.results import Check, Rename
+from booktape.publish.sources import Run
+from booktape.publish.status import Status, status, statuses
+from booktape.storage import open_store
+from cli.terminal import AsJson, out, print_json
+from config.console import err
+from config.context import open_context
+from config.settings import Settings, load_settings
+from config.sources import load_sources
+
+athena = typer.Typer(help="Amazon Athena, where one machine is too small to merge.", no_args_is_help=True)
+
+Day = Annotated[str | None, typer.Option("--day", help="A day that is over, as 2019-10-25. Default: yesterday, UTC.")]
+OneSource = Annotated[str | None, typer.Option("--source", help="One data source, as binance-trades. Default: all.")]
+Storage = Annotated[str | None, typer.Option("--storage", help="Instead of BOOKTAPE_STORAGE: the recordings.")]
+Replica = Annotated[str | None, typer.Option("--replica", help="Instead of BOOKTAPE_REPLICA: the second system's.")]
+
+
+class RunsFailed(BooktapeError):
+    """Some runs were held or failed."""
+
+
+class RedisAway(BooktapeError):
+    """Nothing can be enqueued."""
+
+
+def nightly(
+    day: Day = None,
+    source: OneSource = None,
+    storage: Storage = None,
+    replica: Replica = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a day now, in this process: merge, check, rename and, where a data set is configured, AWS.
+
+    The same steps that the Celery workers do at 00:20 UTC, without Redis. What is done already is not done again.
+
+    Example: booktape nightly --day 2019-10-25 --source binance-trades
+    """
+    settings = _settings(storage, replica)
+    context = open_context(settings)
+    chosen = past_day(day) if day is not None else yesterday()
+    names = [context.source(source).name] if source is not None else sorted(context.sources)
+    request = f"booktape nightly {uuid.uuid4()}"
+    runs = [manifest.claim(context.store, name, chosen, "nightly", request) for name in names]
+    _run_all(context, settings, runs, as_json=as_json)
+
+
+def republish(
+    source: Annotated[str, typer.Argument(help="A data source, as binance-trades.")],
+    day: Annotated[str, typer.Argument(help="A day that is over, as 2019-10-25.")],
+    now: Annotated[bool, typer.Option("--now", help="Do it in this process instead of enqueueing it.")] = False,
+    storage: Storage = None,
+    replica: Replica = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a day once more, as a revision of its own, and record what changed (old and new hash).
+
+    The task goes to the queue of the nightly workers; `booktape status` tells how it stands.
+
+    Example: booktape republish binance-trades 2019-10-25
+    """
+    settings = _settings(storage, replica)
+    chosen = past_day(day)
+    if now:
+        context = open_context(settings)
+        name = context.source(source).name
+        request = f"booktape republish {uuid.uuid4()}"
+        _run_all(
+            context, settings, [manifest.claim(context.store, name, chosen, "republish", request)], as_json=as_json
+        )
+        return
+    _known_source(settings, source)
+    task = _enqueue(settings, source, chosen)
+    if as_json:
+        print_json({"task": task, "source": source, "day": str(chosen)})
+    else:
+        out.print(f"enqueued as task {task}; `booktape status --source {source}` tells how it stands")
+
+
+def show_status(
+    source: OneSource = None,
+    day: Annotated[str | None, typer.Option("--day", help="Only this day, as 2019-10-25.")] = None,
+    storage: Storage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how the runs of the data sources stand, from their manifests in storage."""
+    settings = _settings(storage, None)
+    store = open_store(settings.storage)
+    chosen = past_day(day) if day is not None else None
+    names = [_known_source(settings, source)] if source is not None else sorted(load_sources(settings.sources))
+    found = [
+        state for name in names for state in statuses(store, name, since=chosen) if chosen in (None, state.run.day)
+    ]
+    if as_json:
+        print_json([_told(state) for state in found])
+    elif found:
+        out.print(_table(found))
+    else:
+        out.print(f"no runs in {store.url} yet; `booktape nightly --day …` makes one")
+
+
+@athena.command("init")
+def athena_init() -> None:
+    """Make the database and the tables, with partition projection, over both systems' buckets. Safe to repeat."""
+    settings = load_settings()
+    init_athena(
+        primary=settings.storage,
+        replica=settings.replica,
+        results=settings.results_url,
+        exchanges=sorted(exchanges()),
+        database=settings.athena_database,
+        workgroup=settings.athena_workgroup,
+    )
+    out.print(f"the tables of database {settings.athena_database} are there")
+
+
+def _settings(storage: str | None, replica: str | None) -> Settings:
+    changes = {name: url for name, url in (("storage", storage), ("replica", replica)) if url is not None}
+    return load_settings().model_copy(update=changes)
+
+
+def _known_source(settings: Settings, name: str) -> str:
+    return open_context(settings).source(name).name
+
+
+def _run_all(context: Context, settings: Settings, runs: list[Run], *, as_json: bool) -> None:
+    """Run the chains one after the other; all of them, even where one fails."""
+    stopped = []
+    for run in runs:
+        try:
+            with err.status(f"{run}: starting") as line:
+                run_chain(
+                    context,
+                    run.source,
+                    run.day,
+                    run.number,
+                    patience=settings.patience,
+                    on_step=lambda step, result, run=run, line=line: line.update(f"{run}: {step} done"),  # type: ignore[misc]  # bound at once
+                    on_wait=lambda step, error, run=run, line=line: line.update(f"{run}: {step}: {error}"),  # type: ignore[misc]  # bound at once
+                )
+        except Held as error:
+            stopped.append(f"{run} is held: {error}")
+        except BooktapeError as error:
+            stopped.append(f"{run} failed: {error}")
+        if not as_json:
+            _tell(context, run)
+    if as_json:
+        print_json([_told(status(context.store, run)) for run in runs])
+    if stopped:
+        raise RunsFailed("; ".join(stopped))
+
+
+def _tell(context: Context, run: Run) -> None:
+    checked = manifest.result(context.store, run, Check)
+    renamed = manifest.result(context.store, run, Rename)
+    state = status(context.store, run)
+    out.print(f"{run}: {state.state}: {state.detail}", highlight=False, soft_wrap=True)
+    if checked is not None and renamed is not None:
+        changed = {True: ", differs from the run before", False: ", the same as the run before", None: ""}
+        out.print(f"  {checked.rows:,} rows, sha256 {checked.sha256}{changed[checked.differs]}", highlight=False)
+        out.print(f"  {renamed.url}", highlight=False, soft_wrap=True)
+
+
+def _told(state: Status) -> dict[str, object]:
+    return {
+        "source": state.run.source,
+        "day": str(state.run.day),
+        "run": state.run.number,
+        "reason": state.reason,
+        "state": state.state,
+        "detail": state.detail,
+        "steps": state.steps,
+        "at": state.at,
+    }
+
+
+def _table(found: Iterable[Status]) -> Table:
+    table = Table("data source", "day", "run", "reason", "state", "last step", "at (UTC)", "detail")
+    for state in found:
+        at = datetime.fromtimestamp(state.at // SECOND, UTC)
+        table.add_row(
+            state.run.source,
+            str(state.run.day),
+            str(state.run.number),
+            state.reason,
+            state.state,
+            state.step or "",
+            f"{at:%m-%d %H:%M:%S}",
+            state.detail,
+        )
+    return table
+
+
+def _enqueue(settings: Settings, source: str, day: date) -> str:
+    from tasks import app  # here, since it reads the whole configuration
+
+    try:
+        return str(app.send_task("tasks.nightly.republish", args=[source, str(day)], retry=False).id)
+    except OperationalError as error:
+        raise RedisAway(
+            f"Redis at {settings.redis_url} is not reachable ({error}); start it, set REDIS_URL, or use --now"
+        ) from error

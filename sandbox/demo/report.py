@@ -1,0 +1,150 @@
+"""The end of the demo: what was recorded, what was published, and whether it is what the exchanges sent."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from booktape.core import codec
+from booktape.core.records import TRADES, Trade
+from booktape.publish import manifest
+from booktape.publish.results import Check, Finalised, Rename
+from booktape.publish.status import Status
+from booktape.storage import Store
+from config.sources import load_sources
+from sandbox.demo.judge import Verdict, judge
+from sandbox.demo.processes import Process
+from sandbox.demo.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One run's outcome: its status, its file as a subscriber would get it, and the judge's verdict."""
+
+    status: Status
+    check: Check
+    url: str
+    content: bytes
+    revision_state: str
+    change_sets: str
+    verdict: Verdict
+
+
+def outcome(world: World, store: Store, status: Status) -> Published:
+    """Fetch what a run published, and judge it by the exchange's ledger."""
+    run = status.run
+    source = load_sources(world.directory / "sources.yaml")[run.source]
+    finalised = manifest.required(store, run, Finalised)
+    content = world.asset(finalised.asset)
+    check = manifest.required(store, run, Check)
+    assert hashlib.sha256(content).hexdigest() == check.sha256, f"{run}: the asset is not the file that was checked"
+    state = world.aws_state()
+    assets = [asset for asset in state["assets"] if asset["revision_id"] == finalised.revision]
+    final = [r for r in state["revisions"] if r["id"] == finalised.revision and r["finalized"]]
+    arn = final[0]["arn"] if final else ""
+    changes = Counter(c["status"] for c in state["change_sets"] if arn in str(c))
+    return Published(
+        status,
+        check,
+        manifest.required(store, run, Rename).url,
+        content,
+        "finalised" if final and len(assets) == 1 else f"open or {len(assets)} assets",
+        "succeeded" if changes == {"SUCCEEDED": 1} else f"{dict(changes)}",
+        judge(content, source.data_type, world.ledger(source.exchange), run.day),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one system's collectors of one exchange told in their logs."""
+
+    frames: int
+    records: int
+    objects: int
+    collisions: int
+    spooled: int
+    gaps: int
+
+
+def recorded(processes: Iterable[Process]) -> Recorded:
+    """Add up the logs of collectors; a killed one counts up to its last line."""
+    sums: Counter[str] = Counter()
+    for log in {process.log: process for process in processes}.values():
+        for line in log.lines():
+            if "_aws" in line:
+                sums.update({name: line[name] for name in ("Frames", "Records")})
+            elif line.get("event") == "flushed":
+                sums.update({name: line[name] for name in ("objects", "collisions", "spooled")})
+            elif line.get("event") == "gap":
+                sums["gaps"] += 1
+    return Recorded(sums["Frames"], sums["Records"], sums["objects"], sums["collisions"], sums["spooled"], sums["gaps"])
+
+
+def healed_trades(primary: Store, published: bytes, exchange: str) -> int:
+    """How many published trades the primary system does not have: those that the replica healed."""
+    held = {
+        (item.key.split("/")[2].removeprefix("pair="), str(trade.id))
+        for item in primary.objects(f"{TRADES}/exchange={exchange}")
+        for trade in codec.decode(TRADES, primary.read(item.key))
+        if isinstance(trade, Trade)
+    }
+    rows = (line.split('","') for line in published.decode().splitlines()[1:])
+    return sum((row[1], row[4]) not in held for row in rows)
+
+
+def print_recorded(console: Console, collected: dict[tuple[str, str], Recorded]) -> None:
+    """The table of what was recorded."""
+    table = Table("exchange", "system", title="Recorded", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("frames", "records", "objects", "collisions", "gaps seen"):
+        table.add_column(column, justify="right")
+    for (exchange, system), found in collected.items():
+        numbers = (found.frames, found.records, found.objects, found.collisions, found.gaps)
+        table.add_row(exchange, system, *(f"{number:,}" for number in numbers))
+    console.print(table)
+
+
+def print_published(console: Console, outcomes: list[Published], healed: dict[str, int]) -> None:
+    """The table of what was published."""
+    table = Table("data source", "run", title="Published", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("rows", "healed", "missing", "wrong"):
+        table.add_column(column, justify="right")
+    for column in ("revision", "change set", "verdict"):
+        table.add_column(column)
+    for found in outcomes:
+        run, verdict = found.status.run, found.verdict
+        table.add_row(
+            run.source,
+            str(run.number),
+            f"{found.check.rows:,}",
+            f"{healed[run.source]:,}" if run.source in healed else "",
+            f"{verdict.missing:,}",
+            f"{verdict.surplus:,}",
+            found.revision_state,
+            found.change_sets,
+            "[green]as sent[/]" if verdict.good else "[red]NOT as sent[/]",
+        )
+    console.print(table)
+    console.print("Run 2 is the republication. healed: trades that only the replica system had.")
+
+
+def print_files(console: Console, outcomes: list[Published]) -> None:
+    """Where one CSV lies, and its first lines."""
+    first = outcomes[0]
+    console.print(f"\n{first.url}\n", highlight=False, soft_wrap=True)
+    for line in first.content.decode().splitlines()[:4]:
+        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+
+
+def differences(outcomes: list[Published]) -> list[str]:
+    """What is wrong, in words; empty when every file is what the exchange sent."""
+    complaints = []
+    for found in outcomes:
+        if found.status.state != "done":
+            complaints.append(f"{found.status.run} is {found.status.state}: {found.status.detail}")
+        if not found.verdict.good:
+            complaints.append(f"{found.status.run}: {found.verdict}")
+    return complaints

@@ -1,0 +1,147 @@
+"""What happens in the demo, and when."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from celery import Celery
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from booktape.errors import BooktapeError
+from booktape.publish.status import Status, statuses
+from booktape.storage import Store
+from config.celery import NIGHTLY
+from sandbox.demo.cast import Cast, start_collector
+from sandbox.demo.processes import Process
+from sandbox.demo.world import DATA_TYPES, MARKETS, Engine, World
+
+_CONNECT_SECONDS: Final = 60.0
+_NIGHT_SECONDS: Final = 120.0
+SOURCES: Final = tuple(f"{venue}-{slug}" for venue in MARKETS for slug in DATA_TYPES)
+REPUBLISHED: Final = "binance-trades"
+
+KILLED: Final = ("binance", "primary", "b")
+CUT_OFF: Final = "coinbase"
+
+
+class DemoFailed(BooktapeError):
+    """Something that the demo waits for did not happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that happens at a share (0 to 1) of the market's time."""
+
+    at: float
+    announcement: str
+    do: Callable[[], object]
+
+
+@dataclass
+class Stage:
+    """Where the story plays."""
+
+    world: World
+    cast: Cast
+    engine: Engine
+    console: Console
+
+    def say(self, text: str) -> None:
+        """Tell the user what happens."""
+        self.console.print(text, highlight=False)
+
+
+def wait(what: str, condition: Callable[[], bool], seconds: float, check: Callable[[], None]) -> None:
+    """Wait for something that must happen. Raises :class:`DemoFailed`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{what} took more than {seconds:g} s")
+        check()
+        time.sleep(0.1)
+
+
+def gather(stage: Stage) -> None:
+    """Wait until every collector is connected, before the market opens."""
+    collectors = stage.cast.collectors.values()
+    wait("connecting", lambda: all(_connected(process) for process in collectors), _CONNECT_SECONDS, stage.cast.check)
+
+
+def _connected(process: Process) -> bool:
+    return any(line.get("event") == "connected" for line in process.lines())
+
+
+def trade(stage: Stage) -> None:
+    """Let the market's time pass, and things go wrong in it."""
+    world, market = stage.world, stage.world.market
+    seconds = (market.minutes_before + market.minutes_after) * 60 / market.speed
+    acts = _acts(stage, seconds)
+    columns = (TextColumn("market time {task.fields[clock]}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stage.console, transient=True) as progress:
+        bar = progress.add_task("market", total=seconds, clock=market.opens.strftime("%H:%M"))
+        while (passed := time.monotonic() - market.origin) < seconds:
+            while acts and passed >= acts[0].at * seconds:
+                act = acts.pop(0)
+                stage.say(act.announcement)
+                act.do()
+            clock = market.opens.timestamp() + max(0.0, passed) * market.speed
+            progress.update(bar, completed=max(0.0, passed), clock=time.strftime("%d %H:%M", time.gmtime(clock)))
+            stage.cast.check()
+            time.sleep(0.1)
+    wait("closing", lambda: all(world.exchange_status(name)["finished"] for name in MARKETS), 30, stage.cast.check)
+
+
+def _acts(stage: Stage, seconds: float) -> list[Act]:
+    """The plot: an instance dies and comes back, an exchange cannot be reached from the primary system for a while."""
+    world = stage.world
+
+    def kill() -> None:
+        stage.cast.retire(KILLED).kill()
+
+    def revive() -> None:
+        stage.cast.collectors[KILLED] = start_collector(world, stage.engine, *KILLED)
+
+    def cut_off() -> None:
+        world.misbehave(CUT_OFF, fault="refuse", route="primary", seconds=seconds * 0.2)
+        world.misbehave(CUT_OFF, fault="drop", route="primary")
+
+    return [
+        Act(0.25, "[red]✗[/] SIGKILL to binance, primary, instance b; instance a records on", kill),
+        Act(0.35, f"[red]✗[/] {CUT_OFF} cannot be reached from the primary system; the replica records on", cut_off),
+        Act(0.45, "[green]✓[/] binance, primary, instance b is started again", revive),
+        Act(0.55, f"[green]✓[/] {CUT_OFF} lets the primary system in again", lambda: None),
+    ]
+
+
+def end_collection(stage: Stage) -> None:
+    """Ask every collector to flush and end."""
+    stage.world.processes.stop([stage.cast.retire(name) for name in list(stage.cast.collectors)])
+
+
+def publish(stage: Stage, sender: Celery, store: Store, day: date) -> list[Status]:
+    """The night of a day, then one republication; returns where every run stands."""
+    sender.send_task("tasks.nightly.night", args=[day.isoformat()], queue=NIGHTLY)
+    _follow(stage, store, day, runs=len(SOURCES))
+    stage.say(f"[green]✓[/] the night is done; republishing {REPUBLISHED}")
+    sender.send_task("tasks.nightly.republish", args=[REPUBLISHED, day.isoformat()], queue=NIGHTLY)
+    return _follow(stage, store, day, runs=len(SOURCES) + 1)
+
+
+def _follow(stage: Stage, store: Store, day: date, runs: int) -> list[Status]:
+    """Show the runs' steps until all have ended."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stage.console, transient=True) as progress:
+        bar = progress.add_task("publishing", total=runs * 9)
+        found: list[Status] = []
+
+        def ended() -> bool:
+            found[:] = [state for source in SOURCES for state in statuses(store, source, since=day)]
+            steps = sum(len(state.steps) for state in found)
+            progress.update(bar, completed=steps, description=f"publishing: {steps} of {runs * 9} steps")
+            return len(found) == runs and all(state.state != "running" for state in found)
+
+        wait("publishing", ended, _NIGHT_SECONDS, stage.cast.check)
+    return found

@@ -1,0 +1,199 @@
+"""The demo's world: a Redis, an AWS and three exchanges, all on this machine's loopback interface."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import boto3
+import httpx
+import yaml
+
+from booktape.storage import open_store
+from sandbox import redis
+from sandbox.demo.processes import Process, Processes, processes
+
+Engine = Literal["duckdb", "athena"]
+
+MARKETS: Final = {
+    "binance": ("BTC-USDT", "ETH-USDT"),
+    "coinbase": ("BTC-USD", "ETH-USD"),
+    "kraken": ("BTC-USD", "ETH-USD"),
+}
+WEBSOCKET_PATHS: Final = {"binance": "/stream", "coinbase": "", "kraken": "/v2"}
+DATA_TYPES: Final = {"trades": "trades", "book-updates": "book_updates"}
+BUCKET: Final = "booktape-demo"
+CREDENTIALS: Final = {
+    "AWS_ACCESS_KEY_ID": "booktape",
+    "AWS_SECRET_ACCESS_KEY": "booktape",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The market's day and how fast it passes. ``origin`` is the monotonic reading at which the market opens."""
+
+    day: date
+    minutes_before: int
+    minutes_after: int
+    speed: float
+    origin: float
+
+    @property
+    def opens(self) -> datetime:
+        """When the market opens, some minutes before the day's end."""
+        return datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC) + timedelta(
+            days=1, minutes=-self.minutes_before
+        )
+
+    @property
+    def closes(self) -> datetime:
+        """When it closes, some minutes into the next day."""
+        return self.opens + timedelta(minutes=self.minutes_before + self.minutes_after)
+
+    @property
+    def clock(self) -> list[str]:
+        """The arguments of :mod:`sandbox.fast_clock`."""
+        return [str(int(self.opens.timestamp()) * 1_000_000), str(self.speed), str(self.origin)]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that runs, and where it lies."""
+
+    directory: Path
+    market: Market
+    processes: Processes
+    redis_url: str
+    aws_url: str
+    exchanges: dict[str, dict[str, Any]]
+
+    def ledger(self, exchange: str) -> Path:
+        """Where an exchange keeps what it sent."""
+        return ledger_of(self.directory, exchange)
+
+    def start_fast(self, name: str, module: str, *arguments: str) -> Process:
+        """Start one of Booktape's programs by the market's clock."""
+        return self.processes.start(name, "sandbox.fast_clock", *self.market.clock, module, *arguments)
+
+    def exchange_status(self, exchange: str) -> dict[str, Any]:
+        """What an exchange says of itself: whether it has closed, how much it has sent."""
+        url = self.exchanges[exchange]["primary"]["http"]
+        return _json(httpx.get(f"{url}/_sandbox/ledger"))
+
+    def misbehave(self, exchange: str, **fault: object) -> None:
+        """Order a fault of an exchange."""
+        httpx.post(f"{self.exchanges[exchange]['primary']['http']}/_sandbox/faults", json=fault).raise_for_status()
+
+    def aws_state(self) -> dict[str, Any]:
+        """All that AWS holds."""
+        return _json(httpx.get(f"{self.aws_url}/_sandbox/state"))
+
+    def asset(self, identifier: str) -> bytes:
+        """The bytes that AWS Data Exchange would deliver to a subscriber."""
+        return httpx.get(f"{self.aws_url}/_sandbox/assets/{identifier}").raise_for_status().content
+
+
+def ledger_of(directory: Path, exchange: str) -> Path:
+    """Where an exchange keeps what it sent."""
+    return directory / "ledgers" / f"{exchange}.jsonl"
+
+
+@contextmanager
+def world(directory: Path, market: Market, engine: Engine, rate: float) -> Iterator[World]:
+    """A world that ends with the context. ``rate`` is in events per market and real second."""
+    with redis.running(directory / "redis") as redis_url, processes(directory / "logs", CREDENTIALS) as programs:
+        aws = programs.start("aws", "sandbox.aws", "--port", "0")
+        exchanges = {
+            name: programs.start(f"exchange-{name}", "sandbox.exchanges", *_exchange(directory, market, name, rate))
+            for name in MARKETS
+        }
+        aws_url = str(aws.wait_for_line("url")["url"])
+        routes = {name: process.wait_for_line("routes")["routes"] for name, process in exchanges.items()}
+        programs.environment |= _settings(directory, engine, redis_url, aws_url)
+        _write_configuration(directory, aws_url, {name: route["primary"]["http"] for name, route in routes.items()})
+        yield World(directory, market, programs, redis_url, aws_url, routes)
+
+
+def _exchange(directory: Path, market: Market, name: str, rate: float) -> list[str]:
+    ledger = ledger_of(directory, name)
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    options = {
+        "--exchange": name,
+        "--markets": ",".join(MARKETS[name]),
+        "--seed": "7",
+        "--speed": str(market.speed),
+        "--start": market.opens.isoformat(),
+        "--until": market.closes.isoformat(),
+        "--origin": str(market.origin),
+        "--rate": str(rate),
+        "--levels": "100",
+        "--ledger": str(ledger),
+    }
+    routes = ["--route", "primary=0", "--route", "replica=0"]
+    return [part for option in options.items() for part in option] + routes
+
+
+def storage_url(directory: Path, engine: Engine, system: str) -> str:
+    """Where a system records: a directory, or emulated S3 where Athena is to read it."""
+    return f"s3://{BUCKET}/{system}" if engine == "athena" else (directory.absolute() / "data" / system).as_uri()
+
+
+def _settings(directory: Path, engine: Engine, redis_url: str, aws_url: str) -> dict[str, str]:
+    return {
+        "REDIS_URL": redis_url,
+        "AWS_ENDPOINT_URL": aws_url,
+        "BOOKTAPE_STORAGE": storage_url(directory, engine, "primary"),
+        "BOOKTAPE_REPLICA": storage_url(directory, engine, "replica"),
+        "BOOKTAPE_PUBLISH": f"s3://{BUCKET}",
+        "BOOKTAPE_ENGINE": engine,
+        "BOOKTAPE_SOURCES": str(directory / "sources.yaml"),
+        "BOOKTAPE_VENUES": str(directory / "venues.yaml"),
+        # The emulated services take a third of a second, not minutes.
+        "BOOKTAPE_POLL_SECONDS": "1",
+        "BOOKTAPE_RETRY_SECONDS": "1",
+    }
+
+
+def _write_configuration(directory: Path, aws_url: str, rest_urls: dict[str, str]) -> None:
+    """A bucket, a data set and a product per data source, and the two configuration files that name them."""
+    session = boto3.Session("booktape", "booktape", region_name="us-east-1")
+    session.client("s3", endpoint_url=aws_url).create_bucket(Bucket=BUCKET)
+    exchange = session.client("dataexchange", endpoint_url=aws_url)
+    sources = {}
+    for venue in MARKETS:
+        for slug, data_type in DATA_TYPES.items():
+            name = f"{venue}-{slug}"
+            data_set = exchange.create_data_set(AssetType="S3_SNAPSHOT", Name=name, Description=f"{venue} {data_type}")
+            entity = f"prod-{name}"
+            product = {"entity_id": entity, "data_set_arn": data_set["Arn"]}
+            httpx.post(f"{aws_url}/_sandbox/products", json=product).raise_for_status()
+            sources[name] = {
+                "exchange": venue,
+                "data_type": data_type,
+                "data_set": data_set["Id"],
+                "products": [{"entity": entity, "mode": "change-set"}],
+            }
+    (directory / "sources.yaml").write_text(yaml.safe_dump(sources))
+    venues = {
+        venue: {"markets": list(markets), "snapshot_seconds": 10, "rest_url": rest_urls[venue]}
+        for venue, markets in MARKETS.items()
+    }
+    (directory / "venues.yaml").write_text(yaml.safe_dump(venues))
+
+
+def prepare(directory: Path) -> None:
+    """Make the directories of the file-based stores."""
+    for system in ("primary", "replica"):
+        open_store(storage_url(directory, "duckdb", system))
+
+
+def _json(response: httpx.Response) -> dict[str, Any]:
+    value = response.raise_for_status().json()
+    assert isinstance(value, dict)
+    return value

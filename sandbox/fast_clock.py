@@ -1,0 +1,24 @@
+"""Run a program of Booktape by a market's clock instead of the wall clock.
+
+``python -m sandbox.fast_clock START SPEED ORIGIN module argument…`` where START is the market's time at ORIGIN (µs
+since the epoch), SPEED how many market seconds pass in a real one, and ORIGIN a reading of the monotonic clock, which
+all processes of a machine share.
+"""
+
+import runpy
+import sys
+
+from booktape import clock
+from sandbox.exchanges.clock import MarketClock
+
+
+def main() -> None:
+    """Replace :func:`booktape.clock.now` and run the module as ``python -m`` would."""
+    start, speed, origin, module, *arguments = sys.argv[1:]
+    clock.now = MarketClock(int(start), float(speed), float(origin)).now
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
