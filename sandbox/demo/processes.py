@@ -89,6 +89,13 @@ class Processes:
         self.running.append(process)
         return process
 
+    def run(self, name: str, module: str, *arguments: str) -> None:
+        """Run a program to its end. Raises :class:`ProcessFailed` if it fails."""
+        process = self.start(name, module, *arguments)
+        if process.popen.wait() != 0:
+            process.check()
+        self.running.remove(process)
+
     def stop(self, processes: Sequence[Process]) -> None:
         """Ask programs to end, all at once, and wait; after twenty seconds they are killed."""
         for process in processes:

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -52,7 +51,7 @@ def outcome(world: World, store: Store, status: Status) -> Published:
         check,
         manifest.required(store, run, Rename).url,
         content,
-        "finalised" if final and len(assets) == 1 else f"open or {len(assets)} assets",
+        "final" if final and len(assets) == 1 else f"open or {len(assets)} assets",
         "succeeded" if changes == {"SUCCEEDED": 1} else f"{dict(changes)}",
         judge(content, source.data_type, world.ledger(source.exchange), run.day),
     )
@@ -98,7 +97,9 @@ def healed_trades(primary: Store, published: bytes, exchange: str) -> int:
 
 def print_recorded(console: Console, collected: dict[tuple[str, str], Recorded]) -> None:
     """The table of what was recorded."""
-    table = Table("exchange", "system", title="Recorded", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        "exchange", "system", title="Recorded", title_justify="left", box=None, padding=(0, 1), pad_edge=False
+    )
     for column in ("frames", "records", "objects", "collisions", "gaps seen"):
         table.add_column(column, justify="right")
     for (exchange, system), found in collected.items():
@@ -109,7 +110,9 @@ def print_recorded(console: Console, collected: dict[tuple[str, str], Recorded])
 
 def print_published(console: Console, outcomes: list[Published], healed: dict[str, int]) -> None:
     """The table of what was published."""
-    table = Table("data source", "run", title="Published", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        "data source", "run", title="Published", title_justify="left", box=None, padding=(0, 1), pad_edge=False
+    )
     for column in ("rows", "healed", "missing", "wrong"):
         table.add_column(column, justify="right")
     for column in ("revision", "change set", "verdict"):

@@ -117,6 +117,8 @@ def world(directory: Path, market: Market, engine: Engine, rate: float) -> Itera
         routes = {name: process.wait_for_line("routes")["routes"] for name, process in exchanges.items()}
         programs.environment |= _settings(directory, engine, redis_url, aws_url)
         _write_configuration(directory, aws_url, {name: route["primary"]["http"] for name, route in routes.items()})
+        if engine == "athena":
+            programs.run("athena-init", "cli.main", "athena", "init")
         yield World(directory, market, programs, redis_url, aws_url, routes)
 
 

@@ -1,0 +1,293 @@
+"""Whole workers, as processes, against exchanges on real sockets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from booktape.core import codec
+from booktape.core.records import TRADES, Trade
+from booktape.exchanges import exchange
+from booktape.feed.captures import ingest
+from booktape.storage import Store, open_store
+from sandbox import redis
+from sandbox.aws.server import running as running_aws
+
+REPOSITORY = Path(__file__).parents[2]
+MARKETS = {"binance": "BTC-USDT,ETH-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
+PATHS = {"binance": "/stream", "coinbase": "", "kraken": "/v2"}
+
+
+@dataclass
+class Program:
+    """A running program and its output."""
+
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines() if line.get("event") == name]
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.popen.send_signal(number)
+        return self.popen.wait(20)
+
+
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """The first truthy answer; fails if there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Starts programs that are gone after the test."""
+    programs: list[Program] = []
+
+    def run(*arguments: str, **environment: str) -> Program:
+        log = tmp_path / f"{len(programs)}.log"
+        with log.open("wb") as output:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                env=os.environ | environment,
+            )
+        programs.append(Program(popen, log))
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        program.popen.kill()
+        program.popen.wait()
+
+
+@pytest.fixture
+def work(start: Callable[..., Program], tmp_path: Path) -> Callable[..., Program]:
+    """Starts connection workers."""
+
+    def run(venue: str, url: str, instance: str, storage: str, **environment: str) -> Program:
+        options = {
+            "--exchange": venue,
+            "--markets": MARKETS[venue],
+            "--storage": storage,
+            "--instance": instance,
+            "--spool": str(tmp_path / "spool"),
+            "--websocket-url": url + PATHS[venue],
+        }
+        arguments = [part for option in options.items() for part in option]
+        return start("workers", *arguments, **environment)
+
+    return run
+
+
+@dataclass
+class Venue:
+    """A simulated exchange in a process of its own."""
+
+    http: str
+    ws: str
+    ledger: Path
+
+    def status(self) -> dict[str, Any]:
+        return dict(httpx.get(f"{self.http}/_sandbox/ledger").json())
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        self.status()  # flushes the ledger
+        entries = [json.loads(line) for line in self.ledger.read_text().splitlines()]
+        return [entry for entry in entries if entry["type"] == kind]
+
+
+@pytest.fixture
+def simulate(start: Callable[..., Program], tmp_path: Path) -> Callable[..., Venue]:
+    """Starts simulated exchanges."""
+
+    def run(venue: str, *options: str) -> Venue:
+        ledger = tmp_path / f"{venue}.jsonl"
+        common = ("--exchange", venue, "--markets", MARKETS[venue], "--ledger", str(ledger), "--levels", "50")
+        program = start("sandbox.exchanges", *common, *options)
+        (line,) = until(lambda: [line for line in program.lines() if "routes" in line])
+        route = line["routes"]["primary"]
+        return Venue(route["http"], route["ws"], ledger)
+
+    return run
+
+
+def keys(store: Store) -> set[str]:
+    return {item.key for item in store.objects("")}
+
+
+def trade_ids(store: Store) -> dict[str, list[int]]:
+    """Every stored trade's id by market, sorted; doubled ones would show."""
+    ids: dict[str, list[int]] = {}
+    for item in store.objects(TRADES):
+        for trade in codec.decode(TRADES, store.read(item.key)):
+            assert isinstance(trade, Trade)
+            ids.setdefault(item.key.split("/")[2].removeprefix("pair="), []).append(int(trade.id))
+    return {market: sorted(numbers) for market, numbers in ids.items()}
+
+
+def sent_ids(venue: Venue, first: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The ids that the exchange sent, by market, from the first stored one on."""
+    ids: dict[str, list[int]] = {market: [] for market in first}
+    for entry in venue.sent("trade"):
+        if entry["id"] >= first[entry["market"]][0]:
+            ids[entry["market"]].append(entry["id"])
+    return ids
+
+
+@pytest.mark.parametrize("venue", sorted(MARKETS))
+def test_two_instances_write_one_set_of_objects_and_end_cleanly_with_everything_flushed(
+    venue: str, simulate: Callable[..., Venue], work: Callable[..., Program], tmp_path: Path
+) -> None:
+    opens = time.monotonic() + 10  # when both are connected, also on a busy machine
+    until_minute_four = ("--until", "2026-11-20T23:54:00Z")
+    simulated = simulate(venue, "--speed", "60", "--rate", "40", "--origin", str(opens), *until_minute_four)
+    storage = (tmp_path / "store").as_uri()
+    workers = [work(venue, simulated.ws, instance, storage) for instance in "ab"]
+    for worker in workers:
+        until(lambda worker=worker: worker.events("connected"))
+    assert time.monotonic() < opens, "this machine was too busy to start two workers in ten seconds"
+    until(lambda: simulated.status()["finished"])
+    time.sleep(0.3)
+    assert [worker.end() for worker in workers] == [0, 0]
+    stored = trade_ids(open_store(storage))
+    assert stored == sent_ids(simulated, stored)
+    assert [worker.events("gap") for worker in workers] == [[], []]
+    objects, collisions = (
+        sum(line[name] for worker in workers for line in worker.events("flushed")) for name in ("objects", "collisions")
+    )
+    assert objects == collisions == len(keys(open_store(storage)))
+
+
+def test_a_killed_instance_loses_nothing_that_the_other_one_saw(
+    simulate: Callable[..., Venue], work: Callable[..., Program], tmp_path: Path
+) -> None:
+    simulated = simulate("kraken", "--speed", "30", "--rate", "40")
+    storage = (tmp_path / "store").as_uri()
+    survivor, victim = (work("kraken", simulated.ws, instance, storage) for instance in "ab")
+    until(lambda: survivor.events("flushed") and victim.events("flushed"))
+    victim.end(signal.SIGKILL)
+    time.sleep(1)
+    survivor.end()
+    store = open_store(storage)
+    for item in store.objects(""):  # every object is whole
+        codec.decode(item.key.partition("/")[0], store.read(item.key))
+    stored = sorted(set(trade_ids(store)["BTC-USD"]))
+    assert stored == list(range(stored[0], stored[-1] + 1))
+
+
+def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
+    simulate: Callable[..., Venue], work: Callable[..., Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = simulate("binance", "--speed", "60", "--rate", "40")
+    with running_aws() as aws:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "booktape")
+        httpx.put(f"{aws.url}/tape").raise_for_status()
+        worker = work("binance", simulated.ws, "a", "s3://tape/primary")
+        until(lambda: worker.events("flushed"))
+        refusal = {"service": "s3", "status": 503, "seconds": 6}
+        httpx.post(f"{aws.url}/_sandbox/faults", json=refusal).raise_for_status()
+        until(lambda: any(line["spooled"] for line in worker.events("flushed")))
+        assert worker.events("store_refused")
+        until(lambda: worker.events("drained"))
+        assert worker.end() == 0
+        assert worker.events("stopped")[0]["left_in_spool"] == 0
+        store = open_store("s3://tape/primary")
+        stored = trade_ids(store)
+        assert stored == sent_ids(simulated, stored) | {
+            market: list(range(ids[0], ids[-1] + 1)) for market, ids in stored.items()
+        }
+        assert sum(line["dropped"] for line in worker.events("flushed")) == 0
+
+
+def test_recording_goes_on_while_redis_is_down_and_snapshots_are_asked_for_when_it_is_back(
+    simulate: Callable[..., Venue], work: Callable[..., Program], tmp_path: Path
+) -> None:
+    simulated = simulate("binance", "--speed", "60", "--rate", "40")
+    port = redis.free_port()
+    storage = (tmp_path / "store").as_uri()
+    worker = work("binance", simulated.ws, "a", storage, REDIS_URL=f"redis://127.0.0.1:{port}/0")
+    until(lambda: worker.events("redis_away"))
+    until(lambda: len(worker.events("flushed")) >= 3)
+    with redis.running(tmp_path / "redis", port) as url:
+        from redis import Redis
+
+        with Redis.from_url(url) as client:
+            until(lambda: client.llen("snapshots.binance") == 2)
+    worker.end()
+    stored = trade_ids(open_store(storage))
+    assert len(stored) == 2
+    for ids in stored.values():
+        assert ids == list(range(ids[0], ids[-1] + 1))
+
+
+def test_a_played_capture_is_recorded_by_two_instances_as_one_set_of_objects(
+    start: Callable[..., Program], work: Callable[..., Program], tmp_path: Path
+) -> None:
+    folder = Path(os.environ.get("BOOKTAPE_CAPTURES", REPOSITORY / "../shared/captures"))
+    path = folder / "binance_spot/hftbacktest_btcusdt_20240808.jsonl.gz"
+    if not path.is_file():
+        pytest.skip("no captures: set BOOKTAPE_CAPTURES")
+    player = start("sandbox.exchanges", "play", str(path), "--clients", "2")
+    (line,) = until(lambda: [line for line in player.lines() if "routes" in line])
+    route = line["routes"]["primary"]
+    storage = (tmp_path / "played").as_uri()
+    workers = [work("binance", route["ws"], instance, storage) for instance in "ab"]
+    until(lambda: httpx.get(f"{route['http']}/_sandbox/ledger").json()["finished"], seconds=60)
+    time.sleep(1)
+    assert [worker.end() for worker in workers] == [0, 0]
+    ingested = open_store((tmp_path / "ingested").as_uri())
+    ingest(path, exchange("binance"), ingested)
+    streamed = {key for key in keys(ingested) if not key.startswith("book_snapshots/")}
+    assert keys(open_store(storage)) == streamed
+
+
+@contextmanager
+def refused(program: Program) -> Iterator[str]:
+    assert program.popen.wait(20) == 1
+    yield program.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("--exchange", "mtgox", "unknown exchange 'mtgox'; there are: binance, coinbase, kraken"),
+        ("--storage", "ftp://x", "'ftp://x' is not a storage URL; use file:///directory or s3://bucket/prefix"),
+        ("--markets", ",", "expected a list such as BTC-USDT,ETH-USDT"),
+        ("--data-types", "candles", "kraken has no 'candles'; it has: book_snapshots, book_updates, trades"),
+        ("--websocket-url", "http://x", "'http://x' is not a WebSocket URL"),
+    ],
+)
+def test_orders_that_make_no_sense_end_in_one_line(
+    start: Callable[..., Program], tmp_path: Path, option: str, value: str, complaint: str
+) -> None:
+    orders = {
+        "--exchange": "kraken",
+        "--markets": "BTC-USD",
+        "--storage": tmp_path.as_uri(),
+        "--spool": str(tmp_path),
+        option: value,
+    }
+    with refused(start("workers", *(part for item in orders.items() for part in item))) as output:
+        assert complaint in output
+        assert "Traceback" not in output
