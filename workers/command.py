@@ -6,7 +6,7 @@ import typer
 from config.logging import configure_logging
 from config.settings import load_settings
 
-from workers.options import Options, split_list
+from workers.options import Options, market_names, split_list
 from workers.worker import record_markets
 
 
@@ -35,7 +35,7 @@ def record(
     record_markets(
         Options(
             exchange=exchange,
-            markets=split_list(markets),
+            markets=market_names(markets),
             storage=storage or settings.storage,
             instance=instance,
             system=system,

@@ -1,9 +1,14 @@
 """What a connection worker is told to do."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from booktape.errors import BooktapeError
+
+
+_MARKET: Final = re.compile(r"[A-Z0-9.]+(-[A-Z0-9.]+)+")
 
 
 class BadOption(BooktapeError):
@@ -28,6 +33,15 @@ class Options:
     def spool_url(self) -> str:
         """Where this instance alone keeps batches while the store is away."""
         return (Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.instance}").as_uri()
+
+
+def market_names(text: str) -> tuple[str, ...]:
+    """A list of markets. Raises :class:`BadOption` for what is not a market's name in Booktape."""
+    names = split_list(text)
+    for name in names:
+        if not _MARKET.fullmatch(name):
+            raise BadOption(f"{name!r} is not a market's name; write base and quote as in BTC-USDT")
+    return names
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -153,3 +153,11 @@ def test_frames_in_any_order_and_number_are_all_accounted_for(identifier: str, d
 def test_an_unknown_exchange_is_refused_with_the_list_of_those_there_are() -> None:
     with pytest.raises(UnknownExchange, match=r"unknown exchange 'mtgox'; there are: binance, coinbase, kraken"):
         exchange("mtgox")
+
+
+def test_ever_new_kinds_of_frames_do_not_fill_the_memory() -> None:
+    frames = [b'{"stream":"s%d","data":{"e":"kind%d","s":"X"}}' % (number, number) for number in range(500)]
+    recorder = recorded("binance", frames)
+    assert recorder.not_understood.total() == 500
+    assert len(recorder.not_understood) == 101
+    assert recorder.not_understood["other"] == 400

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.options import BadOption, Options, split_list
+from workers.options import BadOption, Options, market_names, split_list
 
 
 def test_lists_as_people_type_them() -> None:
@@ -20,3 +20,9 @@ def test_each_instance_has_a_spool_of_its_own() -> None:
 
     assert spool("a", "primary") == "file:///data/spool/primary-kraken-a"
     assert len({spool("a", "primary"), spool("b", "primary"), spool("a", "replica")}) == 3
+
+
+@pytest.mark.parametrize("name", ["BTCUSDT", "btc-usdt", "BTC/USDT", "BTC-", "*"])
+def test_what_is_no_markets_name_is_refused_with_an_example(name: str) -> None:
+    with pytest.raises(BadOption, match="is not a market's name; write base and quote as in BTC-USDT"):
+        market_names(f"ETH-USDT,{name}")

@@ -1,0 +1,82 @@
+"""The published CSV: which columns each data type has, the rows of a record, and their text.
+
+The columns and their order are those of Tardis's CSV files, and the quoting is that of Athena's result files: every
+field and the header in double quotes, a missing value is nothing at all between its commas, lines end in LF, booleans
+are ``true`` and ``false``. Times are microseconds since the epoch, UTC.
+
+The merge's SQL produces the same text by itself; this module is what it is held against.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from booktape.core.records import (
+    BOOK_UPDATES,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    Quote,
+    Record,
+    Trade,
+    levels,
+    record_time,
+)
+
+PUBLISHED: Final = {TRADES: "trades", BOOK_UPDATES: "incremental_book_L2", QUOTES: "quotes"}
+"""What each published data type is called in Tardis's files. Snapshots are published among the book's updates."""
+
+COLUMNS: Final = {
+    TRADES: ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount"),
+    BOOK_UPDATES: ("exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "side", "price", "amount"),
+    QUOTES: (
+        "exchange", "symbol", "timestamp", "local_timestamp", "ask_amount", "ask_price", "bid_price", "bid_amount",
+    ),
+}  # fmt: skip
+"""The columns of each published data type."""
+
+Value = str | int | bool | None
+Row = tuple[Value, ...]
+"""One row's values, in the order of :data:`COLUMNS`."""
+
+
+def rows(exchange: str, market: str, record: Record) -> Iterator[Row]:
+    """The rows of one record: one, or for a book message one for each level, bids first, in the order sent."""
+    begin = (exchange, market, record_time(record), record.local_timestamp)
+    if isinstance(record, Trade):
+        yield (*begin, str(record.id), record.side, record.price, record.amount)
+    elif isinstance(record, Quote):
+        yield (*begin, record.ask_amount, record.ask_price, record.bid_price, record.bid_amount)
+    else:
+        yield from _level_rows(begin, record)
+
+
+def _level_rows(begin: Row, record: BookUpdate | BookSnapshot) -> Iterator[Row]:
+    is_snapshot = isinstance(record, BookSnapshot)
+    for side, raw in (("bid", record.bids), ("ask", record.asks)):
+        for price, amount in levels(raw):
+            yield (*begin, is_snapshot, side, price, amount)
+
+
+def lines(data_type: str, rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of a published file, header first, each with its LF."""
+    yield _line(COLUMNS[data_type])
+    for row in rows:
+        yield _line(row)
+
+
+def text(data_type: str, rows: Iterable[Row]) -> str:
+    """The whole text of a published file."""
+    return "".join(lines(data_type, rows))
+
+
+def _line(row: Row) -> str:
+    return ",".join(map(_field, row)) + "\n"
+
+
+def _field(value: Value) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return '"true"' if value else '"false"'
+    return '"' + str(value).replace('"', '""') + '"'

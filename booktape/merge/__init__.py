@@ -1,0 +1,78 @@
+"""The nightly merge: both systems' records of one exchange, data type and day become one sorted CSV without duplicates.
+
+One SQL text per published data type (``sql/``), in Athena's dialect, runs on Athena at scale and, translated, on DuckDB
+as the embedded default. :func:`booktape.core.merge.merge` says the same in plain Python, as the reference for tests.
+"""
+
+from collections.abc import Sequence
+from os import cpu_count
+from typing import Literal
+
+from booktape.merge import athena
+from booktape.merge.embedded import DuckDBEngine
+from booktape.merge.engine import Engine, Merge, Merged, MergeFailed, MergeInterrupted, NothingToMerge
+from booktape.storage import BadStorageUrl, open_store
+
+__all__ = [
+    "Engine",
+    "Merge",
+    "MergeFailed",
+    "MergeInterrupted",
+    "Merged",
+    "NothingToMerge",
+    "init_athena",
+    "open_engine",
+]
+
+
+def open_engine(
+    kind: Literal["duckdb", "athena"],
+    *,
+    primary: str,
+    replica: str | None,
+    results: str,
+    memory: str = "2GB",
+    threads: int | None = None,
+    database: str = "booktape",
+    workgroup: str = "primary",
+) -> Engine:
+    """The engine that merges two systems' storage. Raises :class:`~booktape.storage.BadStorageUrl`.
+
+    :param primary: storage URL of the primary system.
+    :param replica: storage URL of the replica, or None where there is none: then the primary alone is merged.
+    :param results: storage URL below which results are written.
+    :param memory: what DuckDB may hold at most, in its notation; more is spilled to disk.
+    :param threads: DuckDB's threads, by default one for each core.
+    :param database: Athena's database, as :func:`init_athena` made it.
+    :param workgroup: Athena's workgroup.
+    """
+    systems = {"primary": open_store(primary), "replica": open_store(replica) if replica else None}
+    if kind == "duckdb":
+        return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
+    _require_s3(primary, replica, results)
+    return athena.connect(systems, results, database, workgroup)
+
+
+def init_athena(
+    *,
+    primary: str,
+    replica: str | None,
+    results: str,
+    exchanges: Sequence[str],
+    database: str = "booktape",
+    workgroup: str = "primary",
+) -> None:
+    """Make Athena's database and tables over both systems' buckets; what is there already is brought up to date.
+
+    :param exchanges: the ids of the exchanges that may be recorded.
+
+    Raises :class:`MergeFailed`, whose text names the next step, or :class:`~booktape.errors.Transient`.
+    """
+    _require_s3(primary, replica, results)
+    athena.init(primary, replica, results, exchanges, database, workgroup)
+
+
+def _require_s3(*urls: str | None) -> None:
+    for url in urls:
+        if url is not None and not url.startswith("s3://"):
+            raise BadStorageUrl(f"Athena reads and writes s3://bucket/prefix only, not {url!r}: use DuckDB for it")

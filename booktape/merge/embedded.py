@@ -1,0 +1,124 @@
+"""The embedded engine: the same SQL on DuckDB, inside this process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import sqlglot
+
+from booktape.merge import inputs
+from booktape.merge.engine import Merge, Merged, MergeFailed, fingerprint
+from booktape.merge.inputs import Systems
+from booktape.merge.query import literal, statement, stored_types
+from booktape.merge.tables import COLUMNS, PARTITIONS, SYSTEMS, table_name
+from booktape.storage import Store
+
+
+@dataclass(frozen=True, slots=True)
+class DuckDBEngine:
+    """Merges in ``start`` itself, which returns when the result is stored as ``{query id}.csv`` in ``results``.
+
+    ``memory`` (in DuckDB's notation: ``2GB``) bounds what a query holds; what is more goes to a temporary directory.
+    """
+
+    systems: Systems
+    results: Store
+    memory: str
+    threads: int
+
+    def start(self, merge: Merge, token: str) -> str:
+        """Merge, unless the token's result is there already. See :class:`~booktape.merge.engine.Engine`."""
+        query = fingerprint(merge, token)[:32]
+        if not self.results.exists(_key(query)):
+            self._merge(merge, _key(query))
+        return query
+
+    def poll(self, query: str) -> Merged:
+        """Where the result lies. See :class:`~booktape.merge.engine.Engine`."""
+        if not self.results.exists(_key(query)):
+            raise MergeFailed(f"{self.results.url} has no result of query {query}: start the merge again")
+        return Merged(f"{self.results.url}/{_key(query)}", scanned_bytes=None)
+
+    def _merge(self, merge: Merge, key: str) -> None:
+        pairs = inputs.require_markets(self.systems, merge)
+        # Inside the results' own directory, where there is one, so that the result can be moved into its place.
+        with TemporaryDirectory(prefix=".merge-", dir=self.results.directory) as name:
+            directory = Path(name)
+            views = self._views(merge, pairs, directory)
+            csv = directory / "merged.csv"
+            rows = self._run([*views, _copy(statement(merge, pairs), csv)], directory)
+            if not rows:
+                raise inputs.nothing(self.systems, merge)
+            _keep(csv, self.results, key)
+
+    def _views(self, merge: Merge, pairs: list[str], directory: Path) -> list[str]:
+        files = {
+            table_name(found.data_type, found.system): inputs.local_files(found, directory)
+            for found in inputs.find(self.systems, merge, pairs)
+        }
+        return [
+            _view(data_type, system, files.get(table_name(data_type, system), []))
+            for data_type in stored_types(merge.data_type)
+            for system in SYSTEMS
+        ]
+
+    def _run(self, statements: Sequence[str], directory: Path) -> int:
+        """Run the statements; how many rows the last one wrote."""
+        spilled = str(directory / "spilled")
+        try:
+            with duckdb.connect(
+                config={"memory_limit": self.memory, "threads": self.threads, "temp_directory": spilled}
+            ) as connection:
+                for sql in statements:
+                    connection.execute(sql)
+                return int(connection.fetchall()[0][0])
+        except duckdb.OutOfMemoryException as error:
+            raise MergeFailed(f"DuckDB needs more than {self.memory}: allow more memory, or use Athena") from error
+        except duckdb.Error as error:
+            raise MergeFailed(f"DuckDB: {str(error).partition(chr(10))[0]}") from error
+
+
+def translated(sql: str) -> str:
+    """Athena's SQL in DuckDB's dialect."""
+    return sqlglot.transpile(sql, read="athena", write="duckdb")[0]
+
+
+def _key(query: str) -> str:
+    return f"{query}.csv"
+
+
+def _view(data_type: str, system: str, files: Sequence[Path]) -> str:
+    return f"CREATE VIEW {table_name(data_type, system)} AS {_read(data_type, files) if files else _empty(data_type)}"
+
+
+def _read(data_type: str, files: Sequence[Path]) -> str:
+    columns = ", ".join(f"{literal(name)}: {literal(_type(kind))}" for name, kind in COLUMNS[data_type].items())
+    partitions = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in PARTITIONS)
+    paths = ", ".join(literal(str(path)) for path in files)
+    return (
+        f"SELECT * FROM read_json([{paths}], format = 'newline_delimited', compression = 'gzip', "
+        f"columns = {{{columns}}}, hive_partitioning = true, hive_types = {{{partitions}}})"
+    )
+
+
+def _empty(data_type: str) -> str:
+    columns = COLUMNS[data_type] | dict.fromkeys(PARTITIONS, "string")
+    return "SELECT " + ", ".join(f"NULL::{_type(kind)} AS {name}" for name, kind in columns.items()) + " WHERE false"
+
+
+def _type(kind: str) -> str:
+    return sqlglot.exp.DataType.build(kind, dialect="athena").sql("duckdb")
+
+
+def _copy(sql: str, path: Path) -> str:
+    """Write a query's rows as Athena writes its results."""
+    return f"COPY ({translated(sql)}) TO {literal(str(path))} (FORMAT csv, HEADER, FORCE_QUOTE *)"
+
+
+def _keep(path: Path, results: Store, key: str) -> None:
+    if results.directory is not None:
+        path.replace(results.directory / key)
+    else:
+        results.create(key, path.read_bytes())

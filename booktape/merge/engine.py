@@ -1,0 +1,66 @@
+"""What a merge is, and what every engine that can do one looks like."""
+
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from typing import Protocol
+
+from booktape.errors import BooktapeError, Transient
+
+
+class NothingToMerge(BooktapeError):
+    """There is not one object, or not one record, of that day: never to be mistaken for a quiet day."""
+
+
+class MergeFailed(BooktapeError):
+    """The merge is over and gave no result. Its text says why; a new attempt needs a new token."""
+
+
+class MergeInterrupted(Transient):
+    """The query is over without a result by no fault of its own: start it again, with a new token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What to merge: one data source (``data_type`` is ``trades``, ``book_updates`` or ``quotes``) and one UTC day.
+
+    ``book_updates`` merges the book's snapshots in as well.
+    """
+
+    exchange: str
+    data_type: str
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A finished merge: where its CSV lies (``file://…`` or ``s3://…``), and the bytes that were read for it."""
+
+    url: str
+    scanned_bytes: int | None
+
+
+def fingerprint(merge: Merge, *scope: str) -> str:
+    """Sixty-four hex digits that stand for this merge under a caller's token, and whatever else tells it apart."""
+    parts = (merge.exchange, merge.data_type, str(merge.day), *scope)
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+class Engine(Protocol):
+    """Merges both systems' records of one day into one CSV."""
+
+    def start(self, merge: Merge, token: str) -> str:
+        """Start a merge and return its query id; the same token finds the same query again, and pays once.
+
+        Raises :class:`NothingToMerge`, :class:`MergeFailed`, or :class:`~booktape.errors.Transient`: the same call may
+        be tried again.
+        """
+        ...
+
+    def poll(self, query: str) -> Merged | None:
+        """The result of a query, or None while it runs.
+
+        Raises :class:`MergeFailed` (terminal), :class:`MergeInterrupted` (start again with a new token) or another
+        :class:`~booktape.errors.Transient` (poll again).
+        """
+        ...

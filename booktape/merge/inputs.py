@@ -1,0 +1,113 @@
+"""Which objects a merge reads: found by listing, checked against what their keys promise."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from itertools import product
+from pathlib import Path
+from typing import Final
+
+from booktape.core import codec
+from booktape.core.codec import CorruptObject
+from booktape.core.keys import BadKey, day_prefix, exchange_prefix, parse_key
+from booktape.merge.engine import Merge, MergeFailed, NothingToMerge
+from booktape.merge.query import days_read, stored_types
+from booktape.storage import Object, Store
+
+_AT_ONCE: Final = 32
+_PAIR: Final = "pair="
+
+Systems = Mapping[str, Store | None]
+"""The store of each system by its name, ``primary`` and ``replica``; None where a system is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The objects of one stored data type of one system."""
+
+    data_type: str
+    system: str
+    store: Store
+    objects: list[Object]
+
+
+def require_markets(systems: Systems, merge: Merge) -> list[str]:
+    """The markets of the merge's exchange that any system has stored, whatever the day.
+
+    Raises :class:`NothingToMerge` where no object at all lies in the day's own partitions.
+    """
+    stores = [store for store in systems.values() if store is not None]
+    data_types = stored_types(merge.data_type)
+    folders = (store.folders(exchange_prefix(kind, merge.exchange)) for store in stores for kind in data_types)
+    pairs = sorted({name.removeprefix(_PAIR) for names in folders for name in names if name.startswith(_PAIR)})
+    prefixes = [day_prefix(kind, merge.exchange, pair, merge.day) for pair in pairs for kind in data_types]
+    if not any(True for prefix in prefixes for store in stores for _ in store.objects(prefix)):
+        raise nothing(systems, merge)
+    return pairs
+
+
+def nothing(systems: Systems, merge: Merge) -> NothingToMerge:
+    """The error that says that there is nothing to merge, and where it was looked for."""
+    urls = " and ".join(store.url for store in systems.values() if store is not None)
+    return NothingToMerge(f"{urls} have no {merge.data_type} of {merge.exchange} on {merge.day}: was it recorded?")
+
+
+def find(systems: Systems, merge: Merge, pairs: list[str]) -> list[Inputs]:
+    """Every object that the merge reads, by data type and system."""
+    return [
+        Inputs(data_type, system, store, _objects(store, data_type, merge, pairs))
+        for data_type in stored_types(merge.data_type)
+        for system, store in systems.items()
+        if store is not None
+    ]
+
+
+def _objects(store: Store, data_type: str, merge: Merge, pairs: list[str]) -> list[Object]:
+    def listed(place: tuple[str, date]) -> list[Object]:
+        pair, day = place
+        return [found for found in store.objects(day_prefix(data_type, merge.exchange, pair, day)) if _is_data(found)]
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        pages = list(pool.map(listed, product(pairs, days_read(merge.day))))
+    return sorted((found for page in pages for found in page), key=lambda found: found.key)
+
+
+def _is_data(found: Object) -> bool:
+    """Athena does not read hidden files either."""
+    return not found.key.rpartition("/")[2].startswith((".", "_"))
+
+
+def local_files(inputs: Inputs, directory: Path) -> list[Path]:
+    """The objects as sound local files: those of a bucket are copied below ``directory``, many at once.
+
+    Every object is held against its key, because DuckDB accepts a wrong gzip checksum silently. Raises
+    :class:`MergeFailed`, which names the object.
+    """
+
+    def checked(found: Object) -> Path:
+        content = inputs.store.read(found.key)
+        _check(inputs.store, found.key, content)
+        if inputs.store.directory is not None:
+            return inputs.store.directory / found.key
+        path = directory / inputs.system / found.key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(checked, inputs.objects))
+
+
+def _check(store: Store, key: str, content: bytes) -> None:
+    """Raise :class:`MergeFailed` unless the object holds what its key promises."""
+    fault = None
+    try:
+        promised = parse_key(key).digest
+        held = codec.digest(codec.decompress(content))
+        if held != promised:
+            fault = f"its content has the digest {held}"
+    except (BadKey, CorruptObject) as error:
+        fault = str(error)
+    if fault is not None:
+        raise MergeFailed(f"{store.url}/{key} cannot be merged: {fault}; restore it, or move it away")

@@ -1,0 +1,66 @@
+"""The merge's SQL: one text per published data type, in Athena's dialect, with its parameters as quoted literals."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from string import Template
+
+from booktape.core.csv import PUBLISHED
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, SECOND
+from booktape.merge.engine import Merge, MergeFailed
+
+
+def stored_types(data_type: str) -> tuple[str, ...]:
+    """The stored data types that a published one is merged from. Raises :class:`MergeFailed` for any other."""
+    if data_type not in PUBLISHED:
+        raise MergeFailed(f"{data_type!r} is not published; these are: {', '.join(PUBLISHED)}")
+    return (BOOK_UPDATES, BOOK_SNAPSHOTS) if data_type == BOOK_UPDATES else (data_type,)
+
+
+def days_read(day: date) -> tuple[date, date]:
+    """The days whose partitions are read: a late record may lie in a batch that opened after midnight."""
+    return day, day + timedelta(days=1)
+
+
+def statement(merge: Merge, pairs: Sequence[str]) -> str:
+    """The query for a merge of these markets.
+
+    It reads the tables ``{data_type}_primary`` and ``{data_type}_replica``. ``$partitions`` in the text becomes the
+    condition on the partition columns, ``$day`` the partition of the day itself.
+    """
+    first = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
+    return _text(merge.data_type).substitute(
+        partitions=_partitions(merge, pairs),
+        day=literal(f"{merge.day:%d}"),
+        first_microsecond=first,
+        last_microsecond=first + DAY - 1,
+    )
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@cache
+def _text(data_type: str) -> Template:
+    return Template(files("booktape.merge").joinpath(f"sql/{PUBLISHED[data_type]}.sql").read_text())
+
+
+def _partitions(merge: Merge, pairs: Sequence[str]) -> str:
+    """Conditions that Athena can hold against each partition; the last keeps, say, the 1st and the 31st apart."""
+    days = days_read(merge.day)
+    conditions = [
+        f"exchange = {literal(merge.exchange)}",
+        f"pair IN ({_literals(pairs)})",
+        f"year IN ({_literals([f'{day:%Y}' for day in days])})",
+        f"month IN ({_literals([f'{day:%m}' for day in days])})",
+        f"day IN ({_literals([f'{day:%d}' for day in days])})",
+        f"concat(year, month, day) IN ({_literals([f'{day:%Y%m%d}' for day in days])})",
+    ]
+    return " AND ".join(conditions)
+
+
+def _literals(texts: Sequence[str]) -> str:
+    return ", ".join(literal(text) for text in dict.fromkeys(texts))

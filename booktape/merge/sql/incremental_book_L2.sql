@@ -1,0 +1,100 @@
+-- The order-book messages of one exchange and day, each once, as rows of levels: the primary's copy where it has one,
+-- else the replica's. Messages that two connections cut differently overlap, and both stay: amounts are absolute.
+--
+-- A message's place in its market is its last sequence id, or its time where the venue numbers nothing. A record without
+-- any exchange time (a REST snapshot whose answer told none) belongs to the day of its partition.
+WITH stored AS (
+    SELECT
+        1 AS system, false AS is_snapshot, exchange, pair, first_id, last_id, previous_id,
+        timestamp, sent_timestamp, local_timestamp, bids, asks
+    FROM book_updates_primary
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+    UNION ALL
+    SELECT
+        2 AS system, false AS is_snapshot, exchange, pair, first_id, last_id, previous_id,
+        timestamp, sent_timestamp, local_timestamp, bids, asks
+    FROM book_updates_replica
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+    UNION ALL
+    SELECT
+        1 AS system, true AS is_snapshot, exchange, pair, NULL AS first_id, last_id, NULL AS previous_id,
+        timestamp, sent_timestamp, local_timestamp, bids, asks
+    FROM book_snapshots_primary
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+    UNION ALL
+    SELECT
+        2 AS system, true AS is_snapshot, exchange, pair, NULL AS first_id, last_id, NULL AS previous_id,
+        timestamp, sent_timestamp, local_timestamp, bids, asks
+    FROM book_snapshots_replica
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+),
+-- The levels are compared by a digest, which is far cheaper to sort by than the levels themselves.
+identified AS (
+    SELECT
+        stored.*,
+        coalesce(last_id, timestamp, sent_timestamp, local_timestamp) AS place,
+        coalesce(timestamp, sent_timestamp, local_timestamp) AS own_time,
+        CASE WHEN NOT is_snapshot THEN coalesce(timestamp, sent_timestamp, local_timestamp) END AS update_time,
+        md5(to_utf8(concat(array_join(flatten(bids), ' '), '/', array_join(flatten(asks), ' ')))) AS levels_digest
+    FROM stored
+),
+-- The place stands in the identity for venues that give neither ids nor engine time: there, what this connection
+-- observed tells two messages with the same levels apart.
+numbered AS (
+    SELECT
+        identified.*,
+        row_number() OVER (
+            PARTITION BY pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
+            ORDER BY system, local_timestamp, sent_timestamp
+        ) AS copy
+    FROM identified
+),
+-- At the same place: an update with the snapshot's id is in the snapshot, so it comes first. Where places are times, an
+-- update may be newer than the snapshot of the same instant: it comes after it, and applying it again does no harm.
+placed AS (
+    SELECT
+        numbered.*,
+        row_number() OVER (
+            PARTITION BY pair
+            ORDER BY
+                place, CASE WHEN (last_id IS NULL) = is_snapshot THEN 0 ELSE 1 END,
+                local_timestamp, system, first_id, previous_id, levels_digest
+        ) AS message,
+        least(own_time, coalesce(min(update_time) OVER (PARTITION BY pair), own_time)) AS time_before_updates
+    FROM numbered
+    WHERE copy = 1
+),
+-- The engine's time is published as it is. Without one, a message has the time of its place, the latest of the updates
+-- so far, so that time never runs against the sequence. Snapshots before all updates have their own, but no later than
+-- the first update's.
+timed AS (
+    SELECT
+        exchange, pair, local_timestamp, is_snapshot, bids, asks, message,
+        coalesce(
+            timestamp,
+            max(update_time) OVER so_far,
+            max(time_before_updates) OVER so_far
+        ) AS published_time
+    FROM placed
+    WINDOW so_far AS (PARTITION BY pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+)
+SELECT
+    exchange,
+    pair AS symbol,
+    published_time AS timestamp,
+    local_timestamp,
+    is_snapshot,
+    CASE WHEN ordinal <= cardinality(bids) THEN 'bid' ELSE 'ask' END AS side,
+    level[1] AS price,
+    level[2] AS amount
+FROM timed
+CROSS JOIN UNNEST(bids || asks) WITH ORDINALITY AS levels (level, ordinal)
+ORDER BY published_time, pair, message, ordinal

@@ -1,0 +1,60 @@
+"""The tables that the merge's SQL reads: one per stored data type and system, with the records' fields as columns."""
+
+from typing import Final
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
+
+SYSTEMS: Final = ("primary", "replica")
+
+PARTITIONS: Final = ("exchange", "pair", "year", "month", "day")
+"""Partition columns, all of them text: ``month`` and ``day`` have two digits."""
+
+_LEVELS: Final = "array<array<string>>"
+
+COLUMNS: Final = {
+    TRADES: {
+        "id": "string",  # numbers at most venues, but not at all
+        "timestamp": "bigint",
+        "side": "string",
+        "price": "string",
+        "amount": "string",
+        "local_timestamp": "bigint",
+    },
+    BOOK_UPDATES: {
+        "first_id": "bigint",
+        "last_id": "bigint",
+        "previous_id": "bigint",
+        "timestamp": "bigint",
+        "bids": _LEVELS,
+        "asks": _LEVELS,
+        "checksum": "bigint",
+        "local_timestamp": "bigint",
+        "sent_timestamp": "bigint",
+    },
+    BOOK_SNAPSHOTS: {
+        "last_id": "bigint",
+        "timestamp": "bigint",
+        "bids": _LEVELS,
+        "asks": _LEVELS,
+        "checksum": "bigint",
+        "origin": "string",
+        "local_timestamp": "bigint",
+        "sent_timestamp": "bigint",
+    },
+    QUOTES: {
+        "id": "bigint",
+        "timestamp": "bigint",
+        "bid_price": "string",
+        "bid_amount": "string",
+        "ask_price": "string",
+        "ask_amount": "string",
+        "local_timestamp": "bigint",
+        "sent_timestamp": "bigint",
+    },
+}
+"""Column names and types (Athena's) of each stored data type: the fields of :mod:`booktape.core.records`."""
+
+
+def table_name(data_type: str, system: str) -> str:
+    """``trades_primary``"""
+    return f"{data_type}_{system}"
