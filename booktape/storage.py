@@ -72,6 +72,13 @@ class Store:
         except (BaseError, OSError) as error:
             raise self._explained(error, key) from error
 
+    def upload(self, key: str, path: Path) -> None:
+        """Write a local file over whatever the key held, in parts where it is large; it appears whole or never."""
+        try:
+            obstore.put(self._backend, key, path)
+        except (BaseError, OSError) as error:
+            raise self._explained(error, key) from error
+
     def read(self, key: str) -> bytes:
         """An object's bytes."""
         return b"".join(self.stream(key))
@@ -128,7 +135,7 @@ class Store:
     def _explained(self, error: Exception, key: str) -> BooktapeError:
         first_line = str(error).partition("\n")[0]
         if isinstance(error, FileNotFoundError):
-            return NoSuchObject(f"{self.url} has no object {key!r}")
+            return NoSuchObject(f"{self.url} has no object {key!r}, or the bucket itself does not exist")
         if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
             return StorageDenied(f"{self.url} refuses access to {key!r}: {first_line}; check the credentials")
         return StorageUnavailable(f"{self.url} is not reachable: {first_line}")

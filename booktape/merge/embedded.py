@@ -121,4 +121,4 @@ def _keep(path: Path, results: Store, key: str) -> None:
     if results.directory is not None:
         path.replace(results.directory / key)
     else:
-        results.create(key, path.read_bytes())
+        results.upload(key, path)

@@ -1,0 +1,67 @@
+# Needs Python 3.11 or newer and make: no root, no Docker. `make` alone lists what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/development.lock
+INSTALLED := $(VENV)/.installed
+UV := build/uv/bin/uv
+# pip configured with an index of its own tells uv by the environment (UV_DEFAULT_INDEX).
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+BUILD_REQUIRES := $(PYTHON) -c 'import tomllib; \
+	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format bench lock clean python
+.DELETE_ON_ERROR:
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+install: $(INSTALLED) ## set up .venv from the hashed lock; .venv/bin/booktape is the command
+
+demo: $(INSTALLED) ## the whole way on this machine: simulated exchanges to published data sets, proven complete
+	$(BIN)/booktape demo
+
+test: $(INSTALLED) ## all tests, against a real Redis and the emulated AWS; ARGS go to pytest
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+check: $(INSTALLED) ## lint, format, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## put all code into the one format, and fix what lint can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## what a message and a night's merge cost, beside a floor and cryptofeed; ARGS=--json for programs
+	$(BIN)/python -m bench $(ARGS)
+
+lock: $(UV) ## write requirements/*.lock anew after a change in pyproject.toml; UPGRADE=1 takes newer versions
+	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --output-file requirements/production.lock
+	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --extra dev --constraint requirements/production.lock \
+		--output-file $(LOCK)
+
+clean: ## remove .venv and everything else that was made here; recorded data stays
+	rm -rf $(VENV) build dist .demo *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Booktape needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+
+$(INSTALLED): $(LOCK) pyproject.toml | python
+	@echo "Setting up $(VENV) from $(LOCK) (takes a while the first time)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(UV): | python
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet --disable-pip-version-check uv

@@ -1,0 +1,130 @@
+"""The merge of a whole day of trades, 2 x 1,440 objects of which each system misses 3 %, in a process of its own."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from random import Random
+from statistics import median
+from time import perf_counter, process_time
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from msgspec import json
+
+from booktape.core import codec
+from booktape.core.records import DAY, MINUTE, SECOND, TRADES, Trade
+from booktape.core.streams import Batch, key_of
+from booktape.merge import Merge, open_engine
+from booktape.storage import Store, open_store
+
+TRADES_OF_THE_DAY: Final = 775_418
+"""Trades of Binance's BTC-USDT on 2019-10-25, the example day of the documentation."""
+
+_DAY: Final = date(2019, 10, 25)
+_EXCHANGE: Final = "binance"
+_MARKET: Final = "BTC-USDT"
+_EACH_MISSING: Final = 33
+_SYSTEMS: Final = ("primary", "replica")
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What one merge took: processor and wall time in seconds, the most memory in MiB."""
+
+    trades: int
+    objects: int
+    cpu_seconds: float
+    wall_seconds: float
+    peak_mebibytes: float
+
+
+class WrongMerge(AssertionError):
+    """The merge did not give every trade exactly once: there is nothing to measure."""
+
+
+def generate(directory: Path, trades: int = TRADES_OF_THE_DAY) -> None:
+    """Write both systems' objects of the day. Each misses every 33rd trade, but not the same ones."""
+    stores = [open_store(str(directory / system)) for system in _SYSTEMS]
+    for minute in _minutes(trades):
+        for number, store in enumerate(stores):
+            _put(store, [trade for trade in minute if _number(trade) % _EACH_MISSING != number])
+
+
+def _minutes(trades: int) -> Iterator[list[Trade]]:
+    random = Random(20191025)
+    start = int(datetime(_DAY.year, _DAY.month, _DAY.day, tzinfo=UTC).timestamp()) * SECOND
+    minutes = DAY // MINUTE
+    for minute in range(minutes):
+        numbers = range(trades * minute // minutes, trades * (minute + 1) // minutes)
+        yield [
+            Trade(
+                number,
+                time := start + DAY * number // trades // 1000 * 1000,
+                random.choice(("buy", "sell")),
+                f"{random.randrange(7_400_00, 8_800_00) / 100:.2f}000000",
+                f"{random.randrange(1, 2_00000000) / 1e8:.8f}",
+                time + random.randrange(1_000, 50_000),
+            )
+            for number in numbers
+        ]
+
+
+def _number(trade: Trade) -> int:
+    return int(trade.id)
+
+
+def _put(store: Store, trades: list[Trade]) -> None:
+    if trades:
+        first, last = _number(trades[0]), _number(trades[-1])
+        minute = trades[0].timestamp // MINUTE * MINUTE
+        batch = Batch(TRADES, _MARKET, minute, first, last, len(trades), codec.encode(trades))
+        store.create(str(key_of(batch, _EXCHANGE)), codec.compress(batch.lines))
+
+
+def merge(directory: Path, token: str) -> Night:
+    """Merge the day in this process, which had better do nothing else."""
+    primary, replica, results = ((directory / name).as_uri() for name in (*_SYSTEMS, "results"))
+    engine = open_engine("duckdb", primary=primary, replica=replica, results=results)
+    wall, cpu = perf_counter(), process_time()
+    result = engine.poll(engine.start(Merge(_EXCHANGE, TRADES, _DAY), token))
+    wall, cpu = perf_counter() - wall, process_time() - cpu
+    assert result is not None
+    with open(unquote(urlsplit(result.url).path)) as lines:
+        rows = sum(1 for _ in lines) - 1
+    objects = sum(1 for system in _SYSTEMS for _ in (directory / system).rglob("*.json.gz"))
+    return Night(rows, objects, cpu, wall, peak_mebibytes())
+
+
+def peak_mebibytes() -> float:
+    """The most memory that this process held. From Linux itself: getrusage would count the parent's as well."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise OSError("/proc/self/status does not tell the peak of memory")
+
+
+def measured(directory: Path, token: str, trades: int = TRADES_OF_THE_DAY) -> Night:
+    """One merge of the generated day in a new process. Raises :class:`WrongMerge`."""
+    command = [sys.executable, "-m", "bench.night", str(directory), token]
+    night = json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=Night)
+    if night.trades != trades:
+        raise WrongMerge(f"{night.trades} rows instead of {trades}")
+    return night
+
+
+def median_of(nights: list[Night]) -> Night:
+    """The medians of several merges of the same day; of memory the most."""
+    return Night(
+        nights[0].trades,
+        nights[0].objects,
+        median(night.cpu_seconds for night in nights),
+        median(night.wall_seconds for night in nights),
+        max(night.peak_mebibytes for night in nights),
+    )
+
+
+if __name__ == "__main__":
+    print(json.encode(merge(Path(sys.argv[1]), sys.argv[2])).decode())
