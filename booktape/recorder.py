@@ -4,8 +4,6 @@ from collections import Counter as Counts
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from msgspec import MsgspecError
-
 from booktape.core import sequence
 from booktape.core.records import BOOK_SNAPSHOTS
 from booktape.core.sequence import STALE, Checksum, Contiguous, Counter, Gap, Linked, Monotonic, Ranged, Rule
@@ -22,6 +20,8 @@ _RULES: Final[dict[str, Callable[[], Rule]]] = {
     sequence.MONOTONIC: Monotonic,
 }
 
+
+Parse = Callable[[bytes, int], Sequence[Message]]
 
 _MOST_KINDS: Final = 100
 
@@ -152,18 +152,29 @@ class Connection:
         self._parse = recorder.exchange.parse
         self._counter = Counter()
 
-    def feed(self, frame: bytes, received: int) -> None:
+    def feed(self, frame: bytes, received: int, parse: Parse | None = None) -> None:
         """Take one frame. Whatever is in it, this does not raise: what is not understood is counted by its kind.
 
         :param received: receive time in µs, higher than that of the frame before.
+        :param parse: instead of the exchange's parser of frames.
         """
         recorder = self._recorder
         recorder.frames += 1
+        heard = self.heard
         try:
-            messages = self._parse(frame, received)
-            if messages:
-                self._take(messages)
-            else:
+            messages = (parse or self._parse)(frame, received)
+            for data_type, symbol, time, record in messages:
+                try:
+                    stream = heard[data_type, symbol]
+                except KeyError:
+                    if data_type == COUNTER:
+                        self._count(record, alone=len(messages) == 1)
+                        continue
+                    stream = heard[data_type, symbol] = recorder.stream(data_type, symbol)
+                if time > self.clock:
+                    self.clock = time
+                stream.append(record, time or self.clock)
+            if not messages:
                 recorder.control += 1
         except Refused as error:
             recorder.control += 1
@@ -174,35 +185,12 @@ class Connection:
             _count(recorder.not_understood, type(error).__name__)
 
     def feed_rest(self, url: str, body: bytes, received: int, sent: int | None) -> None:
-        """Take one REST answer, as :meth:`feed` takes a frame."""
-        recorder = self._recorder
-        recorder.frames += 1
-        try:
-            messages = recorder.exchange.parse_rest(url, body, received, sent)
-        except (MsgspecError, ValueError, LookupError) as error:
-            _count(recorder.not_understood, f"REST {type(error).__name__}")
-            return
-        recorder.control += not messages
-        self._take(messages)
+        """Take one REST answer, as :meth:`feed` takes a frame. ``sent`` is the venue's time of it (µs), if known."""
+        parse_rest = self._recorder.exchange.parse_rest
+        self.feed(body, received, lambda body, received: parse_rest(url, body, received, sent))
 
-    def _take(self, messages: Sequence[Message]) -> None:
-        heard = self.heard
-        carried = False
-        for data_type, symbol, time, record in messages:
-            stream = heard.get((data_type, symbol))
-            if stream is None:
-                if data_type == COUNTER:
-                    self._count(record)
-                    continue
-                stream = heard[data_type, symbol] = self._recorder.stream(data_type, symbol)
-            if time > self.clock:
-                self.clock = time
-            stream.append(record, time or self.clock)
-            carried = True
-        if not carried:
-            self._recorder.control += 1
-
-    def _count(self, number: int) -> None:
+    def _count(self, number: int, *, alone: bool) -> None:
+        self._recorder.control += alone
         verdict = self._counter.advance(number)
         if verdict is not None and verdict is not STALE:
             self._recorder.counter_gap(self, verdict)

@@ -7,7 +7,7 @@ line up to its observation fields (see :mod:`booktape.core.records`).
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Final
 
@@ -18,6 +18,7 @@ from booktape.core.records import RECORD_TYPES, Record
 
 LEVEL: Final = 1
 DIGEST_LENGTH: Final = 16
+_PART: Final = 64 * 1024
 
 _encoder = json.Encoder()
 encode_into = _encoder.encode_into
@@ -36,7 +37,19 @@ def encode(records: Iterable[Record]) -> bytes:
 
 def digest(lines: bytes | bytearray) -> str:
     """Sixteen hex digits over the identity fields of newline-delimited records."""
-    return sha256(_observations.sub(b"", lines)).hexdigest()[:DIGEST_LENGTH]
+    hasher = sha256()
+    for part in _parts(lines):
+        hasher.update(_observations.sub(b"", part))
+    return hasher.hexdigest()[:DIGEST_LENGTH]
+
+
+def _parts(lines: bytes | bytearray) -> Iterator[bytes | bytearray]:
+    """Whole lines in pieces that fit the processor's cache: on a large batch, page faults would cost the most."""
+    start, size = 0, len(lines)
+    while start < size:
+        end = lines.find(b"\n", start + _PART) + 1 or size
+        yield lines[start:end]
+        start = end
 
 
 def compress(lines: bytes | bytearray) -> bytes:

@@ -75,22 +75,18 @@ class Rule(Protocol):
 class Counter:
     """Numbers that rise by one: of trades (``contiguous``) or of a connection's frames (``connection counter``)."""
 
-    __slots__ = ("last",)
+    __slots__ = ("_next",)
 
     def __init__(self) -> None:
-        self.last: int | None = None
+        self._next: int | None = None
 
     def advance(self, number: int) -> Verdict:
         """Judge the next number."""
-        last = self.last
-        if last is not None:
-            if number <= last:
-                return STALE
-            if number != last + 1:
-                self.last = number
-                return Gap(last + 1, number - 1)
-        self.last = number
-        return None
+        expected = self._next
+        if expected is not None and number < expected:
+            return STALE
+        self._next = number + 1
+        return None if expected is None or number == expected else Gap(expected, number - 1)
 
 
 class Contiguous(Counter):
@@ -100,9 +96,13 @@ class Contiguous(Counter):
 
     def check(self, record: Trade) -> Verdict:
         """Judge the next trade by its id."""
-        if not isinstance(record.id, int):
-            raise Unnumbered(f"a trade whose id {record.id!r} is no number")
-        return self.advance(record.id)
+        number = record.id
+        if number == self._next:  # nearly always, and this is the hot path
+            self._next = number + 1
+            return None
+        if not isinstance(number, int):
+            raise Unnumbered(f"a trade whose id {number!r} is no number")
+        return self.advance(number)
 
 
 class Ranged:
@@ -112,24 +112,20 @@ class Ranged:
     is new: amounts are absolute, applying a level twice does no harm.
     """
 
-    __slots__ = ("last",)
+    __slots__ = ("_next",)
 
     def __init__(self) -> None:
-        self.last: int | None = None
+        self._next: int | None = None
 
     def check(self, record: BookUpdate) -> Verdict:
         """Judge the next message by its range."""
-        first, new, last = record.first_id, record.last_id, self.last
-        if first is None or new is None:
+        first, last, expected = record.first_id, record.last_id, self._next
+        if first is None or last is None:
             raise Unnumbered("a book update without its first or last id")
-        if last is not None:
-            if new <= last:
-                return STALE
-            if first > last + 1:
-                self.last = new
-                return Gap(last + 1, first - 1)
-        self.last = new
-        return None
+        if expected is not None and last < expected:
+            return STALE
+        self._next = last + 1
+        return None if expected is None or first <= expected else Gap(expected, first - 1)
 
 
 class Linked:

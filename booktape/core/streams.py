@@ -15,6 +15,8 @@ from booktape.core.sequence import STALE, Gap, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
+_encode_into = codec.encode_into
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -55,8 +57,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_broken", "_buffer", "_check", "_count", "_end", "_first", "_last", "_on_batch", "_on_gap",
-        "_spans_connections", "data_type", "market", "minute", "records", "stale",
+        "_broken", "_buffer", "_check", "_end", "_first", "_last", "_on_batch", "_on_gap", "_spans_connections",
+        "data_type", "market", "minute", "records", "stale",
     )  # fmt: skip
 
     def __init__(
@@ -73,15 +75,14 @@ class Stream:
         self.market = market
         self._on_batch = on_batch
         self._on_gap = on_gap
-        self._check = rule.check if rule is not None else None
+        self._check = rule.check if rule is not None else _unchecked
         self._spans_connections = spans_connections
         self._broken = False
         self._buffer = bytearray()
-        self._count = 0
         self._first: Record | None = None
         self._last: Record | None = None
         self.minute = 0
-        self._end = 0
+        self._end = 0  # the open batch takes records before this time; 0 while none is open
         self.records = 0
         self.stale = 0
 
@@ -90,31 +91,37 @@ class Stream:
 
         :param time: the exchange's time to cut by (µs); 0 while this connection has not told any time yet.
         """
-        if self._check is not None and (verdict := self._check(record)) is not None:
+        verdict = self._check(record)
+        if verdict is not None:
             if verdict is STALE:
                 self.stale += 1
                 return
             self._break(verdict)
-        elif self._broken:
-            self._resume(record)
-        if time >= self._end or len(self._buffer) > MAX_BATCH_BYTES:
-            self._turn(time)
-        if self._first is None:
-            self._first = record
-        codec.encode_into(record, self._buffer, -1)
-        self._buffer += b"\n"
+        buffer = self._buffer
+        if time >= self._end or len(buffer) > MAX_BATCH_BYTES:
+            buffer = self._turn(record, time)
+        _encode_into(record, buffer, -1)
+        buffer += b"\n"
         self._last = record
-        self._count += 1
 
-    def _turn(self, time: int) -> None:
-        """Enter the minute of ``time``, or a new batch of the same minute when the last one was full."""
+    def _turn(self, record: Record, time: int) -> bytearray:
+        """Open a batch with a record: in the minute of ``time``, or in the one before if the record is late.
+
+        While no time is known at all, the batch stays open: it joins the first minute that the exchange tells.
+        """
+        if self._broken:
+            self._resume(record)
         if self.minute or len(self._buffer) > MAX_BATCH_BYTES:
             self.close()
         self.minute = max(self.minute, time // MINUTE * MINUTE)
         self._end = self.minute + MINUTE if self.minute else 1
+        if self._first is None:
+            self._first = record
+        return self._buffer
 
     def close(self) -> None:
         """Hand over what is held as a batch. The next record begins another one."""
+        self._end = 0
         if self._first is None or self._last is None:
             return
         batch = Batch(
@@ -123,33 +130,28 @@ class Stream:
             self.minute or record_time(self._first) // MINUTE * MINUTE,
             first_position(self._first),
             last_position(self._last),
-            self._count,
+            self._buffer.count(b"\n"),
             self._buffer,
         )
-        self.records += self._count
+        self.records += batch.count
         self._buffer = bytearray()
-        self._count = 0
         self._first = None
         self._on_batch(batch)
 
     @property
     def appended(self) -> int:
         """How many records were taken so far, those of the open batch included."""
-        return self.records + self._count
+        return self.records + self._buffer.count(b"\n")
 
     def is_past(self, time: int) -> bool:
         """Whether records are held whose minute ended before ``time`` (µs, the exchange's)."""
-        return self._first is not None and time >= self._end
+        return self._first is not None and time >= self.minute + MINUTE
 
     def disconnected(self) -> None:
         """The connection was lost: unless the rule can tell, nobody knows what was missed until the next record."""
         if not self._spans_connections:
             self.close()
             self._broken = self._last is not None
-
-    def lost(self) -> None:
-        """Frames of the connection are missing and may have been this stream's: end the batch here."""
-        self.close()
 
     def _break(self, gap: Gap) -> None:
         self.close()
@@ -160,3 +162,7 @@ class Stream:
         assert self._last is not None
         before = record_time(self._last)
         self._break(Gap(before, max(before, record_time(record))))
+
+
+def _unchecked(record: Record) -> None:
+    """The rule of a stream that has none."""

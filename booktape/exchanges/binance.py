@@ -60,7 +60,6 @@ class _Frame(Struct, gc=False):
     data: _Event | None = None
     id: int | str | None = None
     error: _Error | None = None
-    stream: str = ""
 
 
 class _Depth(Struct):
@@ -94,19 +93,19 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
             local_timestamp=received,
             sent_timestamp=sent,
         )
-        return (Message(BOOK_UPDATES, event.s, sent, update),)
+        return ((BOOK_UPDATES, event.s, sent, update),)
     if kind == "" and event.u:
         bid, ask = _text.decode(event.b), _text.decode(event.a)
-        return (Message(QUOTES, event.s, 0, Quote(event.u, None, bid, event.B, ask, event.A, received)),)
+        return ((QUOTES, event.s, 0, Quote(event.u, None, bid, event.B, ask, event.A, received)),)
     if kind == "aggTrade":
         return (_trade(event, _number.decode(event.a), received),)
-    raise NotUnderstood(kind or content.stream)
+    raise NotUnderstood(kind or "event without a name")
 
 
 def _trade(event: _Event, identifier: int, received: int) -> Message:
     time = event.T * _MILLISECOND
     side = "sell" if event.m else "buy"
-    return Message(TRADES, event.s, time, Trade(identifier, time, side, event.p, event.q, received))
+    return (TRADES, event.s, time, Trade(identifier, time, side, event.p, event.q, received))
 
 
 def _control(frame: _Frame) -> Sequence[Message]:
@@ -132,7 +131,7 @@ def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequen
         local_timestamp=received,
         sent_timestamp=sent,
     )
-    return (Message(BOOK_SNAPSHOTS, symbol, sent or 0, snapshot),)
+    return ((BOOK_SNAPSHOTS, symbol, sent or 0, snapshot),)
 
 
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

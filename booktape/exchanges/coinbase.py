@@ -94,7 +94,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         raise Refused(content.message)
     if content.sequence_num < 0:
         raise NotUnderstood(content.channel or content.type or "frame without channel")
-    counter = Message(COUNTER, "", 0, content.sequence_num)
+    counter = (COUNTER, "", 0, content.sequence_num)
     channel = content.channel
     if channel == "l2_data":
         return [counter, *(_book(event, received) for event in _books.decode(content.events) if event.updates)]
@@ -113,7 +113,7 @@ def _trade_messages(events: Raw, received: int) -> Iterator[Message]:
         time = micros(trade.time)
         side = _TAKER.get(trade.side, "unknown")
         record = Trade(int(trade.trade_id), time, side, trade.price, trade.size, received)
-        yield Message(TRADES, trade.product_id, time, record)
+        yield (TRADES, trade.product_id, time, record)
 
 
 def _book(event: _Book, received: int) -> Message:
@@ -121,9 +121,9 @@ def _book(event: _Book, received: int) -> Message:
     bids, asks = _side(event, "bid"), _side(event, "offer")
     if event.type == "snapshot":
         snapshot = BookSnapshot(timestamp=time, bids=bids, asks=asks, origin="stream", local_timestamp=received)
-        return Message(BOOK_SNAPSHOTS, event.product_id, time, snapshot)
+        return (BOOK_SNAPSHOTS, event.product_id, time, snapshot)
     update = BookUpdate(timestamp=time, bids=bids, asks=asks, local_timestamp=received)
-    return Message(BOOK_UPDATES, event.product_id, time, update)
+    return (BOOK_UPDATES, event.product_id, time, update)
 
 
 def _side(event: _Book, side: str) -> Raw:
@@ -142,7 +142,7 @@ def _quotes(events: Raw, time: int, received: int) -> Iterator[Message]:
                 ticker.best_ask_quantity,
                 received,
             )
-            yield Message(QUOTES, ticker.product_id, time, quote)
+            yield (QUOTES, ticker.product_id, time, quote)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:

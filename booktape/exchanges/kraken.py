@@ -95,7 +95,7 @@ def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
     for trade in sorted(_trades.decode(data), key=lambda trade: trade.trade_id):
         time = micros(trade.timestamp)
         record = Trade(trade.trade_id, time, trade.side, _digits(trade.price), _digits(trade.qty), received)
-        yield Message(TRADES, trade.symbol, time, record)
+        yield (TRADES, trade.symbol, time, record)
 
 
 def _book(book: _Book, received: int, *, snapshot: bool) -> Message:
@@ -110,9 +110,9 @@ def _book(book: _Book, received: int, *, snapshot: bool) -> Message:
             origin="stream",
             local_timestamp=received,
         )
-        return Message(BOOK_SNAPSHOTS, book.symbol, time or 0, whole)
+        return (BOOK_SNAPSHOTS, book.symbol, time or 0, whole)
     update = BookUpdate(timestamp=time, bids=bids, asks=asks, checksum=book.checksum, local_timestamp=received)
-    return Message(BOOK_UPDATES, book.symbol, time or 0, update)
+    return (BOOK_UPDATES, book.symbol, time or 0, update)
 
 
 def _digits(number: Raw) -> str:

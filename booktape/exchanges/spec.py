@@ -20,17 +20,13 @@ class Refused(ValueError):
     """A frame in which the venue says no: to a subscription, mostly."""
 
 
-class Message(NamedTuple):
-    """One record out of a frame, and where it belongs.
+Message = tuple[str, str, int, Any]
+"""One record out of a frame, and where it belongs: data type, the venue's symbol, time, record.
 
-    ``time`` is the exchange's time to cut batches by, in µs; 0 where the message carries none. ``record`` is a
-    :data:`~booktape.core.records.Record`; for :data:`COUNTER` it is the frame's number, an integer.
-    """
-
-    data_type: str
-    symbol: str
-    time: int
-    record: Any
+``time`` is the exchange's time to cut batches by, in µs; 0 where the message carries none. The record is a
+:data:`~booktape.core.records.Record`; for :data:`COUNTER` it is the frame's number, an integer. A plain tuple, since
+one is made for every message.
+"""
 
 
 class Subscription(NamedTuple):

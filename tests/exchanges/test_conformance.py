@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import json, to_builtins
+from msgspec import json
 
 from booktape.core import sequence
 from booktape.core.records import RECORD_TYPES
@@ -54,8 +54,9 @@ EVERY_FIXTURE = [(identifier, name) for identifier in EVERY_EXCHANGE for name in
 
 
 def readable(message: Message) -> dict[str, Any]:
-    record = message.record if isinstance(message.record, int) else json.decode(json.encode(message.record))
-    return {**to_builtins(message._replace(record=None)._asdict()), "record": record}
+    data_type, symbol, time, record = message
+    shown = record if isinstance(record, int) else json.decode(json.encode(record))
+    return {"data_type": data_type, "symbol": symbol, "time": time, "record": shown}
 
 
 @pytest.mark.parametrize(("identifier", "name"), EVERY_FIXTURE)
