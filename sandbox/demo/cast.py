@@ -31,23 +31,26 @@ class Cast:
             process.check()
 
 
-def assemble(world: World, engine: Engine) -> Cast:
-    """Start everybody: two collectors per exchange on the primary system, one on the replica, and the tasks."""
+def start_collectors(world: World, engine: Engine) -> Cast:
+    """Two collectors per exchange on the primary system, one on the replica."""
     cast = Cast()
     for exchange in MARKETS:
         for system, instances in SYSTEMS.items():
             for instance in instances:
                 cast.collectors[exchange, system, instance] = start_collector(world, engine, exchange, system, instance)
+    return cast
+
+
+def start_tasks(world: World, cast: Cast) -> None:
+    """One Celery worker per queue, beat and Flower."""
     for queue in queues():
-        cast.tasks.append(
-            _celery(world, f"celery-{queue}", "worker", "-Q", queue, "-n", f"{queue}@demo", *_pool(queue))
-        )
+        worker = ("worker", "-Q", queue, "-n", f"{queue}@demo", *_pool(queue))
+        cast.tasks.append(_celery(world, f"celery-{queue}", *worker))
     schedule = str(world.directory / "celerybeat-schedule")
     cast.tasks.append(_celery(world, "beat", "beat", "-s", schedule))
     port = free_port()
     cast.tasks.append(_celery(world, "flower", "flower", f"--port={port}", "--address=127.0.0.1"))
     cast.flower_url = f"http://127.0.0.1:{port}"
-    return cast
 
 
 def start_collector(world: World, engine: Engine, exchange: str, system: str, instance: str) -> Process:

@@ -12,13 +12,13 @@ from rich.console import Console
 
 from booktape.storage import Store, open_store
 from sandbox.demo import report, story
-from sandbox.demo.cast import Cast, assemble
+from sandbox.demo.cast import Cast, start_collectors, start_tasks
 from sandbox.demo.story import DemoFailed, Stage
 from sandbox.demo.world import CREDENTIALS, MARKETS, Engine, Market, World, storage_url, world
 
 MARKER = ".booktape-demo"
-_SETTLING_SECONDS = 25.0
-"""Between the start of all programs and the market's opening: on a slow machine Celery needs most of it."""
+_SETTLING_SECONDS = 20.0
+"""Between the exchanges' start and the market's opening, by when every collector must be connected."""
 
 
 def play(directory: Path, engine: Engine, *, speed: float, rate: float, keep: bool, console: Console) -> None:
@@ -31,10 +31,11 @@ def play(directory: Path, engine: Engine, *, speed: float, rate: float, keep: bo
     market = Market(yesterday, 10, 5, speed, time.monotonic() + _SETTLING_SECONDS)
     console.print(f"Setting up Redis, AWS and three exchanges in {directory} …", highlight=False)
     with world(directory, market, engine, rate) as built:
-        stage = Stage(built, assemble(built, engine), engine, console)
-        stage.say(f"Flower shows the tasks at {stage.cast.flower_url}; logs are in {directory / 'logs'}")
+        stage = Stage(built, start_collectors(built, engine), engine, console)
         story.gather(stage)
         stage.say(f"[green]✓[/] {len(stage.cast.collectors)} collectors are connected; the market runs at {speed:g}x")
+        start_tasks(built, stage.cast)
+        stage.say(f"Flower shows the tasks at {stage.cast.flower_url}; logs are in {directory / 'logs'}")
         story.trade(stage)
         story.end_collection(stage)
         stage.say(f"[green]✓[/] the market has closed; publishing {yesterday}")

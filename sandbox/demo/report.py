@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from booktape.core import codec
 from booktape.core.records import TRADES, Trade
@@ -115,7 +115,7 @@ def print_published(console: Console, outcomes: list[Published], healed: dict[st
     )
     for column in ("rows", "healed", "missing", "wrong"):
         table.add_column(column, justify="right")
-    for column in ("revision", "change set", "verdict"):
+    for column in ("revision", "change set", "as sent"):
         table.add_column(column)
     for found in outcomes:
         run, verdict = found.status.run, found.verdict
@@ -128,7 +128,7 @@ def print_published(console: Console, outcomes: list[Published], healed: dict[st
             f"{verdict.surplus:,}",
             found.revision_state,
             found.change_sets,
-            "[green]as sent[/]" if verdict.good else "[red]NOT as sent[/]",
+            "[green]✓[/]" if verdict.good else "[red]✗[/]",
         )
     console.print(table)
     console.print("Run 2 is the republication. healed: trades that only the replica system had.")

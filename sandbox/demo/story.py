@@ -18,7 +18,6 @@ from sandbox.demo.cast import Cast, start_collector
 from sandbox.demo.processes import Process
 from sandbox.demo.world import DATA_TYPES, MARKETS, Engine, World
 
-_CONNECT_SECONDS: Final = 60.0
 _NIGHT_SECONDS: Final = 120.0
 SOURCES: Final = tuple(f"{venue}-{slug}" for venue in MARKETS for slug in DATA_TYPES)
 REPUBLISHED: Final = "binance-trades"
@@ -67,7 +66,8 @@ def wait(what: str, condition: Callable[[], bool], seconds: float, check: Callab
 def gather(stage: Stage) -> None:
     """Wait until every collector is connected, before the market opens."""
     collectors = stage.cast.collectors.values()
-    wait("connecting", lambda: all(_connected(process) for process in collectors), _CONNECT_SECONDS, stage.cast.check)
+    seconds = stage.world.market.origin - time.monotonic()
+    wait("connecting", lambda: all(_connected(process) for process in collectors), seconds, stage.cast.check)
 
 
 def _connected(process: Process) -> bool:
