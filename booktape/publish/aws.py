@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from os import environ
 from typing import TYPE_CHECKING, Final
 
 from boto3.exceptions import Boto3Error
 from boto3.session import Session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ConnectionError as NotConnected
 
 from booktape.errors import BooktapeError, Transient
 
@@ -56,7 +58,8 @@ class Aws:
 
     def __init__(self, region: str | None = None) -> None:
         self._session = Session()
-        self._region = region or self._session.region_name or CATALOG_REGION
+        # AWS_REGION is what container runtimes set and what the store reads; boto3 knows only AWS_DEFAULT_REGION.
+        self._region = region or environ.get("AWS_REGION") or self._session.region_name or CATALOG_REGION
 
     @cached_property
     def data_exchange(self) -> DataExchangeClient:
@@ -86,7 +89,7 @@ def explained() -> Iterator[None]:
         yield
     except ClientError as error:
         raise _translated(error) from error
-    except HTTPClientError as error:  # no connection, a timeout, a broken one: the effect may have happened
+    except (NotConnected, HTTPClientError, IncompleteReadError) as error:  # the effect may have happened
         raise AwsUnavailable(f"AWS does not answer: {_first_line(error)}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise AwsRefused(f"AWS cannot be called: {_first_line(error)}") from error

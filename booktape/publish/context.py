@@ -6,14 +6,10 @@ from typing import Final
 
 from booktape.merge import Engine
 from booktape.publish.aws import Aws
-from booktape.publish.sources import Run, Source, UnknownSource
+from booktape.publish.sources import Source, UnknownSource
 from booktape.storage import Store
 
 VERIFY_SECONDS: Final = 600
-
-
-class Waiting(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,3 @@ class Context:
         except KeyError:
             known = ", ".join(sorted(self.sources)) or "none"
             raise UnknownSource(f"unknown data source {name!r}; there are: {known}") from None
-
-    def source_of(self, run: Run) -> Source:
-        """The source that a run publishes."""
-        return self.source(run.source)

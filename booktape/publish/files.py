@@ -1,16 +1,19 @@
 """Whole files by URL, of any size in bounded memory: reading, hashing, and copying to a key that stays as it is."""
 
+import errno
 import os
 from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import PurePosixPath
+from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from booktape.errors import BooktapeError
 from booktape.publish.aws import Aws, explained
 from booktape.storage import Store, directory_of, open_store
+
+_NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
 class FileChanged(BooktapeError):
@@ -35,9 +38,9 @@ def stream(url: str) -> Iterator[bytes]:
     """A file's bytes in chunks of a few MiB."""
     parts = urlsplit(url)
     if parts.scheme == "s3":
-        return open_store(f"s3://{parts.netloc}").stream(unquote(parts.path).lstrip("/"))
-    path = PurePosixPath(unquote(parts.path))
-    return open_store(f"file://{path.parent}").stream(path.name)
+        return open_store(f"s3://{parts.netloc}").stream(parts.path.lstrip("/"))
+    path = Path(unquote(parts.path))
+    return open_store(path.parent.as_uri()).stream(path.name)
 
 
 def fingerprint(chunks: Iterator[bytes]) -> Fingerprint:
@@ -61,7 +64,7 @@ def version(url: str, aws: Aws) -> str | None:
 def s3_object(url: str) -> S3Object | None:
     """The bucket and key of an ``s3://`` URL; None for others."""
     parts = urlsplit(url)
-    return S3Object(parts.netloc, unquote(parts.path).lstrip("/")) if parts.scheme == "s3" else None
+    return S3Object(parts.netloc, parts.path.lstrip("/")) if parts.scheme == "s3" else None
 
 
 def copy(url: str, pinned: str | None, target: Store, key: str, aws: Aws) -> None:
@@ -85,21 +88,37 @@ def copy(url: str, pinned: str | None, target: Store, key: str, aws: Aws) -> Non
 
 
 def _to_directory(url: str, target: Store, key: str) -> None:
-    """Write aside, then link: a reader sees the whole file or none, and the first writer wins."""
+    """Link the file into its place, or write it aside and link that: readers see all of it or nothing, once."""
     directory = directory_of(target.url)
     assert directory is not None, "only a directory has no S3 object behind its keys"
     path = directory / key
+    source = directory_of(url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part") as aside:
-            for chunk in stream(url):
-                aside.write(chunk)
-            aside.flush()
-            os.fsync(aside.fileno())
-            os.chmod(aside.name, 0o644)
-            if not path.exists():
-                os.link(aside.name, path)
+        if source is None or not _link(source, path):
+            _write_aside(stream(url), path)
     except FileExistsError:
-        pass
+        pass  # the first writer wins; the caller compares
     except OSError as error:
         raise BooktapeError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _link(source: Path, path: Path) -> bool:
+    """A second name for a file that never changes costs no space; False where the file system has no such thing."""
+    try:
+        os.link(source, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
+
+
+def _write_aside(chunks: Iterator[bytes], path: Path) -> None:
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part") as aside:
+        for chunk in chunks:
+            aside.write(chunk)
+        aside.flush()
+        os.fsync(aside.fileno())
+        os.chmod(aside.name, 0o644)
+        os.link(aside.name, path)

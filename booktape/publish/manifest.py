@@ -1,12 +1,14 @@
 """The run manifest: one small object per finished step, written once and read by anyone without a lock.
 
 ``runs/{source}/{YYYY-MM-DD}/{run:04d}/{step}.json`` holds ``{"at": µs, "result": {…}}``. Writes are create-only, so
-of two workers that did the same step one result stands, and both go on from that one. ``failed.json`` alone may be
-overwritten: it is outdated as soon as the step that it names has a result.
+of two workers that did the same step one result stands, and both go on from that one. Only ``failed.json`` is ever
+overwritten, or taken away for another try.
+
+``unfinished/{source}/{YYYY-MM-DD}/{run:04d}`` is an empty object beside it, written before a run starts and taken away
+some time after it ended: by listing these few, abandoned runs are found, however old their days are.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import Final, Generic, Literal, TypeVar
 
@@ -14,18 +16,16 @@ from msgspec import DecodeError, Struct, ValidationError, json
 
 from booktape import clock
 from booktape.errors import BooktapeError, Transient
-from booktape.publish.results import Attempt, Check, Done, Published, Start, Stopped
+from booktape.publish.results import Attempt, Check, Done, Failed, Held, Published, Start, name_of
 from booktape.publish.sources import Run, runs_prefix
 from booktape.storage import NoSuchObject, Store
 
-START: Final = "start"
-CHECK: Final = "check"
-DONE: Final = "done"
-HELD: Final = "held"
-FAILED: Final = "failed"
-_NOT_STEPS: Final = frozenset({START, DONE, HELD, FAILED})
-_ATTEMPT: Final = ".attempt-"
+ATTEMPT: Final = ".attempt-"
+"""What sets a broken try's object name apart from that of a step's result."""
 
+_UNFINISHED: Final = "unfinished/"
+
+Reason = Literal["nightly", "republish"]
 T = TypeVar("T", bound=Struct)
 
 
@@ -52,61 +52,57 @@ class Entry(Struct, Generic[T], frozen=True):
     result: T
 
 
-class _Recorded(Struct):
-    at: int
-
-
-def entry(store: Store, run: Run, name: str, kind: type[T]) -> Entry[T] | None:
-    """What is recorded under a name; None if nothing is. Raises :class:`BadManifest`."""
-    key = _key(run, name)
+def entry(store: Store, run: Run, kind: type[T], name: str | None = None) -> Entry[T] | None:
+    """A kind of result and when it was recorded; None if there is none yet. Raises :class:`BadManifest`."""
+    key = _key(run, name or name_of(kind))
     try:
-        return json.decode(store.read(key), type=Entry[kind])  # type: ignore[valid-type]
+        return json.decode(store.read(key), type=Entry[kind])  # type: ignore[valid-type]  # a type made at run time
     except NoSuchObject:
         return None
     except (DecodeError, ValidationError) as error:
-        raise BadManifest(f"{store.url}/{key} is not a result of {name}: {error}") from error
+        raise BadManifest(f"{store.url}/{key} does not hold what its name says: {error}") from error
 
 
-def result(store: Store, run: Run, name: str, kind: type[T]) -> T | None:
-    """The result that is recorded under a name; None if none is."""
-    found = entry(store, run, name, kind)
+def result(store: Store, run: Run, kind: type[T]) -> T | None:
+    """A kind of result; None if there is none yet."""
+    found = entry(store, run, kind)
     return found.result if found is not None else None
 
 
-def required(store: Store, run: Run, name: str, kind: type[T]) -> T:
-    """The result that is recorded under a name. Raises :class:`OutOfOrder` if none is."""
-    found = result(store, run, name, kind)
+def required(store: Store, run: Run, kind: type[T]) -> T:
+    """A kind of result. Raises :class:`OutOfOrder` if there is none yet."""
+    found = result(store, run, kind)
     if found is None:
-        raise OutOfOrder(f"{run} has no result of {name} yet; the steps go in order")
+        raise OutOfOrder(f"{run} has no result of {name_of(kind)} yet; the steps go in order")
     return found
 
 
-def record(store: Store, run: Run, name: str, value: T) -> T:
-    """Record a result unless there is one; either way, return the one that stands."""
-    if store.create(_key(run, name), _encoded(value)):
+def record(store: Store, run: Run, value: T) -> T:
+    """Record a result unless there is one of its kind; either way, return the one that stands."""
+    if store.create(_key(run, name_of(type(value))), _encoded(value)):
         return value
-    return required(store, run, name, type(value))
+    return required(store, run, type(value))
 
 
 def record_failure(store: Store, run: Run, step: str, why: str) -> None:
     """Say that a run stopped at a step, over what was said before."""
-    store.replace(_key(run, FAILED), _encoded(Stopped(step, why)))
+    store.replace(_key(run, name_of(Failed)), _encoded(Failed(step, why)))
 
 
 def attempts(store: Store, run: Run, step: str) -> list[Attempt]:
     """The tries of a step that the service broke, oldest first."""
     found: list[Attempt] = []
-    while (attempt := result(store, run, _attempt(step, len(found) + 1), Attempt)) is not None:
-        found.append(attempt)
+    while (attempt := entry(store, run, Attempt, _attempt(step, len(found) + 1))) is not None:
+        found.append(attempt.result)
     return found
 
 
-def record_attempt(store: Store, run: Run, step: str, number: int, attempt: Attempt) -> Attempt:
-    """Record the ``number``-th broken try of a step, counted from 1; return the record that stands."""
-    return record(store, run, _attempt(step, number), attempt)
+def record_attempt(store: Store, run: Run, step: str, number: int, attempt: Attempt) -> None:
+    """Record the ``number``-th broken try of a step, counted from 1, unless it is recorded."""
+    store.create(_key(run, _attempt(step, number)), _encoded(attempt))
 
 
-def claim(store: Store, source: str, day: date, reason: Literal["nightly", "republish"], request: str) -> Run:
+def claim(store: Store, source: str, day: date, reason: Reason, request: str) -> Run:
     """The run that a request is for, started if it is new.
 
     The nightly run of a day is its first one, whoever asks. A republication takes the first free number, once per
@@ -116,65 +112,65 @@ def claim(store: Store, source: str, day: date, reason: Literal["nightly", "repu
     number = 1
     while True:
         run = Run(source, day, number)
-        mine = record(store, run, START, Start(reason, request, previous))
-        if reason == "nightly" or mine.request == request:
+        started = result(store, run, Start)
+        if started is None:
+            store.create(_unfinished_key(run), b"")
+            started = record(store, run, Start(reason, request, previous))
+        if reason == "nightly" or started.request == request:
             return run
-        state = status(store, run)
-        if state.state == "running":
+        if not has_ended(store, run):
             raise RunUnderWay(f"{run} is under way; a republication waits until it has ended")
         previous = published(store, run) or previous
         number += 1
 
 
+def reopen(store: Store, run: Run) -> None:
+    """Let a run that failed be under way again, for another try."""
+    if failure(store, run) is not None:
+        store.create(_unfinished_key(run), b"")
+        store.delete(_key(run, name_of(Failed)))
+
+
+def unfinished(store: Store) -> list[Run]:
+    """The started runs that have not ended, of all sources and days."""
+    runs = [_unfinished_run(found.key) for found in store.objects(_UNFINISHED)]
+    started = [run for run in sorted(runs, key=str) if result(store, run, Start) is not None]
+    ended = {run for run in started if has_ended(store, run)}
+    for run in ended:
+        store.delete(_unfinished_key(run))
+    return [run for run in started if run not in ended]
+
+
+def can_go_on(store: Store, run: Run) -> bool:
+    """Whether a run is under way or failed, and no later run of its day exists."""
+    over = any(result(store, run, kind) is not None for kind in (Done, Held))
+    return not over and run.number == max(_numbers(store, run.source, run.day), default=0)
+
+
+def has_ended(store: Store, run: Run) -> bool:
+    """Whether a run is done, held or failed: nothing more happens to it by itself."""
+    return any(result(store, run, kind) is not None for kind in (Done, Held)) or failure(store, run) is not None
+
+
+def failure(store: Store, run: Run) -> Failed | None:
+    """Where and why a run failed; None if it did not, or got over it since."""
+    failed = result(store, run, Failed)
+    return failed if failed is not None and not store.exists(_key(run, failed.step)) else None
+
+
 def published(store: Store, run: Run) -> Published | None:
     """What a run published; None if it did not come to that."""
-    if result(store, run, DONE, Done) is None:
+    if result(store, run, Done) is None:
         return None
-    checked = required(store, run, CHECK, Check)
+    checked = required(store, run, Check)
     return Published(run.number, checked.sha256, checked.rows)
 
 
 def refuse_superseded(store: Store, run: Run) -> None:
-    """Raise :class:`Superseded` if a later run of the day exists."""
-    later = [number for number in _numbers(store, run.source, run.day) if number > run.number]
-    if later:
-        raise Superseded(f"{run} is superseded by run {later[-1]}")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Where a run stands. ``step`` is the last one that finished, ``at`` (µs) when; ``detail`` why it stands there."""
-
-    run: Run
-    state: Literal["running", "held", "failed", "done"]
-    reason: str
-    step: str | None
-    at: int
-    detail: str
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more happens by itself."""
-        return self.state != "running"
-
-
-def status(store: Store, run: Run) -> Status:
-    """Where a run stands. Raises :class:`OutOfOrder` if it was never started."""
-    names = {_name(found.key) for found in store.objects(run.prefix)}
-    started = entry(store, run, START, Start)
-    if started is None:
-        raise OutOfOrder(f"{run} was never started")
-    steps = {name: _recorded_at(store, run, name) for name in names - _NOT_STEPS if _ATTEMPT not in name}
-    last = max(steps, key=lambda name: steps[name], default=None)
-    at = steps[last] if last is not None else started.at
-    reason = started.result.reason
-    if DONE in names and (done := result(store, run, DONE, Done)):
-        return Status(run, "done", reason, last, at, done.detail)
-    if HELD in names and (held := result(store, run, HELD, Stopped)):
-        return Status(run, "held", reason, last, at, held.why)
-    if FAILED in names and (failed := result(store, run, FAILED, Stopped)) and failed.step not in steps:
-        return Status(run, "failed", reason, last, at, f"{failed.step}: {failed.why}")
-    return Status(run, "running", reason, last, at, "")
+    """Raise :class:`Superseded` if a later run of the day exists: the days' files must not go back in time."""
+    last = max(_numbers(store, run.source, run.day), default=0)
+    if last > run.number:
+        raise Superseded(f"{run} is superseded by run {last}")
 
 
 def runs(store: Store, source: str, *, since: date | None = None) -> Iterator[Run]:
@@ -185,6 +181,16 @@ def runs(store: Store, source: str, *, since: date | None = None) -> Iterator[Ru
             yield from (Run(source, day, number) for number in _numbers(store, source, day))
 
 
+def recorded(store: Store, run: Run) -> dict[str, int]:
+    """When (µs) each object of a run's manifest was recorded, by its name."""
+    names = [found.key.rpartition("/")[2].removesuffix(".json") for found in store.objects(run.prefix)]
+    return {name: json.decode(store.read(_key(run, name)), type=_Recorded).at for name in names}
+
+
+class _Recorded(Struct):
+    at: int
+
+
 def _numbers(store: Store, source: str, day: date) -> list[int]:
     return sorted(int(name) for name in store.folders(runs_prefix(source, day)))
 
@@ -193,16 +199,17 @@ def _key(run: Run, name: str) -> str:
     return f"{run.prefix}{name}.json"
 
 
-def _name(key: str) -> str:
-    return key.rpartition("/")[2].removesuffix(".json")
+def _unfinished_key(run: Run) -> str:
+    return f"{_UNFINISHED}{run.source}/{run.day}/{run.number:04d}"
+
+
+def _unfinished_run(key: str) -> Run:
+    source, day, number = key.split("/")[-3:]
+    return Run(source, date.fromisoformat(day), int(number))
 
 
 def _attempt(step: str, number: int) -> str:
-    return f"{step}{_ATTEMPT}{number}"
-
-
-def _recorded_at(store: Store, run: Run, name: str) -> int:
-    return json.decode(store.read(_key(run, name)), type=_Recorded).at
+    return f"{step}{ATTEMPT}{number}"
 
 
 def _encoded(value: Struct) -> bytes:

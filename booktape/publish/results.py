@@ -1,4 +1,7 @@
-"""What each step leaves in the run's manifest, for the steps after it and for whoever asks later."""
+"""What each step leaves in the run's manifest, for the steps after it and for whoever asks later.
+
+A result's tag is the name of its step and of its object: :class:`Merge` is kept in ``merge.json``.
+"""
 
 from typing import Literal
 
@@ -13,7 +16,7 @@ class Published(Struct, frozen=True):
     rows: int
 
 
-class Start(Struct, frozen=True):
+class Start(Struct, frozen=True, tag="start"):
     """Why there is a run. ``request`` names who asked, so that the same request never starts two runs."""
 
     reason: Literal["nightly", "republish"]
@@ -21,7 +24,7 @@ class Start(Struct, frozen=True):
     previous: Published | None = None
 
 
-class Merge(Struct, frozen=True):
+class Merge(Struct, frozen=True, tag="merge"):
     """Where the merged file lies (``file://…`` or ``s3://bucket/key``), and the query that wrote it."""
 
     query: str
@@ -29,7 +32,7 @@ class Merge(Struct, frozen=True):
 
 
 class Market(Struct, frozen=True):
-    """One market's part of the file. ``missing`` and ``gaps`` are None where the venue's ids cannot show loss."""
+    """One market's part of the file. ``missing`` and ``gaps`` are None where the ids in it cannot show loss."""
 
     rows: int
     first_id: int | str | None = None
@@ -38,12 +41,12 @@ class Market(Struct, frozen=True):
     gaps: int | None = None
 
 
-class Check(Struct, frozen=True):
+class Check(Struct, frozen=True, tag="check"):
     """What the merged file was found to hold.
 
     ``rule`` is the sequence rule that the venue declares. ``completeness`` (0 to 1) is rows seen over rows numbered by
-    the venue; None says that this file's ids cannot show loss: *unverifiable*, not complete. ``held`` says why the
-    run must not go on. ``version`` is the S3 ETag of what was read. ``differs`` compares with the ``previous`` run.
+    the venue; None says that the ids in this file cannot show loss: *unverifiable*, not complete. ``held`` says why
+    the run must not go on. ``version`` is the S3 ETag of what was read. ``differs`` compares with the ``previous`` run.
     """
 
     rows: int
@@ -58,15 +61,14 @@ class Check(Struct, frozen=True):
     differs: bool | None = None
 
 
-class Rename(Struct, frozen=True):
+class Rename(Struct, frozen=True, tag="rename"):
     """Where the file is published. ``version`` is its S3 ETag."""
 
     url: str
-    key: str
     version: str | None = None
 
 
-class Revision(Struct, frozen=True):
+class Revision(Struct, frozen=True, tag="create_revision"):
     """The revision that this run fills."""
 
     id: str
@@ -74,40 +76,69 @@ class Revision(Struct, frozen=True):
     comment: str
 
 
-class Import(Struct, frozen=True):
+class Import(Struct, frozen=True, tag="import_assets"):
     """The job that imports the file into the revision."""
 
     job: str
 
 
-class Finalised(Struct, frozen=True):
+class Imported(Struct, frozen=True, tag="poll_job"):
+    """The job that did it: another than at first, where the service broke that one."""
+
+    job: str
+
+
+class Finalised(Struct, frozen=True, tag="finalise"):
     """The revision is final, with this one asset in it."""
 
     revision: str
     asset: str
 
 
-class ChangeSets(Struct, frozen=True):
-    """For each product's entity id the change set that adds the revision; None where it publishes by itself."""
+class Submitted(Struct, frozen=True, tag="submit_change_set"):
+    """For each product's entity id the change set that is to add the revision; None where it publishes by itself."""
+
+    products: dict[str, str | None]
+
+
+class Shown(Struct, frozen=True, tag="poll_change_set"):
+    """For each product's entity id the change set that added the revision; None where it publishes by itself."""
 
     products: dict[str, str | None]
 
 
 class Attempt(Struct, frozen=True):
-    """A try that the service itself broke, and after which another one was made."""
+    """A try that the service itself broke, and what replaced it."""
 
     why: str
     replaced_by: str | None = None
 
 
-class Done(Struct, frozen=True):
+class Done(Struct, frozen=True, tag="done"):
     """The run is over, well. ``detail`` says what was reached."""
 
     detail: str
 
 
-class Stopped(Struct, frozen=True):
-    """The run is held, or failed: at which step, and why."""
+class Held(Struct, frozen=True, tag="held"):
+    """The run must not go on: the file is not fit to be published."""
 
     step: str
     why: str
+
+
+class Failed(Struct, frozen=True, tag="failed"):
+    """The run stopped at a step. Outdated as soon as that step has a result."""
+
+    step: str
+    why: str
+
+
+StepResult = Merge | Check | Rename | Revision | Import | Imported | Finalised | Submitted | Shown
+
+
+def name_of(kind: type[Struct]) -> str:
+    """The name of the step, and of the manifest object, that a kind of result belongs to."""
+    tag = kind.__struct_config__.tag
+    assert isinstance(tag, str), f"{kind.__name__} has no name in the manifest"
+    return tag

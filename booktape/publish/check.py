@@ -1,0 +1,158 @@
+"""Reading a merged file once, from end to end, before anything irreversible: is it what will be sold?
+
+Faults of form (header, fields, order, duplicates) mean that the merge is broken: :class:`BadFile`. Loss is the
+collectors' fault: it is counted, market by market, wherever the venue's ids can show it.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from booktape.core.sequence import CONTIGUOUS
+from booktape.errors import BooktapeError
+from booktape.publish.ids import Ids
+from booktape.publish.results import Market
+
+_LONGEST_LINE: Final = 1024 * 1024
+
+
+class BadFile(BooktapeError):
+    """The merged file is not in the form that it is published in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a file holds. ``expected`` counts the ids that the venue gave out; None where ids cannot show that."""
+
+    rows: int
+    bytes: int
+    sha256: str
+    markets: dict[str, Market]
+    expected: int | None
+
+    @property
+    def completeness(self) -> float | None:
+        """The share (0 to 1) of the numbered records that are in the file; None means unverifiable."""
+        if self.expected is None:
+            return None
+        return self.rows / self.expected if self.expected else 0.0
+
+
+def read(chunks: Iterable[bytes], columns: Sequence[str], rule: str) -> Findings:
+    """Check a published CSV file.
+
+    :param chunks: the file's bytes.
+    :param columns: the header that it must have; ``symbol``, ``timestamp`` and, for trades, ``id`` are looked at.
+    :param rule: the sequence rule that the venue declares; under ``contiguous``, ids in the file show loss.
+    :raises BadFile: the header, a row's fields, the order or an id is wrong. The text names the line.
+    """
+    source = _Lines(chunks)
+    rows = csv.reader(source, strict=True)
+    try:
+        if next(rows, None) != list(columns):
+            raise BadFile(f"line 1: the header is not {','.join(columns)}")
+        reading = _Reading(columns, contiguous=rule == CONTIGUOUS and "id" in columns)
+        for row in rows:
+            reading.take(row)
+    except (csv.Error, ValueError) as error:
+        raise BadFile(f"line {source.line}: {error}") from error
+    return reading.findings(source)
+
+
+class _Lines:
+    """Bytes to lines of text, counted and hashed on the way. ``line`` is the number of the last one."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = chunks
+        self.digest = sha256()
+        self.size = 0
+        self.line = 0
+
+    def __iter__(self) -> Iterator[str]:
+        rest = b""
+        for chunk in self._chunks:
+            self.digest.update(chunk)
+            self.size += len(chunk)
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self.line += 1
+                yield line.decode() + "\n"
+            if len(rest) > _LONGEST_LINE:
+                raise ValueError(f"a line of more than {_LONGEST_LINE} bytes")
+        if rest:
+            self.line += 1
+            raise ValueError("the last line is torn: it does not end with a line feed")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One market so far."""
+
+    rows: int = 0
+    first: str | None = None
+    last: str | None = None
+    ids: Ids = field(default_factory=Ids)
+
+
+class _Reading:
+    """The rows so far: their order, and each market's ids."""
+
+    def __init__(self, columns: Sequence[str], *, contiguous: bool) -> None:
+        self._width = len(columns)
+        self._symbol = columns.index("symbol")
+        self._timestamp = columns.index("timestamp")
+        self._id = columns.index("id") if "id" in columns else None
+        self._contiguous = contiguous
+        self._markets: dict[str, _Seen] = {}
+        self._time = 0
+        self._market = ""
+        self._identifier: str | None = None
+        self.rows = 0
+
+    def take(self, row: list[str]) -> None:
+        """Check the next row. Raises ValueError."""
+        if len(row) != self._width:
+            raise ValueError(f"{len(row)} fields instead of {self._width}")
+        market = row[self._symbol]
+        identifier = row[self._id] if self._id is not None else None
+        self._check_order(int(row[self._timestamp]), market, identifier)
+        seen = self._markets.get(market)
+        if seen is None:
+            seen = self._markets[market] = _Seen(first=identifier)
+        if self._contiguous and identifier is not None and not seen.ids.add(int(identifier)):
+            raise ValueError(f"{market} has the id {identifier} twice")
+        seen.rows += 1
+        seen.last = identifier
+        self.rows += 1
+
+    def _check_order(self, time: int, market: str, identifier: str | None) -> None:
+        if time < self._time or (time == self._time and market < self._market):
+            raise ValueError(f"{market} at {time} stands after {self._market} at {self._time}")
+        if time == self._time and market == self._market and identifier is not None:
+            before = self._identifier
+            if identifier == before:
+                raise ValueError(f"{market} has the id {identifier} twice")
+            if before is not None and _rank(identifier) < _rank(before):
+                raise ValueError(f"{market} has the id {identifier} after {before}")
+        self._time, self._market, self._identifier = time, market, identifier
+
+    def findings(self, source: _Lines) -> Findings:
+        """What was found, after the last row."""
+        markets = {name: self._summary(seen) for name, seen in sorted(self._markets.items())}
+        expected = sum(market.rows + (market.missing or 0) for market in markets.values())
+        return Findings(
+            self.rows, source.size, source.digest.hexdigest(), markets, expected if self._contiguous else None
+        )
+
+    def _summary(self, seen: _Seen) -> Market:
+        if self._contiguous:
+            ids = seen.ids
+            return Market(seen.rows, ids.first, ids.last, ids.missing, ids.gaps)
+        return Market(seen.rows, seen.first or None, seen.last or None)
+
+
+def _rank(identifier: str) -> tuple[int, str]:
+    """Ids that are numbers are ordered as numbers, others as text."""
+    return (int(identifier), "") if identifier.isdecimal() else (0, identifier)

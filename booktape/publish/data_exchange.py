@@ -1,0 +1,209 @@
+"""AWS Data Exchange: a revision, one asset in it, finalised. Each call looks first whether it was made already.
+
+None of these operations takes a client token ("AWS Data Exchange API Reference"), so an answer that was lost cannot be
+asked for again. What stands at the service is the truth: a revision is found by its comment, a job by its revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from booktape.errors import BooktapeError
+from booktape.publish.aws import Conflict, explained
+from booktape.publish.errors import Waiting
+
+if TYPE_CHECKING:
+    from mypy_boto3_dataexchange import DataExchangeClient
+
+LONGEST_COMMENT: Final = 128
+"""AWS Data Exchange User Guide, "Service quotas"."""
+
+_FAILED: Final = frozenset({"ERROR", "CANCELLED", "TIMED_OUT"})
+_BROKE: Final = "INTERNAL_SERVER_EXCEPTION"
+
+
+class WrongAsset(BooktapeError):
+    """A revision holds something other than the file that was checked."""
+
+
+class JobFailed(BooktapeError):
+    """An import ended without its asset. ``may_pass``: the service broke, so a new job may succeed."""
+
+    def __init__(self, text: str, *, may_pass: bool) -> None:
+        super().__init__(text)
+        self.may_pass = may_pass
+
+
+class RevisionEntry(NamedTuple):
+    """A revision, in the order of creation."""
+
+    created_at: datetime
+    id: str
+    arn: str
+
+
+class Asset(NamedTuple):
+    """An asset, in the order of creation. ``name`` is the S3 key that it was imported from, ``size`` in bytes."""
+
+    created_at: datetime
+    id: str
+    name: str
+    size: int
+
+
+def find_or_create_revision(client: DataExchangeClient, data_set: str, comment: str) -> RevisionEntry:
+    """The one revision with this comment.
+
+    Two workers that create it at the same moment both see two: the earliest stands, and the other worker takes back
+    its own.
+    """
+    before = _revisions(client, data_set, comment)
+    if before:
+        return min(before)
+    with explained():
+        mine = _revision(client.create_revision(DataSetId=data_set, Comment=comment))
+    first = min({mine, *_revisions(client, data_set, comment)})
+    if first != mine:
+        with explained():
+            client.delete_revision(DataSetId=data_set, RevisionId=mine.id)
+    return first
+
+
+def _revisions(client: DataExchangeClient, data_set: str, comment: str) -> list[RevisionEntry]:
+    with explained():
+        pages = client.get_paginator("list_data_set_revisions").paginate(DataSetId=data_set)
+        return [_revision(entry) for page in pages for entry in page["Revisions"] if entry.get("Comment") == comment]
+
+
+def _revision(entry: Mapping[str, Any]) -> RevisionEntry:
+    return RevisionEntry(entry["CreatedAt"], entry["Id"], entry["Arn"])
+
+
+def find_or_create_job(client: DataExchangeClient, data_set: str, revision: str, bucket: str, key: str) -> str:
+    """The id of the import into a revision that has not failed, started."""
+    with explained():
+        pages = client.get_paginator("list_jobs").paginate(DataSetId=data_set, RevisionId=revision)
+        jobs = [job for page in pages for job in page["Jobs"] if job["State"] not in _FAILED]
+    if jobs:
+        first = min(jobs, key=lambda job: (job["CreatedAt"], job["Id"]))
+        if first["State"] == "WAITING":
+            _start(client, first["Id"])
+        return first["Id"]
+    with explained():
+        job = client.create_job(
+            Type="IMPORT_ASSETS_FROM_S3",
+            Details={
+                "ImportAssetsFromS3": {
+                    "DataSetId": data_set,
+                    "RevisionId": revision,
+                    "AssetSources": [{"Bucket": bucket, "Key": key}],
+                }
+            },
+        )
+    _start(client, job["Id"])
+    return job["Id"]
+
+
+def _start(client: DataExchangeClient, job: str) -> None:
+    """Start a job. That it was started already is no error: whoever polls it sees its state."""
+    try:
+        with explained():
+            client.start_job(JobId=job)
+    except Conflict:
+        pass
+
+
+def wait_for_job(client: DataExchangeClient, job: str) -> None:
+    """Return once a job is completed. Raises :class:`Waiting` before that, :class:`JobFailed` if it never will be."""
+    with explained():
+        found = client.get_job(JobId=job)
+    state = found["State"]
+    if state == "COMPLETED":
+        return
+    if state in _FAILED:
+        errors = found.get("Errors", [])
+        reasons = "; ".join(f"{error['Code']}: {error['Message']}" for error in errors) or "no reason given"
+        broke = state == "TIMED_OUT" or (bool(errors) and all(error["Code"] == _BROKE for error in errors))
+        raise JobFailed(f"import job {job} ended as {state}: {reasons}", may_pass=broke)
+    if state == "WAITING":  # the answer to StartJob, or its effect, was lost
+        _start(client, job)
+    raise Waiting(f"import job {job} is {state}")
+
+
+def is_final(client: DataExchangeClient, data_set: str, revision: str) -> bool:
+    """Whether a revision is finalised. One that was revoked is refused."""
+    with explained():
+        found = client.get_revision(DataSetId=data_set, RevisionId=revision)
+    if found.get("Revoked"):
+        raise WrongAsset(f"revision {revision} was revoked: {found.get('RevocationComment', '')}; republish the day")
+    return found["Finalized"]
+
+
+def only_asset(client: DataExchangeClient, data_set: str, revision: str, name: str, size: int) -> Asset:
+    """The one asset of an open revision, which must be this file.
+
+    The copies that a second import left are deleted. Raises :class:`Waiting` while an import could still add one,
+    :class:`WrongAsset` if there is none or another.
+    """
+    with explained():
+        pages = client.get_paginator("list_jobs").paginate(DataSetId=data_set, RevisionId=revision)
+        running = [job["Id"] for page in pages for job in page["Jobs"] if job["State"] == "IN_PROGRESS"]
+    if running:
+        raise Waiting(f"import job {running[0]} is still filling revision {revision}")
+    found = assets(client, data_set, revision)
+    wrong = [asset for asset in found if (asset.name, asset.size) != (name, size)]
+    if wrong or not found:
+        holds = ", ".join(f"{asset.name} ({asset.size} bytes)" for asset in wrong) or "nothing"
+        raise WrongAsset(f"revision {revision} holds {holds} instead of {name} ({size} bytes); it is not finalised")
+    first = min(found)
+    for copy in found:
+        if copy != first:
+            with explained():
+                client.delete_asset(DataSetId=data_set, RevisionId=revision, AssetId=copy.id)
+    return first
+
+
+def assets(client: DataExchangeClient, data_set: str, revision: str) -> list[Asset]:
+    """The assets of a revision."""
+    with explained():
+        pages = client.get_paginator("list_revision_assets").paginate(DataSetId=data_set, RevisionId=revision)
+        return [
+            Asset(entry["CreatedAt"], entry["Id"], entry["Name"], int(entry["AssetDetails"]["S3SnapshotAsset"]["Size"]))
+            for page in pages
+            for entry in page["Assets"]
+        ]
+
+
+def finalise(client: DataExchangeClient, data_set: str, revision: str) -> None:
+    """Make a revision final. This cannot be undone, and publishes to products that publish by themselves."""
+    try:
+        with explained():
+            client.update_revision(DataSetId=data_set, RevisionId=revision, Finalized=True)
+    except Conflict as error:
+        if not is_final(client, data_set, revision):
+            raise Waiting(f"revision {revision} cannot be finalised yet: {error}") from error
+
+
+def is_published(client: DataExchangeClient, data_set: str, revision: str, product: str) -> bool:
+    """Whether a product's subscribers see a revision.
+
+    The owner of a data set is shown the copy of it that a product entitles to: its ``SourceId`` is the owned data set,
+    and those of its revisions the owned revisions (API reference, ``DataSetEntry`` and ``RevisionEntry``).
+    """
+    with explained():
+        pages = client.get_paginator("list_data_sets").paginate(Origin="ENTITLED")
+        copies = [
+            entry["Id"]
+            for page in pages
+            for entry in page["DataSets"]
+            if entry.get("SourceId") == data_set and entry.get("OriginDetails", {}).get("ProductId") == product
+        ]
+        revisions = client.get_paginator("list_data_set_revisions")
+        return any(
+            entry.get("SourceId") == revision
+            for copy in copies
+            for page in revisions.paginate(DataSetId=copy)
+            for entry in page["Revisions"]
+        )

@@ -1,0 +1,95 @@
+"""The steps that make the file: merge, check, rename. All of them can be taken back."""
+
+from hashlib import sha256
+
+from booktape.core.csv import COLUMNS
+from booktape.exchanges import exchange
+from booktape.merge import Merge, MergeFailed, MergeInterrupted, NothingToMerge
+from booktape.publish import check, files, manifest, results
+from booktape.publish.context import Context
+from booktape.publish.errors import Held, Waiting
+from booktape.publish.files import FileChanged
+from booktape.publish.results import name_of
+from booktape.publish.sources import Run, Source
+
+
+def merge(context: Context, run: Run) -> results.Merge:
+    """Merge both systems' records of the day.
+
+    Raises :class:`Waiting` while the query runs and :class:`Held` where nothing was recorded. A query that broke is
+    not asked for again: the next call starts another one.
+    """
+    source = context.source(run.source)
+    step = name_of(results.Merge)
+    attempt = len(manifest.attempts(context.store, run, step)) + 1
+    token = sha256(f"{context.store.url} {run} {attempt}".encode()).hexdigest()
+    try:
+        query = context.engine.start(Merge(source.exchange, source.data_type, run.day), token)
+        merged = context.engine.poll(query)
+    except NothingToMerge as error:
+        raise Held(str(error)) from error
+    except (MergeFailed, MergeInterrupted) as error:
+        manifest.record_attempt(context.store, run, step, attempt, results.Attempt(str(error)))
+        raise
+    if merged is None:
+        raise Waiting(f"query {query} is running")
+    return results.Merge(query, merged.url)
+
+
+def check_file(context: Context, run: Run) -> results.Check:
+    """Read the merged file from end to end, and say whether it may be published."""
+    source = context.source(run.source)
+    url = manifest.required(context.store, run, results.Merge).url
+    rule = exchange(source.exchange).channel(source.data_type).rule
+    version = files.version(url, context.aws)
+    found = check.read(files.stream(url), COLUMNS[source.data_type], rule)
+    if files.version(url, context.aws) != version:
+        raise FileChanged(f"{url} changed while it was read")
+    previous = manifest.required(context.store, run, results.Start).previous
+    return results.Check(
+        rows=found.rows,
+        bytes=found.bytes,
+        sha256=found.sha256,
+        rule=rule,
+        completeness=found.completeness,
+        markets=found.markets,
+        held=_why_held(source, found),
+        version=version,
+        previous=previous,
+        differs=previous.sha256 != found.sha256 if previous is not None else None,
+    )
+
+
+def _why_held(source: Source, found: check.Findings) -> str | None:
+    if found.rows == 0:
+        return "the merged file has no rows"
+    if found.completeness is not None and found.completeness < source.threshold:
+        return f"{found.completeness:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"
+    return None
+
+
+def sound(context: Context, run: Run) -> results.Check:
+    """What the check found. Raises :class:`Held` if the file must not be published."""
+    checked = manifest.required(context.store, run, results.Check)
+    if checked.held is not None:
+        raise Held(checked.held)
+    return checked
+
+
+def rename(context: Context, run: Run) -> results.Rename:
+    """Copy the checked file to the key under which it is published, with its hash beside it."""
+    merged = manifest.required(context.store, run, results.Merge)
+    checked = sound(context, run)
+    key = published_key(run)
+    files.copy(merged.url, checked.version, context.publication, key, context.aws)
+    copied = files.fingerprint(context.publication.stream(key))
+    url = f"{context.publication.url}/{key}"
+    if copied != (checked.bytes, checked.sha256):
+        raise FileChanged(f"{url} is not the file that was checked; it is left as it is")
+    context.publication.create(f"{key}.sha256", f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
+    return results.Rename(url, files.version(url, context.aws))
+
+
+def published_key(run: Run) -> str:
+    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.csv``"""
+    return f"published/{run.source}/{run.day:%Y/%m/%d}/{run.source}_{run.day}_run{run.number}.csv"

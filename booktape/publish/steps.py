@@ -1,0 +1,92 @@
+"""The steps of a run in their order, and doing one of them at most once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from booktape.errors import BooktapeError
+from booktape.publish import aws_steps, file_steps, manifest, results
+from booktape.publish.context import Context
+from booktape.publish.errors import Held
+from booktape.publish.results import StepResult, name_of
+from booktape.publish.sources import Run, Source
+
+
+class UnknownStep(BooktapeError):
+    """No step has that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: the kind of result that it leaves, and the function that does it."""
+
+    kind: type[StepResult]
+    do: Callable[[Context, Run], StepResult]
+
+    @property
+    def name(self) -> str:
+        """The step's name, which is also that of its manifest object."""
+        return name_of(self.kind)
+
+
+FILE_STEPS: Final = (
+    Step(results.Merge, file_steps.merge),
+    Step(results.Check, file_steps.check_file),
+    Step(results.Rename, file_steps.rename),
+)
+AWS_STEPS: Final = (
+    Step(results.Revision, aws_steps.create_revision),
+    Step(results.Import, aws_steps.import_assets),
+    Step(results.Imported, aws_steps.poll_job),
+    Step(results.Finalised, aws_steps.finalise),
+    Step(results.Submitted, aws_steps.submit_change_set),
+    Step(results.Shown, aws_steps.poll_change_set),
+)
+STEPS: Final = {step.name: step for step in (*FILE_STEPS, *AWS_STEPS)}
+
+
+def plan(source: Source) -> tuple[Step, ...]:
+    """The steps that publish a source: those at AWS only if it has a data set."""
+    return FILE_STEPS if source.data_set is None else (*FILE_STEPS, *AWS_STEPS)
+
+
+def perform(context: Context, run: Run, name: str) -> StepResult:
+    """Do a step unless it has a result; either way, return the result that stands.
+
+    Raises :class:`Held` where the run must not go on (and records it), :class:`~booktape.publish.errors.Waiting` and
+    other :class:`~booktape.errors.Transient` errors where the same call may succeed later, or another
+    :class:`~booktape.errors.BooktapeError`, which is terminal.
+    """
+    try:
+        step = STEPS[name]
+    except KeyError:
+        raise UnknownStep(f"unknown step {name!r}; there are: {', '.join(STEPS)}") from None
+    try:
+        result = _once(context, run, step)
+    except Held as error:
+        manifest.record(context.store, run, results.Held(step.name, str(error)))
+        raise
+    source = context.source(run.source)
+    if step.name == plan(source)[-1].name:
+        manifest.record(context.store, run, results.Done(_reached(source)))
+    return result
+
+
+def _once(context: Context, run: Run, step: Step) -> StepResult:
+    held = manifest.result(context.store, run, results.Held)
+    if held is not None:
+        raise Held(held.why)
+    result = manifest.result(context.store, run, step.kind)
+    if result is None:
+        manifest.refuse_superseded(context.store, run)
+        result = manifest.record(context.store, run, step.do(context, run))
+    if isinstance(result, results.Check) and result.held is not None:
+        raise Held(result.held)
+    return result
+
+
+def _reached(source: Source) -> str:
+    if source.data_set is None:
+        return "published in the directory, no data set configured"
+    products = ", ".join(product.entity for product in source.products) or "no product configured"
+    return f"published in data set {source.data_set} ({products})"

@@ -1,0 +1,1 @@
+"""Order-book snapshots over REST, and the budget of requests that all fetchers of one venue share."""

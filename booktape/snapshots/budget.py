@@ -1,0 +1,80 @@
+"""How much may still be asked of a venue this minute: one count in Redis for all who ask.
+
+Windows are fixed minutes, as Binance counts its request weight ("General API Information", LIMITS). A venue that
+answers 429 or 418 with ``Retry-After`` is left alone by everyone until that time is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from booktape import clock
+from booktape.core.records import MINUTE, SECOND
+from booktape.errors import Transient
+
+_WINDOW_LIFE: Final = 120
+"""Seconds: a window's count must outlive its minute, on clocks that differ a little."""
+
+
+class OverBudget(Transient):
+    """The venue must not be asked now. ``seconds``: after which it may be."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class RedisUnavailable(Transient):
+    """Redis does not answer, so nobody knows what is left."""
+
+
+class Budget:
+    """One venue's budget, shared by every process that has this Redis.
+
+    :param weight_per_minute: what the venue allows.
+    """
+
+    def __init__(self, client: Redis[bytes], exchange: str, weight_per_minute: int) -> None:
+        self._client = client
+        self._exchange = exchange
+        self._limit = weight_per_minute
+
+    def take(self, weight: int) -> None:
+        """Take the weight of one request out of this minute's budget. Raises :class:`OverBudget`.
+
+        What is refused is not given back: the minute is used up anyway.
+        """
+        now = clock.now()
+        window = f"booktape:budget:{self._exchange}:{now // MINUTE}"
+        with _explained(), self._client.pipeline(transaction=True) as pipe:
+            pipe.pttl(self._ban_key)
+            pipe.incrby(window, weight)
+            pipe.expire(window, _WINDOW_LIFE)
+            banned, used, _ = pipe.execute()
+            if banned > 0:
+                raise OverBudget(f"{self._exchange} asked to be left alone for {banned / 1_000:.0f} s", banned / 1_000)
+            if used > self._limit:
+                rest = (MINUTE - now % MINUTE) / SECOND
+                raise OverBudget(f"{self._exchange}: this minute's {self._limit} of request weight are used up", rest)
+
+    def ban(self, seconds: float) -> None:
+        """Let nobody ask the venue for some seconds: it said so."""
+        with _explained():
+            self._client.set(self._ban_key, "1", px=max(1, round(seconds * 1_000)))
+
+    @property
+    def _ban_key(self) -> str:
+        return f"booktape:ban:{self._exchange}"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise RedisUnavailable(f"Redis does not answer: {error}") from error

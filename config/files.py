@@ -1,0 +1,83 @@
+"""YAML files checked against dataclasses, with errors of one line that name the file, the line and the key."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from booktape.errors import BooktapeError
+
+T = TypeVar("T")
+
+
+class BadConfiguration(BooktapeError):
+    """A configuration file is missing, or does not say what it must say."""
+
+
+def load(path: Path, kind: type[T]) -> dict[str, T]:
+    """A file that maps names to definitions of one dataclass; the name becomes its first field, ``name``.
+
+    Unknown and repeated keys are refused. Raises :class:`BadConfiguration`.
+    """
+    root = _parse(path)
+    content = yaml.safe_load(path.read_text()) or {}
+    if not isinstance(content, dict):
+        raise BadConfiguration(f"{path}: expected a mapping of names to definitions")
+    named = {
+        name: {"name": name, **body} if isinstance(body, dict) else body or {"name": name}
+        for name, body in content.items()
+    }
+    adapter = TypeAdapter(dict[str, kind], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]
+    try:
+        return adapter.validate_python(named)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"] if part != "[key]"]
+        raise BadConfiguration(f"{path}, line {_line(root, keys)}: {'.'.join(keys)}: {first['msg']}") from error
+
+
+def line_of(path: Path, keys: Sequence[str]) -> int:
+    """The line of a key, or of the nearest key above it."""
+    return _line(_parse(path), keys)
+
+
+def _parse(path: Path) -> yaml.Node | None:
+    try:
+        root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise BadConfiguration(f"{path}, line {line}: {error.problem}") from error
+    _refuse_repeated_keys(path, root)
+    return root
+
+
+def _refuse_repeated_keys(path: Path, node: Any) -> None:
+    """YAML's loader silently lets the last one win."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(path, item)
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise BadConfiguration(f"{path}, line {key.start_mark.line + 1}: {key.value}: is there twice")
+            seen.add(key.value)
+            _refuse_repeated_keys(path, value)
+
+
+def _line(node: Any, keys: Sequence[str]) -> int:
+    line = 1
+    for wanted in keys:
+        found = None
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == wanted), None)
+        elif isinstance(node, yaml.SequenceNode) and wanted.isdecimal() and int(wanted) < len(node.value):
+            found = (node.value[int(wanted)],) * 2
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -1,0 +1,46 @@
+"""The Celery application. Celery has no types: what is untyped stays behind the names of this module."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from beat_schedule import beat_schedule
+from booktape.errors import BooktapeError
+from config.celery import celery_settings
+from config.logging import configure_logging
+from tasks.runtime import settings
+
+app: Any = Celery("booktape", set_as_current=True)
+app.conf.update(celery_settings(settings()), beat_schedule=beat_schedule)
+
+BoundTask = Any
+"""A Celery task, as its own function gets it: ``request`` and ``retry`` are used."""
+
+
+def task(name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Register a function as a task that gets itself as its first argument.
+
+    An error that the user can mend fails the task in one line, without a traceback.
+    """
+    registered: Callable[[Callable[..., Any]], Any] = app.task(
+        name=name, bind=True, throws=(BooktapeError,), max_retries=None, **options
+    )
+    return registered
+
+
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+def _log_as_json(**_: Any) -> None:
+    configure_logging(settings().log_level)
+
+
+@signals.task_prerun.connect  # type: ignore[untyped-decorator]
+def _name_the_task(task_id: str, task: BoundTask, **_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
+
+
+@signals.task_postrun.connect  # type: ignore[untyped-decorator]
+def _forget_the_task(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()

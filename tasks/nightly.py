@@ -1,0 +1,138 @@
+"""The nightly chain: one task per step, so that each is retried, limited and seen by itself."""
+
+from datetime import date
+from time import monotonic
+from typing import Any, Final, NoReturn
+
+import structlog
+from celery import chain
+
+from booktape.errors import BooktapeError, Transient
+from booktape.publish import manifest
+from booktape.publish.chain import past_day, yesterday
+from booktape.publish.errors import Held
+from booktape.publish.results import Check
+from booktape.publish.sources import Run
+from booktape.publish.steps import STEPS, perform, plan
+from config import metrics
+from tasks import locks
+from tasks.application import BoundTask, task
+from tasks.retrying import GaveUp, try_again
+from tasks.runtime import context, redis, settings
+
+log = structlog.get_logger(__name__)
+
+
+@task("tasks.nightly.night")
+def night(self: BoundTask, day: str | None = None, since: int | None = None) -> list[str]:
+    """Publish a day (``YYYY-MM-DD``; yesterday, UTC, unless given) of every data source, side by side.
+
+    A day that is done or held stays as it is; one that failed is tried again.
+    """
+    chosen = past_day(day) if day is not None else yesterday()
+    store = context().store
+    try:
+        runs = [manifest.claim(store, source, chosen, "nightly", self.request.id) for source in context().sources]
+        return [str(run) for run in runs if manifest.can_go_on(store, run) and enqueue(run)]
+    except Transient as error:
+        try_again(self, error, settings().patience, since)
+
+
+@task("tasks.nightly.republish")
+def republish(self: BoundTask, source: str, day: str, since: int | None = None) -> str:
+    """Publish a source's day (``YYYY-MM-DD``) once more, as a run of its own: after healing, for instance."""
+    context().source(source)
+    try:
+        run = manifest.claim(context().store, source, past_day(day), "republish", self.request.id)
+        enqueue(run)
+    except Transient as error:
+        try_again(self, error, settings().patience, since)
+    return str(run)
+
+
+@task("tasks.nightly.resume")
+def resume(self: BoundTask) -> list[str]:
+    """Take up the runs that have not ended and that nobody looks after: their worker was killed."""
+    resumed = [str(run) for run in manifest.unfinished(context().store) if enqueue(run)]
+    log.info("resumed", runs=resumed)
+    return resumed
+
+
+def enqueue(run: Run) -> bool:
+    """Queue the chain of a run's steps, unless somebody looks after the run already: then False."""
+    if not locks.attend_alone(redis(), run, settings().attended_seconds):
+        return False
+    steps = plan(context().source(run.source))
+    manifest.reopen(context().store, run)
+    chain(*(STEP_TASKS[step.name].si(run.source, str(run.day), run.number) for step in steps)).apply_async()
+    return True
+
+
+def _step_task(name: str) -> Any:
+    def step(self: BoundTask, source: str, day: str, number: int, since: int | None = None) -> None:
+        structlog.contextvars.bind_contextvars(source=source, day=day, run=number)
+        _attempt(self, name, Run(source, date.fromisoformat(day), number), since)
+
+    step.__doc__ = STEPS[name].do.__doc__
+    return task(f"tasks.nightly.{name}")(step)
+
+
+def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
+    """Do a step under the run's lock. Whatever stops it for good is recorded: the run must not seem to go on."""
+    try:
+        with locks.holding(redis(), run, settings().lock_seconds):
+            _do(name, run)
+        locks.attend(redis(), run, settings().attended_seconds)
+    except Held as error:
+        log.warning("held", step=name, why=str(error))
+        _count_end(run, held=1)
+        raise
+    except Transient as error:
+        _later(self, name, run, error, since)
+    except Exception as error:
+        _fail(name, run, error)
+        raise
+
+
+def _do(name: str, run: Run) -> None:
+    began = monotonic()
+    again = manifest.result(context().store, run, STEPS[name].kind) is not None
+    result = perform(context(), run, name)
+    if again:
+        return
+    log.info("step done", step=name)
+    metrics.emit({"Source": run.source, "Step": name}, {"StepSeconds": monotonic() - began}, day=str(run.day))
+    if isinstance(result, Check):
+        missing = sum(market.missing or 0 for market in result.markets.values())
+        counts = {"PublishedRows": result.rows, "MissingRecords": missing}
+        metrics.emit({"Source": run.source}, counts, day=str(run.day), run=run.number)
+    if name == plan(context().source(run.source))[-1].name:
+        _count_end(run, done=1)
+
+
+def _count_end(run: Run, *, done: int = 0, held: int = 0, failed: int = 0) -> None:
+    """Each run ends as one of three; the zeros let an alarm tell health from silence."""
+    ends = {"RunsDone": done, "RunsHeld": held, "RunsFailed": failed}
+    metrics.emit({"Source": run.source}, ends, day=str(run.day), run=run.number)
+
+
+def _later(self: BoundTask, name: str, run: Run, error: Transient, since: int | None) -> NoReturn:
+    def attend(pause: float) -> None:
+        locks.attend(redis(), run, pause + settings().attended_seconds)
+
+    try:
+        try_again(self, error, settings().patience, since, before=attend)
+    except GaveUp as over:
+        _fail(name, run, over)
+        raise
+
+
+def _fail(name: str, run: Run, error: Exception) -> None:
+    why = str(error) if isinstance(error, BooktapeError) else f"{type(error).__name__}: {error}"
+    manifest.record_failure(context().store, run, name, why)
+    log.error("failed", step=name, why=why, exc_info=error)
+    _count_end(run, failed=1)
+
+
+STEP_TASKS: Final[dict[str, Any]] = {name: _step_task(name) for name in STEPS}
+"""The task of each step: ``tasks.nightly.merge``, ``tasks.nightly.check``, …"""

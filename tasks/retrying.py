@@ -1,0 +1,42 @@
+"""When a task that met a transient error runs again: the one place that decides."""
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+
+from booktape import clock
+from booktape.core.records import SECOND
+from booktape.errors import BooktapeError, Transient
+from booktape.publish.chain import Patience
+from booktape.publish.errors import Waiting
+from tasks.application import BoundTask
+
+log = structlog.get_logger(__name__)
+
+
+class GaveUp(BooktapeError):
+    """A transient error that did not pass in time."""
+
+
+def try_again(
+    task: BoundTask,
+    error: Transient,
+    patience: Patience,
+    since: int | None,
+    *,
+    before: Callable[[float], None] = lambda seconds: None,
+) -> NoReturn:
+    """Put the task back into its queue for later. The worker is free meanwhile.
+
+    :param since: when (µs) the task was first tried; None at the first try. It travels with the retries.
+    :param before: told the pause in seconds.
+    :raises GaveUp: the deadline is over.
+    """
+    began = clock.now() if since is None else since
+    if clock.now() - began > patience.deadline * SECOND:
+        raise GaveUp(f"gave up after {patience.deadline:.0f} s: {error}") from error
+    seconds = patience.delay(error, task.request.retries)
+    log.info("waiting" if isinstance(error, Waiting) else "trying again", why=str(error), seconds=round(seconds, 1))
+    before(seconds)
+    raise task.retry(exc=error, countdown=seconds, kwargs={"since": began})

@@ -1,0 +1,270 @@
+"""Publishing to AWS: whatever is lost and whoever else tries, there is one revision, one asset, one change set."""
+
+from dataclasses import replace
+
+import pytest
+
+from booktape.errors import BooktapeError
+from booktape.merge import init_athena, open_engine
+from booktape.publish import data_exchange, manifest
+from booktape.publish.aws_steps import revision_comment
+from booktape.publish.chain import Patience, run_chain
+from booktape.publish.context import Context
+from booktape.publish.errors import Held
+from booktape.publish.results import Attempt, Check, Revision, Shown, name_of
+from booktape.publish.sources import Mode, Product, Run, Source
+from booktape.publish.status import status
+from booktape.publish.steps import perform
+from tests.publish.aws_world import BUCKET, PRODUCT, World
+from tests.publish.recordings import DAY, store_trades
+
+SOURCE = "binance-trades"
+KEY = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
+FAST = Patience(poll=0.02, first=0.02, most=0.1, deadline=10)
+
+
+def publish(context: Context) -> Run:
+    run = manifest.claim(context.store, SOURCE, DAY, "nightly", "test")
+    run_chain(context, SOURCE, DAY, run.number, patience=FAST)
+    return run
+
+
+def published_once(context: Context, run: Run) -> dict[str, object]:
+    checked = manifest.required(context.store, run, Check)
+    return {
+        "revisions": [(revision_comment(run, checked.sha256), True)],
+        "assets": [(KEY, checked.bytes)],
+        "jobs": ["COMPLETED"],
+        "change sets": ["SUCCEEDED"],
+        "published": [PRODUCT],
+    }
+
+
+@pytest.fixture
+def recorded(at_aws: Context) -> Context:
+    store_trades(at_aws.store, range(1, 50))
+    return at_aws
+
+
+def with_mode(context: Context, mode: Mode, verify_seconds: float = 0) -> Context:
+    source = replace(context.source(SOURCE), products=(Product(PRODUCT, mode),))
+    return replace(context, sources={SOURCE: source}, verify_seconds=verify_seconds)
+
+
+def test_a_day_becomes_one_final_revision_with_the_file_in_it_and_its_product_shows_it(
+    recorded: Context, world: World
+) -> None:
+    run = publish(recorded)
+    asset = next(iter(world.state.assets.values()))
+    assert world.summary() == published_once(recorded, run)
+    assert asset.content == recorded.publication.read(KEY)
+    assert status(recorded.store, run).state == "done"
+
+
+def test_a_day_merged_by_athena_is_copied_by_the_server_and_published(recorded: Context, world: World) -> None:
+    url = f"s3://{BUCKET}"
+    init_athena(primary=url, replica=None, results=f"{url}/merged", exchanges=["binance"])
+    athena = open_engine("athena", primary=url, replica=None, results=f"{url}/merged")
+    run = publish(replace(recorded, engine=athena))
+    assert world.summary() == published_once(recorded, run)
+
+
+def test_a_second_night_calls_nothing(recorded: Context, world: World) -> None:
+    publish(recorded)
+    before = dict(world.state.requests)
+    publish(recorded)
+    after = dict(world.state.requests)
+    assert {call: count for call, count in after.items() if call[0] != "s3" and count != before.get(call)} == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [
+        ("dataexchange", "CreateRevision"),
+        ("dataexchange", "CreateJob"),
+        ("dataexchange", "StartJob"),
+        ("dataexchange", "UpdateRevision"),
+        ("marketplace-catalog", "StartChangeSet"),
+    ],
+)
+def test_a_lost_answer_makes_nothing_twice(recorded: Context, world: World, service: str, operation: str) -> None:
+    world.lose_answer(operation, service)
+    run = publish(recorded)
+    assert world.summary() == published_once(recorded, run)
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "code", "service"),
+    [
+        ("CreateRevision", 429, "ThrottlingException", "dataexchange"),
+        ("CreateJob", 500, "InternalServerException", "dataexchange"),
+        ("StartJob", 402, "ServiceLimitExceededException", "dataexchange"),
+        ("StartChangeSet", 423, "ResourceInUseException", "marketplace-catalog"),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    recorded: Context, world: World, operation: str, status: int, code: str, service: str
+) -> None:
+    world.refuse(operation, status, code, service, times=3)
+    run = publish(recorded)
+    assert world.summary() == published_once(recorded, run)
+
+
+def test_a_refusal_ends_the_run_and_says_why(recorded: Context, world: World) -> None:
+    world.refuse("CreateRevision", 403, "AccessDeniedException")
+    with pytest.raises(BooktapeError, match="CreateRevision: AccessDeniedException"):
+        publish(recorded)
+    state = status(recorded.store, Run(SOURCE, DAY, 1))
+    assert (state.state, state.step) == ("failed", "rename")
+    assert world.calls("CreateRevision") == 1
+
+
+def test_what_does_not_pass_in_time_ends_the_run(recorded: Context, world: World) -> None:
+    world.refuse("CreateRevision", 503, "ServiceUnavailableException", times=1_000)
+    run = manifest.claim(recorded.store, SOURCE, DAY, "nightly", "test")
+    with pytest.raises(BooktapeError, match=r"gave up after 0 s: CreateRevision"):
+        run_chain(recorded, SOURCE, DAY, run.number, patience=replace(FAST, deadline=0.2))
+    assert status(recorded.store, run).state == "failed"
+
+
+def test_a_held_day_never_makes_a_revision(at_aws: Context, world: World) -> None:
+    store_trades(at_aws.store, [*range(1, 10), *range(20, 30)])
+    with pytest.raises(Held):
+        publish(at_aws)
+    with pytest.raises(Held):
+        perform(at_aws, Run(SOURCE, DAY, 1), "create_revision")
+    assert world.calls("CreateRevision") == 0
+
+
+def test_of_two_creators_the_earlier_revision_stands_and_the_other_is_taken_back(
+    recorded: Context, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = recorded.aws.data_exchange
+    listed = data_exchange._revisions
+    earlier: list[str] = []
+
+    def list_then_lose_the_race(*arguments: object) -> list[data_exchange.RevisionEntry]:
+        found = listed(*arguments)  # type: ignore[arg-type]
+        if not earlier:
+            earlier.append(client.create_revision(DataSetId=world.data_set, Comment="the same")["Id"])
+        return found
+
+    monkeypatch.setattr(data_exchange, "_revisions", list_then_lose_the_race)
+    found = data_exchange.find_or_create_revision(client, world.data_set, "the same")
+    assert found.id == earlier[0]
+    assert list(world.state.revisions) == earlier
+
+
+def run_until(context: Context, last: str) -> Run:
+    run = manifest.claim(context.store, SOURCE, DAY, "nightly", "test")
+
+    def stop(name: str, result: object) -> None:
+        if name == last:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_chain(context, SOURCE, DAY, run.number, patience=FAST, on_step=stop)
+    return run
+
+
+def import_again(context: Context, world: World, revision: str, key: str) -> None:
+    client = context.aws.data_exchange
+    job = client.create_job(
+        Type="IMPORT_ASSETS_FROM_S3",
+        Details={
+            "ImportAssetsFromS3": {
+                "DataSetId": world.data_set,
+                "RevisionId": revision,
+                "AssetSources": [{"Bucket": BUCKET, "Key": key}],
+            }
+        },
+    )
+    client.start_job(JobId=job["Id"])
+
+
+def test_the_duplicate_asset_of_a_second_import_is_deleted_before_finalising(recorded: Context, world: World) -> None:
+    run = run_until(recorded, "poll_job")
+    revision = manifest.required(recorded.store, run, Revision)
+    import_again(recorded, world, revision.id, KEY)
+    publish(recorded)
+    assert len(world.state.assets) == 1
+    assert world.state.revisions[revision.id].finalized
+
+
+def test_a_revision_with_a_foreign_asset_is_not_finalised(recorded: Context, world: World) -> None:
+    run = run_until(recorded, "poll_job")
+    revision = manifest.required(recorded.store, run, Revision)
+    recorded.publication.create("foreign.csv", b"something else")
+    import_again(recorded, world, revision.id, "foreign.csv")
+    with pytest.raises(data_exchange.WrongAsset, match=r"holds foreign\.csv \(14 bytes\) instead of"):
+        publish(recorded)
+    assert not world.state.revisions[revision.id].finalized
+
+
+def test_a_published_file_that_changed_is_not_finalised(recorded: Context, world: World) -> None:
+    run = run_until(recorded, "poll_job")
+    recorded.publication.replace(KEY, b"something else")
+    with pytest.raises(BooktapeError, match="changed since it was checked"):
+        publish(recorded)
+    assert not world.state.revisions[manifest.required(recorded.store, run, Revision).id].finalized
+
+
+def test_an_import_that_the_service_broke_is_made_anew(recorded: Context, world: World) -> None:
+    world.state.faults.add({"service": "dataexchange", "job": "ERROR", "times": 1})
+    publish(recorded)
+    assert [job.state for job in world.state.jobs.values()] == ["ERROR", "COMPLETED"]
+    assert len(world.state.assets) == 1
+
+
+def test_a_change_set_that_the_service_broke_is_submitted_anew_with_another_token(
+    recorded: Context, world: World
+) -> None:
+    world.state.faults.add({"service": "marketplace-catalog", "change_set": "FAILED", "times": 1})
+    run = publish(recorded)
+    first, second = world.state.change_sets.values()
+    assert (first.status, second.status, first.token != second.token) == ("FAILED", "SUCCEEDED", True)
+    counted = manifest.entry(recorded.store, run, Attempt, f"{name_of(Shown)}.{PRODUCT}.attempt-1")
+    assert counted is not None
+    assert counted.result.replaced_by == second.id
+
+
+def test_a_change_set_with_a_mistake_in_it_ends_the_run_and_says_which(recorded: Context, world: World) -> None:
+    other = recorded.aws.data_exchange.create_data_set(AssetType="S3_SNAPSHOT", Name="x", Description="y")
+    world.state.add_product("prod-other", other["Arn"])
+    source = replace(recorded.source(SOURCE), products=(Product("prod-other", "change-set"),))
+    with pytest.raises(BooktapeError, match="DATA_SET_NOT_PUBLISHED"):
+        publish(replace(recorded, sources={SOURCE: source}))
+    assert len(world.state.change_sets) == 1
+
+
+def test_an_auto_product_is_not_called(recorded: Context, world: World) -> None:
+    run = publish(with_mode(recorded, "auto"))
+    assert world.calls("StartChangeSet", "marketplace-catalog") == 0
+    assert manifest.required(recorded.store, run, Shown).products == {PRODUCT: None}
+
+
+def test_a_verified_product_that_does_not_show_the_revision_in_time_gets_a_change_set(
+    recorded: Context, world: World
+) -> None:
+    run = publish(with_mode(recorded, "verify", verify_seconds=0.2))
+    assert world.summary() == published_once(recorded, run)
+
+
+def test_a_verified_product_that_shows_the_revision_gets_no_change_set(
+    recorded: Context, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_exchange, "is_published", lambda *arguments: True)
+    publish(with_mode(recorded, "verify"))
+    assert world.calls("StartChangeSet", "marketplace-catalog") == 0
+
+
+def test_a_data_set_needs_a_bucket_to_import_from(in_directory: Context, world: World) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    source = Source(SOURCE, "binance", "trades", data_set=world.data_set)
+    with pytest.raises(BooktapeError, match="publish to an s3:// URL"):
+        publish(replace(in_directory, sources={SOURCE: source}))
+    assert world.calls("CreateJob") == 0
+
+
+def test_the_longest_comment_fits(at_aws: Context) -> None:
+    assert len(revision_comment(Run("a" * 50, DAY, 9999), "f" * 64)) <= data_exchange.LONGEST_COMMENT

