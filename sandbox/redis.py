@@ -34,13 +34,13 @@ def start(directory: Path, port: int) -> subprocess.Popen[bytes]:
 
 @contextmanager
 def running(directory: Path, port: int = 0) -> Iterator[str]:
-    """The URL of a server that lives as long as the context."""
+    """The URL of a server that lives as long as the context, and is killed at its end."""
     port = port or free_port()
     process = start(directory, port)
     try:
         yield f"redis://127.0.0.1:{port}/0"
     finally:
-        process.terminate()
+        process.kill()
         process.wait()
 
 

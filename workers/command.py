@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
+
 from config.logging import configure_logging
 from config.settings import load_settings
-
 from workers.options import Options, market_names, split_list
 from workers.worker import record_markets
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from booktape.errors import BooktapeError
 
-
 _MARKET: Final = re.compile(r"[A-Z0-9.]+(-[A-Z0-9.]+)+")
 
 

@@ -111,7 +111,13 @@ def print_recorded(console: Console, collected: dict[tuple[str, str], Recorded])
 def print_published(console: Console, outcomes: list[Published], healed: dict[str, int]) -> None:
     """The table of what was published."""
     table = Table(
-        "data source", "run", title="Published", title_justify="left", box=None, padding=(0, 1), pad_edge=False
+        Column("data source", no_wrap=True),
+        "run",
+        title="Published",
+        title_justify="left",
+        box=None,
+        padding=(0, 1),
+        pad_edge=False,
     )
     for column in ("rows", "healed", "missing", "wrong"):
         table.add_column(column, justify="right")

@@ -1,4 +1,4 @@
-"""Links against simulated exchanges over real sockets: what was sent is what was recorded, or a gap says what is not."""
+"""Links against simulated exchanges over real sockets: what was sent is recorded, or a gap says what is not."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

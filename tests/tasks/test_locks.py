@@ -7,8 +7,9 @@ import pytest
 from redis import Redis
 
 from booktape.publish.sources import Run
+from sandbox.redis import free_port
 from tasks import locks
-from tests.tasks.conftest import eventually, free_port
+from tests.tasks.conftest import eventually
 
 RUN = Run("binance-trades", date(2024, 8, 9), 1)
 LOCK = "booktape:lock:binance-trades:2024-08-09"

@@ -10,8 +10,9 @@ from booktape.publish import manifest
 from booktape.publish.results import Check, Held
 from booktape.publish.sources import Run
 from booktape.publish.status import status
+from sandbox.redis import free_port
 from tests.publish.recordings import DAY, store_trades
-from tests.tasks.conftest import SOURCE, Installation, eventually, free_port
+from tests.tasks.conftest import SOURCE, Installation, eventually
 
 RUN = Run(SOURCE, DAY, 1)
 

@@ -11,8 +11,9 @@ from celery import Celery
 from booktape.publish import manifest
 from booktape.publish.results import Check
 from booktape.publish.sources import Run
+from sandbox.redis import free_port, running
 from tests.publish.recordings import DAY, store_trades
-from tests.tasks.conftest import SOURCE, Installation, eventually, free_port, redis_server
+from tests.tasks.conftest import SOURCE, Installation, eventually
 
 RUN = Run(SOURCE, DAY, 1)
 
@@ -20,15 +21,14 @@ RUN = Run(SOURCE, DAY, 1)
 def test_a_run_outlives_its_redis(installation: Installation, tmp_path: Path) -> None:
     store_trades(installation.store, range(1, 50))
     directory, port = tmp_path / "redis", free_port()
-    directory.mkdir()
-    with redis_server(directory, port) as url:
+    with running(directory, port) as url:
         installation.environment["REDIS_URL"] = url
         installation.client = Celery(broker=url, set_as_current=False)
         installation.client.conf.update(task_default_queue="nightly", task_ignore_result=True)
         installation.start_worker()
         installation.send("nightly.night", str(DAY))
         eventually(lambda: manifest.result(installation.store, RUN, Check) is not None, installation.log)
-    with redis_server(directory, port):
+    with running(directory, port):
 
         def ended() -> bool:
             if not installation.is_working():
