@@ -119,9 +119,9 @@ def print_published(console: Console, outcomes: list[Published], healed: dict[st
         padding=(0, 1),
         pad_edge=False,
     )
-    for column in ("rows", "healed", "missing", "wrong"):
+    for column in ("rows", "healed", "lost", "wrong"):
         table.add_column(column, justify="right")
-    for column in ("revision", "change set", "as sent"):
+    for column in ("revision", "change set", "ok"):
         table.add_column(column)
     for found in outcomes:
         run, verdict = found.status.run, found.verdict
