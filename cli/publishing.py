@@ -1,15 +1,13 @@
 """``booktape nightly``, ``republish``, ``status`` and ``athena init``: what becomes of a day once it is recorded."""
 
 import uuid
-from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated
 
 import typer
 from kombu.exceptions import OperationalError
-from rich.table import Table
+from rich.markup import escape
 
-from booktape.core.records import SECOND
 from booktape.errors import BooktapeError
 from booktape.exchanges import exchanges
 from booktape.merge import init_athena
@@ -113,9 +111,10 @@ def show_status(
     ]
     if as_json:
         print_json([_told(state) for state in found])
-    elif found:
-        out.print(_table(found))
-    else:
+        return
+    for state in found:
+        _print_status(state)
+    if not found:
         out.print(f"no runs in {store.url} yet; `booktape nightly --day …` makes one")
 
 
@@ -166,8 +165,10 @@ def _run_all(context: Context, settings: Settings, runs: list[Run], *, as_json: 
             _tell(context, run)
     if as_json:
         print_json([_told(status(context.store, run)) for run in runs])
+    if len(stopped) == 1:
+        raise RunsFailed(stopped[0])
     if stopped:
-        raise RunsFailed("; ".join(stopped))
+        raise RunsFailed(f"{len(stopped)} of {len(runs)} runs are not done; `booktape status` tells why")
 
 
 def _tell(context: Context, run: Run) -> None:
@@ -177,7 +178,8 @@ def _tell(context: Context, run: Run) -> None:
     out.print(f"{run}: {state.state}: {state.detail}", highlight=False, soft_wrap=True)
     if checked is not None and renamed is not None:
         changed = {True: ", differs from the run before", False: ", the same as the run before", None: ""}
-        out.print(f"  {checked.rows:,} rows, sha256 {checked.sha256}{changed[checked.differs]}", highlight=False)
+        told = f"  {checked.rows:,} rows, sha256 {checked.sha256}{changed[checked.differs]}"
+        out.print(told, highlight=False, soft_wrap=True)
         out.print(f"  {renamed.url}", highlight=False, soft_wrap=True)
 
 
@@ -194,21 +196,12 @@ def _told(state: Status) -> dict[str, object]:
     }
 
 
-def _table(found: Iterable[Status]) -> Table:
-    table = Table("data source", "day", "run", "reason", "state", "last step", "at (UTC)", "detail")
-    for state in found:
-        at = datetime.fromtimestamp(state.at // SECOND, UTC)
-        table.add_row(
-            state.run.source,
-            str(state.run.day),
-            str(state.run.number),
-            state.reason,
-            state.state,
-            state.step or "",
-            f"{at:%m-%d %H:%M:%S}",
-            state.detail,
-        )
-    return table
+def _print_status(state: Status) -> None:
+    color = {"done": "green", "running": "cyan"}.get(state.state, "red")
+    step = f", after {state.step}" if state.step and state.state != "done" else ""
+    out.print(f"{state.run} ({state.reason}): [{color}]{state.state}[/]{step}", highlight=False, soft_wrap=True)
+    if state.detail:
+        out.print(f"  {escape(state.detail)}", highlight=False, soft_wrap=True)
 
 
 def _enqueue(settings: Settings, source: str, day: date) -> str:

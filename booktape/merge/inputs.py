@@ -50,7 +50,8 @@ def require_markets(systems: Systems, merge: Merge) -> list[str]:
 def nothing(systems: Systems, merge: Merge) -> NothingToMerge:
     """The error that says that there is nothing to merge, and where it was looked for."""
     urls = " and ".join(store.url for store in systems.values() if store is not None)
-    return NothingToMerge(f"{urls} have no {merge.data_type} of {merge.exchange} on {merge.day}: was it recorded?")
+    what = f"{merge.data_type} of {merge.exchange} on {merge.day}"
+    return NothingToMerge(f"there are no {what} in {urls}: was it recorded?")
 
 
 def find(systems: Systems, merge: Merge, pairs: list[str]) -> list[Inputs]:

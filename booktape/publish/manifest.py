@@ -131,6 +131,12 @@ def reopen(store: Store, run: Run) -> None:
         store.delete(_key(run, name_of(Failed)))
 
 
+def end(store: Store, run: Run, value: Done | Held) -> None:
+    """Record that a run is over. If this process dies in between, :func:`unfinished` tidies up after it."""
+    record(store, run, value)
+    store.delete(_unfinished_key(run))
+
+
 def unfinished(store: Store) -> list[Run]:
     """The started runs that have not ended, of all sources and days."""
     runs = [_unfinished_run(found.key) for found in store.objects(_UNFINISHED)]

@@ -64,11 +64,11 @@ def perform(context: Context, run: Run, name: str) -> StepResult:
     try:
         result = _once(context, run, step)
     except Held as error:
-        manifest.record(context.store, run, results.Held(step.name, str(error)))
+        manifest.end(context.store, run, results.Held(step.name, str(error)))
         raise
     source = context.source(run.source)
     if step.name == plan(source)[-1].name:
-        manifest.record(context.store, run, results.Done(_reached(source)))
+        manifest.end(context.store, run, results.Done(_reached(source)))
     return result
 
 

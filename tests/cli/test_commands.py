@@ -92,7 +92,7 @@ MISTAKES = [
     (("nightly", "--source", "x-trades"), "unknown data source 'x-trades'; there are: binance-book-updates"),
     (
         ("nightly", "--day", "2024-08-08", "--source", "binance-trades"),
-        "have no trades of binance on 2024-08-08: was it recorded?",
+        "there are no trades of binance on 2024-08-08 in",
     ),
     (("republish", "x-trades", "2024-08-08"), "unknown data source 'x-trades'"),
     (("republish", "binance-trades", "soon"), "'soon' is not a day"),
@@ -135,3 +135,19 @@ def test_a_bad_configuration_is_named_with_its_line(
     outcome = booktape("status")
     assert outcome.status == 1
     assert complaint in outcome.err
+
+
+def test_status_tells_what_became_of_each_run(
+    booktape: Booktape, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOKTAPE_STORAGE", (tmp_path / "tape").as_uri())
+    assert "no runs in" in booktape("status").out
+    booktape("ingest", str(capture), "--exchange", "binance")
+    assert (
+        "error: binance-trades 2024-08-08 run 1 is held: 60.0000% of the numbered records are there"
+        in booktape("nightly", "--day", "2024-08-08", "--source", "binance-trades").err
+    )
+    told = booktape("status", "--source", "binance-trades").out
+    assert "binance-trades 2024-08-08 run 1 (nightly): held, after check" in told
+    (run,) = json.loads(booktape("status", "--json").out)
+    assert (run["source"], run["run"], run["state"]) == ("binance-trades", 1, "held")
