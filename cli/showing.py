@@ -2,7 +2,8 @@
 
 from rich.table import Table
 
-from booktape.core.sequence import VERIFIABLE
+from booktape.core.records import BOOK_SNAPSHOTS
+from booktape.core.sequence import NONE, VERIFIABLE
 from booktape.exchanges import exchanges as all_exchanges
 from booktape.exchanges.spec import Channel, Exchange
 from cli.terminal import AsJson, out, print_json
@@ -16,12 +17,19 @@ def exchanges(as_json: AsJson = False) -> None:
     if as_json:
         print_json({identifier: _declared(venue) for identifier, venue in sorted(all_exchanges().items())})
         return
-    table = Table("exchange", "data type", "channel", "loss is seen by", "verifiable")
+    table = Table("exchange", "data type", "channel", "loss is seen by", "verifiable", box=None, pad_edge=False)
     for identifier, venue in sorted(all_exchanges().items()):
-        for channel in venue.channels:
-            for data_type in channel.data_types:
-                table.add_row(identifier, data_type, channel.name, channel.rule, "yes" if _sure(channel) else "no")
+        for data_type, channel in _carried(venue):
+            table.add_row(identifier, data_type, channel.name, channel.rule, "yes" if _sure(channel) else "no")
     out.print(table)
+
+
+def _carried(venue: Exchange) -> list[tuple[str, Channel]]:
+    """Each data type and what carries it; books over REST stand alone, so nothing in them can show a loss."""
+    carried = [(data_type, channel) for channel in venue.channels for data_type in channel.data_types]
+    if venue.rest is not None:
+        carried.append((BOOK_SNAPSHOTS, Channel("REST", (BOOK_SNAPSHOTS,), NONE)))
+    return carried
 
 
 def _declared(venue: Exchange) -> dict[str, object]:
@@ -31,8 +39,7 @@ def _declared(venue: Exchange) -> dict[str, object]:
         "docs": venue.docs,
         "data_types": {
             data_type: {"channel": channel.name, "sequence_rule": channel.rule, "verifiable": _sure(channel)}
-            for channel in venue.channels
-            for data_type in channel.data_types
+            for data_type, channel in _carried(venue)
         },
         "limits": {
             "streams_per_connection": limits.streams_per_connection,
