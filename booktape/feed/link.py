@@ -29,9 +29,14 @@ class Events(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a link waits, in seconds. ``idle``: for any frame before it takes the connection for dead."""
+    """How long a link waits, in seconds.
+
+    ``idle``: for any frame, before it takes the connection for dead. ``proven``: how long a connection must have lived
+    for the next pause to be short again, so that a venue which lets us in and throws us out is not stormed.
+    """
 
     idle: float = 30.0
+    proven: float = 10.0
     first_pause: float = _FIRST_PAUSE
     longest_pause: float = _LONGEST_PAUSE
 
@@ -51,7 +56,7 @@ class Pauses:
         return limit * (0.5 + self._random_share() / 2)
 
     def reset(self) -> None:
-        """Begin with the shortest pause again: the last connection delivered."""
+        """Begin with the shortest pause again: the last connection was a good one."""
         self._attempts = 0
 
 
@@ -87,14 +92,15 @@ class Link:
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
         waits = Pauses(self._patience)
+        loop = asyncio.get_running_loop()
         while True:
-            before = self.frames
+            began = loop.time()
             try:
                 await self._session()
             except Transient as error:
                 reason = str(error)
             self.connection.disconnected()
-            if self.frames > before:
+            if loop.time() - began > self._patience.proven:
                 waits.reset()
             pause = waits.next()
             self._events.disconnected(self, reason, pause)

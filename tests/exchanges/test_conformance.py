@@ -152,7 +152,7 @@ def test_frames_in_any_order_and_number_are_all_accounted_for(identifier: str, d
 
 
 def test_an_unknown_exchange_is_refused_with_the_list_of_those_there_are() -> None:
-    with pytest.raises(UnknownExchange, match="unknown exchange 'mtgox'; there are: .*kraken"):
+    with pytest.raises(UnknownExchange, match=r"unknown exchange 'mtgox'; there are: .*kraken"):
         exchange("mtgox")
 
 
