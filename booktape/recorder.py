@@ -2,12 +2,13 @@
 
 from collections import Counter as Counts
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS
+from booktape.core.records import BOOK_SNAPSHOTS, DAY, SECOND
 from booktape.core.sequence import STALE, Checksum, Contiguous, Counter, Gap, Linked, Monotonic, Ranged, Rule
 from booktape.core.streams import Batch, Stream
+from booktape.errors import BooktapeError
 from booktape.exchanges.spec import COUNTER, Channel, Exchange, Message, NotUnderstood, Refused
 
 ANY: Final = "*"
@@ -26,13 +27,24 @@ Parse = Callable[[bytes, int], Sequence[Message]]
 _MOST_KINDS: Final = 100
 
 
+_PLAUSIBLE: Final = 1_000_000_000 * SECOND
+"""Receive times before this (2001) are none: some captures have no clock."""
+
+_WAIT: Final = 10 * SECOND
+
+
 class GapSeen(NamedTuple):
-    """A gap and the stream that it is in."""
+    """A gap and the stream that it is in; for a gap in a connection's counter, the connection.
+
+    ``reconnect``: the stream was interrupted, and nothing can tell what that cost.
+    """
 
     data_type: str
     market: str
     first: int
     last: int
+    reconnect: bool = False
+    connection: "Connection | None" = None
 
 
 class Recorder:
@@ -54,10 +66,13 @@ class Recorder:
         self._on_batch = on_batch
         self._on_gap = on_gap
         self._checksums: dict[str, Checksum] = {}
+        self._connections: set[Connection] = set()
 
     def connection(self) -> "Connection":
-        """A new connection that feeds these streams."""
-        return Connection(self)
+        """A new connection that feeds these streams, until it is told that it is disconnected."""
+        made = Connection(self, self._connections.discard)
+        self._connections.add(made)
+        return made
 
     def stream(self, data_type: str, symbol: str) -> Stream:
         """The stream of one data type of one of the venue's symbols; made when first asked for."""
@@ -100,14 +115,14 @@ class Recorder:
         return self._checksums[symbol]
 
     def _gap(self, stream: Stream, gap: Gap) -> None:
-        self._on_gap(GapSeen(stream.data_type, stream.market, gap.first, gap.last))
+        self._on_gap(GapSeen(stream.data_type, stream.market, gap.first, gap.last, gap.reconnect))
 
     def counter_gap(self, connection: "Connection", gap: Gap) -> None:
         """Frames of a connection are missing: end the batches that only its counter could vouch for."""
         for data_type, symbol in connection.heard:
             if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
                 self.streams[data_type, symbol].close()
-        self._on_gap(GapSeen(ANY, ANY, gap.first, gap.last))
+        self._on_gap(GapSeen(ANY, ANY, gap.first, gap.last, connection=connection))
 
     def close_past(self, time: int) -> None:
         """End the batches of quiet streams whose minute was over at ``time`` (µs, the exchange's)."""
@@ -117,6 +132,8 @@ class Recorder:
 
     def close(self) -> None:
         """End every batch."""
+        for connection in self._connections:
+            connection.release()
         for stream in self.streams.values():
             stream.close()
 
@@ -137,23 +154,34 @@ class Recorder:
         rules = self._checksums.values()
         return sum(rule.checked for rule in rules), sum(rule.failed for rule in rules)
 
+    def unchecked(self) -> int:
+        """How many messages carried a checksum that could not be compared, for want of a sound book."""
+        return sum(rule.unchecked for rule in self._checksums.values())
+
 
 class Connection:
     """One connection's frames. ``clock`` is the newest time that the exchange has told on it (µs), 0 before any.
 
     ``heard`` are the streams that it carried. Records without a time of their own (Binance's best bid and ask) are cut
-    by ``clock``: the exchange's time still, and the same for all who hear the same frames.
+    by ``clock``: the exchange's time still, and the same for all who hear the same frames. Until the exchange tells
+    one they are held back; if it tells none for ten seconds, the time of receipt must do.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, on_end: Callable[["Connection"], None]) -> None:
         self.clock = 0
         self.heard: dict[tuple[str, str], Stream] = {}
+        self._on_end = on_end
+        self._held: list[tuple[Stream, Any]] = []
+        self._held_since = 0
+        self._by_receipt = False
         self._recorder = recorder
         self._parse = recorder.exchange.parse
         self._counter = Counter()
 
     def feed(self, frame: bytes, received: int, parse: Parse | None = None) -> None:
         """Take one frame. Whatever is in it, this does not raise: what is not understood is counted by its kind.
+
+        Only what ``on_batch`` raises as a :class:`~booktape.errors.BooktapeError` comes through.
 
         :param received: receive time in µs, higher than that of the frame before.
         :param parse: instead of the exchange's parser of frames.
@@ -172,7 +200,10 @@ class Connection:
                         continue
                     stream = heard[data_type, symbol] = recorder.stream(data_type, symbol)
                 if time > self.clock:
-                    self.clock = time
+                    self._advance(time, received)
+                elif not time and not self.clock:
+                    self._append_untimed(stream, record, received)
+                    continue
                 stream.append(record, time or self.clock)
             if not messages:
                 recorder.control += 1
@@ -180,7 +211,11 @@ class Connection:
             recorder.control += 1
             _count(recorder.refused, str(error))
         except NotUnderstood as error:
+            if error.number is not None:
+                self._count(error.number, alone=False)
             _count(recorder.not_understood, str(error))
+        except BooktapeError:  # ours, not the frame's: whoever takes the batches could not
+            raise
         except Exception as error:  # whatever a frame holds, the other streams must go on
             _count(recorder.not_understood, type(error).__name__)
 
@@ -195,10 +230,37 @@ class Connection:
         if verdict is not None and verdict is not STALE:
             self._recorder.counter_gap(self, verdict)
 
+    def _advance(self, time: int, received: int) -> None:
+        """The exchange has told a newer time. One that cannot be true would spoil every later minute of the process."""
+        if time > received + DAY and received > _PLAUSIBLE:
+            raise NotUnderstood("a time more than a day ahead")
+        self.clock = time
+        if self._held:
+            self.release(time)
+
+    def _append_untimed(self, stream: Stream, record: Any, received: int) -> None:
+        """Take a record without a time on a connection that has told none yet."""
+        if self._by_receipt:
+            stream.append(record, received)
+            return
+        self._held.append((stream, record))
+        self._held_since = self._held_since or received
+        if received - self._held_since > _WAIT:
+            self._by_receipt = True
+            self.release()
+
+    def release(self, time: int = 0) -> None:
+        """Hand on the records that were held back, in the minute of ``time`` or else of their receipt."""
+        held, self._held = self._held, []
+        for stream, record in held:
+            stream.append(record, time or record.local_timestamp)
+
     def disconnected(self) -> None:
         """The connection was lost: streams whose rule cannot tell what it cost end their batches here."""
+        self.release()
         for stream in self.heard.values():
             stream.disconnected()
+        self._on_end(self)
 
 
 def _count(counts: Counts[str], kind: str) -> None:

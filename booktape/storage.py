@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from os import environ
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
 from booktape.errors import BooktapeError, Transient
 
-_TIMEOUT: Final = timedelta(seconds=20)
+_TIMEOUT: Final = timedelta(seconds=10)
 _RETRIES: Final = 2
 
 
@@ -134,10 +137,14 @@ class Store:
 
     def _explained(self, error: Exception, key: str) -> BooktapeError:
         first_line = str(error).partition("\n")[0]
+        if "NoSuchBucket" in str(error):
+            return StorageDenied(f"{self.url}: there is no such bucket; create it, or mend the URL")
         if isinstance(error, FileNotFoundError):
-            return NoSuchObject(f"{self.url} has no object {key!r}, or the bucket itself does not exist")
+            return NoSuchObject(f"{self.url} has no object {key!r}")
         if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
             return StorageDenied(f"{self.url} refuses access to {key!r}: {first_line}; check the credentials")
+        if "Permission denied" in first_line or "Read-only file system" in first_line:
+            return StorageDenied(f"{self.url} may not be written: {first_line}; give this user write access")
         return StorageUnavailable(f"{self.url} is not reachable: {first_line}")
 
 
@@ -147,8 +154,10 @@ def directory_of(url: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-def open_store(url: str) -> Store:
-    """The store behind a URL; a directory is made where it is missing. Raises :class:`BadStorageUrl`.
+def open_store(url: str, *, make: bool = True) -> Store:
+    """The store behind a URL. Raises :class:`BadStorageUrl`.
+
+    :param make: make a directory that is missing; otherwise it is an error (:class:`StorageDenied`).
 
     A path without a scheme is taken for a directory. Nothing is asked of S3 yet.
     """
@@ -158,6 +167,8 @@ def open_store(url: str) -> Store:
     parts = urlsplit(url)
     if parts.scheme == "file" and not parts.netloc and parts.path:
         directory = Path(unquote(parts.path))
+        if not make and not directory.is_dir():
+            raise StorageDenied(f"{url} does not exist; is it the right directory?")
         try:
             return Store(url, LocalStore(directory, mkdir=True))
         except (BaseError, OSError) as error:
@@ -169,12 +180,14 @@ def open_store(url: str) -> Store:
 
 def _s3(bucket: str, prefix: str) -> S3Store:
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    config: S3Config = {"region": environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+    if endpoint:  # without one, obstore knows AWS's own
+        config["endpoint"] = endpoint
     plain = endpoint is not None and endpoint.startswith("http://")
     return S3Store(
         bucket,
         prefix=prefix or None,
-        endpoint=endpoint,
-        region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+        config=config,
         client_options={"timeout": _TIMEOUT, "allow_http": plain},
         retry_config={"max_retries": _RETRIES, "retry_timeout": _TIMEOUT},
     )

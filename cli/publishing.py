@@ -1,5 +1,6 @@
 """``booktape nightly``, ``republish``, ``status`` and ``athena init``: what becomes of a day once it is recorded."""
 
+import logging
 import uuid
 from datetime import date
 from typing import Annotated
@@ -18,7 +19,7 @@ from booktape.publish.errors import Held
 from booktape.publish.results import Check, Rename
 from booktape.publish.sources import Run
 from booktape.publish.status import Status, status, statuses
-from booktape.storage import open_store
+from booktape.storage import Store, open_store
 from cli.terminal import AsJson, out, print_json
 from config.console import err
 from config.context import open_context
@@ -28,7 +29,9 @@ from config.sources import load_sources
 athena = typer.Typer(help="Amazon Athena, where one machine is too small to merge.", no_args_is_help=True)
 
 Day = Annotated[str | None, typer.Option("--day", help="A day that is over, as 2019-10-25. Default: yesterday, UTC.")]
-OneSource = Annotated[str | None, typer.Option("--source", help="One data source, as binance-trades. Default: all.")]
+OneSource = Annotated[
+    str | None, typer.Option("--source", help="One data source. Default: all in config/sources.yaml, recorded or not.")
+]
 Storage = Annotated[str | None, typer.Option("--storage", help="Instead of BOOKTAPE_STORAGE: the recordings.")]
 Replica = Annotated[str | None, typer.Option("--replica", help="Instead of BOOKTAPE_REPLICA: the second system's.")]
 
@@ -103,17 +106,17 @@ def show_status(
 ) -> None:
     """Tell how the runs of the data sources stand, from their manifests in storage."""
     settings = _settings(storage, None)
-    store = open_store(settings.storage)
     chosen = past_day(day) if day is not None else None
     names = [_known_source(settings, source)] if source is not None else sorted(load_sources(settings.sources))
+    store = open_store(settings.storage, make=False)
     found = [
         state for name in names for state in statuses(store, name, since=chosen) if chosen in (None, state.run.day)
     ]
     if as_json:
-        print_json([_told(state) for state in found])
+        print_json([_told(store, state) for state in found])
         return
     for state in found:
-        _print_status(state)
+        _print_status(store, state)
     if not found:
         out.print(f"no runs in {store.url} yet; `booktape nightly --day …` makes one")
 
@@ -122,6 +125,7 @@ def show_status(
 def athena_init() -> None:
     """Make the database and the tables, with partition projection, over both systems' buckets. Safe to repeat."""
     settings = load_settings()
+    logging.getLogger("pyathena").setLevel(logging.CRITICAL)  # it logs with a traceback what is told in one line below
     init_athena(
         primary=settings.storage,
         replica=settings.replica,
@@ -164,11 +168,12 @@ def _run_all(context: Context, settings: Settings, runs: list[Run], *, as_json: 
         if not as_json:
             _tell(context, run)
     if as_json:
-        print_json([_told(status(context.store, run)) for run in runs])
+        print_json([_told(context.store, status(context.store, run)) for run in runs])
     if len(stopped) == 1:
         raise RunsFailed(stopped[0])
     if stopped:
-        raise RunsFailed(f"{len(stopped)} of {len(runs)} runs are not done; `booktape status` tells why")
+        hint = f"`booktape status --storage {context.store.url} --day {runs[0].day}` tells why"
+        raise RunsFailed(f"{len(stopped)} of {len(runs)} runs are not done; {hint}")
 
 
 def _tell(context: Context, run: Run) -> None:
@@ -183,7 +188,9 @@ def _tell(context: Context, run: Run) -> None:
         out.print(f"  {renamed.url}", highlight=False, soft_wrap=True)
 
 
-def _told(state: Status) -> dict[str, object]:
+def _told(store: Store, state: Status) -> dict[str, object]:
+    checked = manifest.result(store, state.run, Check)
+    renamed = manifest.result(store, state.run, Rename)
     return {
         "source": state.run.source,
         "day": str(state.run.day),
@@ -193,15 +200,22 @@ def _told(state: Status) -> dict[str, object]:
         "detail": state.detail,
         "steps": state.steps,
         "at": state.at,
+        "rows": checked.rows if checked else None,
+        "completeness": checked.completeness if checked else None,
+        "sha256": checked.sha256 if checked else None,
+        "url": renamed.url if renamed else None,
     }
 
 
-def _print_status(state: Status) -> None:
+def _print_status(store: Store, state: Status) -> None:
     color = {"done": "green", "running": "cyan"}.get(state.state, "red")
     step = f", after {state.step}" if state.step and state.state != "done" else ""
     out.print(f"{state.run} ({state.reason}): [{color}]{state.state}[/]{step}", highlight=False, soft_wrap=True)
     if state.detail:
         out.print(f"  {escape(state.detail)}", highlight=False, soft_wrap=True)
+    if (checked := manifest.result(store, state.run, Check)) is not None:
+        share = "unverifiable" if checked.completeness is None else f"{checked.completeness:.4%} complete"
+        out.print(f"  {checked.rows:,} rows, {share}", highlight=False)
 
 
 def _enqueue(settings: Settings, source: str, day: date) -> str:

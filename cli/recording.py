@@ -4,21 +4,27 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from config.settings import load_settings
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from booktape.errors import BooktapeError
 from booktape.exchanges import exchange as find_exchange
 from booktape.feed.captures import Summary
 from booktape.feed.captures import ingest as ingest_capture
 from booktape.storage import open_store
 from cli.terminal import AsJson, out, print_json
 from config.console import err
+from config.settings import load_settings
+
+
+class NothingUnderstood(BooktapeError):
+    """A capture of another exchange, most likely."""
+
 
 ExchangeId = Annotated[str, typer.Option("--exchange", help="Its id; `booktape exchanges` lists them.")]
 StorageUrl = Annotated[
     str | None,
-    typer.Option("--storage", help="file:///directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
+    typer.Option("--storage", help="A directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
 ]
 
 
@@ -44,6 +50,8 @@ def ingest(
         print_json(summary.to_json())
     else:
         _print_summary(summary, store.url)
+    if summary.frames and sum(summary.not_understood.values()) == summary.frames:
+        raise NothingUnderstood(f"none of {summary.frames:,} frames is one of {venue.id}'s; is --exchange right?")
 
 
 def _print_summary(summary: Summary, url: str) -> None:

@@ -10,9 +10,10 @@ from cli.terminal import AsJson, out, print_json
 
 
 def exchanges(as_json: AsJson = False) -> None:
-    """List the exchanges: their data types, how loss can be seen in each, their limits and documentation.
+    """List the exchanges: their data types, and how loss can be seen in each.
 
     What no rule can verify is called unverifiable; it is never reported as clean.
+    --json tells the limits and the documentation as well.
     """
     if as_json:
         print_json({identifier: _declared(venue) for identifier, venue in sorted(all_exchanges().items())})

@@ -48,6 +48,8 @@ def _parse(path: Path) -> yaml.Node | None:
         root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
     except OSError as error:
         raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
+        raise BadConfiguration(f"{path} is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadConfiguration(f"{path}, line {line}: {error.problem}") from error

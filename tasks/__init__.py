@@ -4,7 +4,12 @@
 Tasks are thin: each unpacks its arguments and calls one function of the library.
 """
 
-from tasks import nightly, snapshots
-from tasks.application import app
+from booktape.errors import BooktapeError
+
+try:
+    from tasks import nightly, snapshots
+    from tasks.application import app
+except BooktapeError as error:  # settings or files that cannot be used; `celery -A tasks …` would show a traceback
+    raise SystemExit(f"error: {error}") from error
 
 __all__ = ["app", "nightly", "snapshots"]

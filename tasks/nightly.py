@@ -1,8 +1,9 @@
 """The nightly chain: one task per step, so that each is retried, limited and seen by itself."""
 
+from collections.abc import Callable, Iterable
 from datetime import date
 from time import monotonic
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import structlog
 from celery import chain
@@ -17,30 +18,47 @@ from booktape.publish.steps import STEPS, perform, plan
 from config import metrics
 from tasks import locks
 from tasks.application import BoundTask, task
-from tasks.retrying import GaveUp, try_again
+from tasks.retrying import GaveUp, is_over, try_again
 from tasks.runtime import context, redis, settings
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
+
+
+class PrimaryOnly(BooktapeError):
+    """A replica system records for the primary, which publishes both systems' records."""
+
+
+class NotTakenUp(BooktapeError):
+    """Some of several runs could not be taken up; the others were."""
 
 
 @task("tasks.nightly.night")
 def night(self: BoundTask, day: str | None = None, since: int | None = None) -> list[str]:
     """Publish a day (``YYYY-MM-DD``; yesterday, UTC, unless given) of every data source, side by side.
 
-    A day that is done or held stays as it is; one that failed is tried again.
+    A day that is done or held stays as it is; one that failed is tried again. A source's error stops no other source.
     """
+    _require_primary()
     chosen = past_day(day) if day is not None else yesterday()
     store = context().store
+
+    def take_up(source: str) -> Run | None:
+        run = manifest.claim(store, source, chosen, "nightly", self.request.id)
+        return run if manifest.can_go_on(store, run) and enqueue(run) else None
+
     try:
-        runs = [manifest.claim(store, source, chosen, "nightly", self.request.id) for source in context().sources]
-        return [str(run) for run in runs if manifest.can_go_on(store, run) and enqueue(run)]
+        return _take_up_each(context().sources, take_up)
     except Transient as error:
-        try_again(self, error, settings().patience, since)
+        keep = {} if day is not None else {"day": str(chosen)}
+        try_again(self, error, settings().patience, since, keep=keep)
 
 
 @task("tasks.nightly.republish")
 def republish(self: BoundTask, source: str, day: str, since: int | None = None) -> str:
     """Publish a source's day (``YYYY-MM-DD``) once more, as a run of its own: after healing, for instance."""
+    _require_primary()
     context().source(source)
     try:
         run = manifest.claim(context().store, source, past_day(day), "republish", self.request.id)
@@ -53,16 +71,49 @@ def republish(self: BoundTask, source: str, day: str, since: int | None = None) 
 @task("tasks.nightly.resume")
 def resume(self: BoundTask) -> list[str]:
     """Take up the runs that have not ended and that nobody looks after: their worker was killed."""
-    resumed = [str(run) for run in manifest.unfinished(context().store) if enqueue(run)]
+    store = context().store
+
+    def take_up(run: Run) -> Run | None:
+        return run if manifest.is_unfinished(store, run) and enqueue(run) else None
+
+    resumed = _take_up_each(manifest.marked(store), take_up)
     log.info("resumed", runs=resumed)
     return resumed
 
 
+def _require_primary() -> None:
+    if settings().system != "primary":
+        raise PrimaryOnly(f"this is the {settings().system} system (BOOKTAPE_SYSTEM); only the primary publishes")
+
+
+def _take_up_each(candidates: Iterable[T], take_up: Callable[[T], Run | None]) -> list[str]:
+    """Take up each of several runs, whatever becomes of the others.
+
+    Raises afterwards: an error that may pass as it is, others as :class:`NotTakenUp`.
+    """
+    taken: list[str] = []
+    errors: list[BooktapeError] = []
+    for candidate in candidates:
+        try:
+            run = take_up(candidate)
+        except BooktapeError as error:
+            log.error("not taken up", what=str(candidate), why=str(error))
+            errors.append(error)
+        else:
+            taken.extend([str(run)] if run is not None else [])
+    passing = [error for error in errors if isinstance(error, Transient)]
+    if passing:
+        raise passing[0]
+    if errors:
+        raise NotTakenUp(f"{len(errors)} not taken up, {len(taken)} taken up; the first: {errors[0]}") from errors[0]
+    return taken
+
+
 def enqueue(run: Run) -> bool:
     """Queue the chain of a run's steps, unless somebody looks after the run already: then False."""
+    steps = plan(context().source(run.source))
     if not locks.attend_alone(redis(), run, settings().attended_seconds):
         return False
-    steps = plan(context().source(run.source))
     manifest.reopen(context().store, run)
     chain(*(STEP_TASKS[step.name].si(run.source, str(run.day), run.number) for step in steps)).apply_async()
     return True
@@ -81,6 +132,7 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
     """Do a step under the run's lock. Whatever stops it for good is recorded: the run must not seem to go on."""
     try:
         with locks.holding(redis(), run, settings().lock_seconds):
+            _refuse_endless(name, run)
             _do(name, run)
         locks.attend(redis(), run, settings().attended_seconds)
     except Held as error:
@@ -92,6 +144,16 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
     except Exception as error:
         _fail(name, run, error)
         raise
+
+
+def _refuse_endless(name: str, run: Run) -> None:
+    """Raise :class:`GaveUp` for a step whose deadline and last chance have passed: each try of it was killed."""
+    store, patience = context().store, settings().patience
+    if manifest.result(store, run, STEPS[name].kind) is not None or not is_over(patience, manifest.first_tried(store, run, name)):
+        return
+    if not manifest.take_last_try(store, run, name):
+        why = "its tries were killed; does it need more than BOOKTAPE_TASK_SECONDS, or more memory?"
+        raise GaveUp(f"gave up after {patience.deadline:.0f} s: {why}")
 
 
 def _do(name: str, run: Run) -> None:
@@ -117,6 +179,11 @@ def _count_end(run: Run, *, done: int = 0, held: int = 0, failed: int = 0) -> No
 
 
 def _later(self: BoundTask, name: str, run: Run, error: Transient, since: int | None) -> NoReturn:
+    try:
+        since = manifest.first_tried(context().store, run, name)
+    except Transient:
+        pass  # the store does not answer either: what the message says must do
+
     def attend(pause: float) -> None:
         locks.attend(redis(), run, pause + settings().attended_seconds)
 

@@ -1,47 +1,51 @@
 """The worker's command line: ``booktape record`` and, for containers and supervisors, ``python -m workers``."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from config.logging import configure_logging
 from config.settings import load_settings
+from config.venues import load_venues
 from workers.options import Options, market_names, split_list
 from workers.worker import record_markets
 
 
 def record(
     exchange: Annotated[str, typer.Option("--exchange", help="Its id; `booktape exchanges` lists them.")],
-    markets: Annotated[str, typer.Option(help="A list such as BTC-USDT,ETH-USDT.")],
+    markets: Annotated[
+        str | None, typer.Option(help="A list such as BTC-USDT,ETH-USDT. Default: those in config/venues.yaml.")
+    ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(help="file:///directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
+        typer.Option(help="A directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
     ] = None,
     instance: Annotated[str, typer.Option(help="Tells identical workers apart.")] = "a",
-    system: Annotated[str, typer.Option(help="primary or replica, each with a storage of its own.")] = "primary",
+    system: Annotated[Literal["primary", "replica"], typer.Option(help="Each has a storage of its own.")] = "primary",
     data_types: Annotated[str | None, typer.Option(help="A list; default: all that the exchange has.")] = None,
     spool: Annotated[str, typer.Option(help="Directory where batches wait while the store is away.")] = "var/spool",
     websocket_url: Annotated[str | None, typer.Option(help="Another address than the exchange's own.")] = None,
 ) -> None:
     """Record markets of one exchange until Ctrl-C or SIGTERM; then flush what is held.
 
-    Run it twice with the same markets and storage and another --instance: both write the same keys, so the second copy
-    of each batch is a no-op, and either may be killed at any time. Log lines are JSON, on standard output.
+    Run it twice with another --instance: both write the same keys, so the second copy of each batch is a no-op.
+    Either may be killed at any time. Log lines are JSON, on standard output.
 
     Example: booktape record --exchange kraken --markets BTC-USD,ETH-USD --storage file:///tmp/tape
     """
     settings = load_settings()
+    venue = load_venues(settings.venues).get(exchange)
     configure_logging(settings.log_level)
     record_markets(
         Options(
             exchange=exchange,
-            markets=market_names(markets),
+            markets=market_names(markets or ",".join(venue.markets if venue else ())),
             storage=storage or settings.storage,
             instance=instance,
             system=system,
             data_types=split_list(data_types) if data_types else (),
             spool=spool,
-            websocket_url=websocket_url,
+            websocket_url=websocket_url or (venue.websocket_url if venue else None),
             redis_url=settings.redis_url,
         )
     )

@@ -1,7 +1,11 @@
 """What a connection worker is told to do."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +35,13 @@ class Options:
     @property
     def spool_url(self) -> str:
         """Where this instance alone keeps batches while the store is away."""
-        return (Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.instance}").as_uri()
+        return self.spool_directory.as_uri()
+
+    @property
+    def spool_directory(self) -> Path:
+        """The directory of :attr:`spool_url`. It belongs to one storage too, lest batches end in another one."""
+        storage = sha256(self.storage.encode()).hexdigest()[:8]
+        return Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.instance}-{storage}"
 
 
 def market_names(text: str) -> tuple[str, ...]:
@@ -49,3 +59,18 @@ def split_list(text: str) -> tuple[str, ...]:
     if not parts:
         raise BadOption(f"{text!r} names nothing; expected a list such as BTC-USDT,ETH-USDT")
     return parts
+
+
+@contextmanager
+def sole_owner(directory: Path) -> Iterator[None]:
+    """Own a spool as long as the context: two workers at one spool would take each other's batches.
+
+    Raises :class:`BadOption` where another process owns it. The lock ends with the process, however it ends.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with directory.with_name(f"{directory.name}.lock").open("w") as lock:
+        try:
+            flock(lock, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            raise BadOption(f"another worker uses the spool {directory}; give this one another --instance") from None
+        yield

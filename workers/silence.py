@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
 _LONGEST_FACTOR: Final = 64
+_HABIT: Final = 4
 
 
 StreamT = TypeVar("StreamT", bound=Hashable)
@@ -21,14 +22,16 @@ class Heard(NamedTuple):
 class _State:
     records: int
     since: float
+    longest: float = 0.0
     factor: int = 1
 
 
 class Silence(Generic[StreamT]):
     """Says of each stream, once per silence, that it has been quiet for too long.
 
-    A stream that stays quiet after its connection was made anew is likely a quiet market: its limit doubles each time,
-    up to 64 times, until it delivers again. So a dead stream is mended fast and a quiet one costs ever less.
+    The limit is what is declared, or four times the longest silence after which the stream went on by itself or not,
+    whichever is longer; and it doubles each time that asking anew did not help, up to 64 times. So a dead stream is
+    mended fast, and a quiet market costs ever less.
     """
 
     def __init__(self) -> None:
@@ -40,11 +43,14 @@ class Silence(Generic[StreamT]):
 
     def _is_silent(self, now: float, stream: StreamT, heard: Heard) -> bool:
         state = self._states.get(stream)
-        if state is None or heard.records != state.records:
+        if state is None:
             self._states[stream] = _State(heard.records, now)
             return False
-        if now - state.since < heard.quiet * state.factor:
+        if heard.records != state.records:
+            longest = max(state.longest, now - state.since)
+            self._states[stream] = _State(heard.records, now, longest)
             return False
-        state.since = now
+        if now - state.since < max(heard.quiet, _HABIT * state.longest) * state.factor:
+            return False
         state.factor = min(state.factor * 2, _LONGEST_FACTOR)
         return True

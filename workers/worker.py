@@ -20,7 +20,7 @@ from booktape.feed.uploader import Uploader, Uploads
 from booktape.recorder import ANY, GapSeen, Recorder
 from booktape.storage import open_store
 from config import metrics
-from workers.options import Options
+from workers.options import Options, sole_owner
 from workers.silence import Heard, Silence
 from workers.snapshot_requests import SnapshotRequests
 
@@ -53,7 +53,8 @@ class Worker:
         self._flushed = Uploads()
         self._told: Counter[str] = Counter()
         self._emitted: dict[str, int] = {}
-        self._resynced: dict[Subscription, float] = {}
+        self._wanted: dict[Link, dict[Subscription, None]] = {}
+        self._resynced: dict[Link, float] = {}
 
     async def run(self) -> None:
         """Record until SIGTERM or SIGINT; then flush everything that is held."""
@@ -82,15 +83,24 @@ class Worker:
         self.log.info("stopped", left_in_spool=left, records=sum(s.appended for s in self.recorder.streams.values()))
 
     def _routines(self) -> Iterator[Awaitable[None]]:
-        yield _every(1.0, self._each_second)
-        yield _every(2.0, self._drain)
-        yield _every(5.0, self._look_for_silence)
-        yield _every(_METRICS_SECONDS, self._emit_later)
+        yield self._every(1.0, self._each_second)
+        yield self._every(2.0, self._drain)
+        yield self._every(5.0, self._look_for_silence)
+        yield self._every(_METRICS_SECONDS, self._emit_later)
         if self.requests is not None:
-            yield _every(1.0, self.requests.send_waiting)
+            yield self._every(1.0, self.requests.send_waiting)
+
+    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await do()
+            except Exception as error:  # whatever goes wrong with a routine, recording goes on
+                self.log.error("routine_failed", error=f"{type(error).__name__}: {error}")
 
     async def _each_second(self) -> None:
         self.recorder.close_past(max(link.connection.clock for link in self.links) - GRACE)
+        self._resubscribe()
         self._tell_flushed()
         self._tell_new("refused", self.recorder.refused)
         self._tell_new("not_understood", self.recorder.not_understood)
@@ -101,14 +111,13 @@ class Worker:
             self.log.info("drained", objects=moved)
 
     async def _look_for_silence(self) -> None:
+        """Ask anew for streams that are quiet beyond their habit: a subscription can die alone."""
         owners = {stream: link for link in self.links for stream in self._streams(link)}
         for stream in self._silence.check(time.monotonic(), {stream: self._heard(*stream) for stream in owners}):
             data_type, symbol = stream
             self._counts["SilentStreams"] += 1
             self.log.warning("silent", data_type=data_type, market=self.exchange.market(symbol))
-            if (held := self.recorder.streams.get((data_type, symbol))) is not None:
-                held.close()
-            owners[stream].reconnect(f"{data_type} of {symbol} is silent")
+            owners[stream].resubscribe([Subscription(self.exchange.channel(data_type).name, symbol)])
 
     def _streams(self, link: Link) -> Iterator[tuple[str, str]]:
         channels = {channel.name: channel for channel in self.exchange.channels}
@@ -139,27 +148,35 @@ class Worker:
 
     def _gap(self, gap: GapSeen) -> None:
         self._counts["SequenceGaps"] += 1
-        self.log.warning("gap", data_type=gap.data_type, market=gap.market, first=gap.first, last=gap.last)
-        if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
-            self._resync(gap.market)
+        told = {"data_type": gap.data_type, "market": gap.market, "first": gap.first, "last": gap.last}
+        self.log.warning("gap", **told, reconnect=gap.reconnect)
+        if not gap.reconnect and gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
+            self._want_snapshot(gap)
 
-    def _resync(self, market: str) -> None:
-        """Get a fresh snapshot of one market's book, or of all whose loss only the connection's counter can show."""
+    def _want_snapshot(self, gap: GapSeen) -> None:
+        """A fresh snapshot of one market's book, or of all whose loss only this connection's counter can show.
+
+        After a reconnect none is wanted: the new subscription has begun with one.
+        """
         if self.requests is not None:
-            self.requests.want(market)
+            self.requests.want(gap.market)
             return
         book = self.exchange.channel(BOOK_UPDATES)
         for link in self.links:
-            for subscription in link.subscriptions:
-                ours = market == ANY or self.exchange.market(subscription.symbol) == market
-                if subscription.channel == book.name and ours:
-                    self._resubscribe(link, subscription)
+            ours = gap.connection in (None, link.connection)
+            for subscription in link.subscriptions if ours else ():
+                market = self.exchange.market(subscription.symbol)
+                if subscription.channel == book.name and gap.market in (ANY, market):
+                    self._wanted.setdefault(link, {})[subscription] = None
 
-    def _resubscribe(self, link: Link, subscription: Subscription) -> None:
+    def _resubscribe(self) -> None:
+        """Ask each link for the snapshots that are wanted of it, at most every ten seconds."""
         now = time.monotonic()
-        if now - self._resynced.get(subscription, -_RESYNC_SECONDS) >= _RESYNC_SECONDS:
-            self._resynced[subscription] = now
-            link.resubscribe(subscription)
+        for link, wanted in self._wanted.items():
+            if wanted and now - self._resynced.get(link, -_RESYNC_SECONDS) >= _RESYNC_SECONDS:
+                self._resynced[link] = now
+                link.resubscribe(list(wanted))
+                wanted.clear()
 
     def _upload_failed(self, key: str, error: BooktapeError) -> None:
         self.log.error("store_refused", key=key, error=str(error))
@@ -189,6 +206,8 @@ class Worker:
             "Records": sum(stream.appended for stream in self.recorder.streams.values()),
             "StaleRecords": self.recorder.stale(),
             "FramesNotUnderstood": self.recorder.not_understood.total(),
+            "FramesRefused": self.recorder.refused.total(),
+            "UncheckedMessages": self.recorder.unchecked(),
             "Objects": uploads.objects,
             "Collisions": uploads.collisions,
             "Spooled": uploads.spooled,
@@ -201,11 +220,5 @@ class Worker:
 def record_markets(options: Options, patience: Patience | None = None) -> None:
     """Record until SIGTERM or SIGINT. Orders that make no sense raise a BooktapeError at once."""
     worker = Worker(options, exchange(options.exchange), patience or Patience())
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with sole_owner(options.spool_directory), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.run())
-
-
-async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        await asyncio.sleep(seconds)
-        await do()

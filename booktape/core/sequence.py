@@ -51,10 +51,14 @@ STALE: Final = Stale.STALE
 
 
 class Gap(NamedTuple):
-    """What is missing, both ends included: sequence ids, or µs where the venue numbers nothing."""
+    """What is missing, both ends included: sequence ids, or µs where the venue numbers nothing.
+
+    ``reconnect``: nothing shows a loss, but the subscription was interrupted, and no rule can tell what that cost.
+    """
 
     first: int
     last: int
+    reconnect: bool = False
 
 
 Verdict = Literal[Stale.STALE] | Gap | None

@@ -148,7 +148,7 @@ class Stream:
         return self._first is not None and time >= self.minute + MINUTE
 
     def disconnected(self) -> None:
-        """The connection was lost: unless the rule can tell, nobody knows what was missed until the next record."""
+        """The subscription was interrupted: unless the rule can tell, nobody knows what is missed until it goes on."""
         if not self._spans_connections:
             self.close()
             self._broken = self._last is not None
@@ -161,7 +161,7 @@ class Stream:
     def _resume(self, record: Record) -> None:
         assert self._last is not None
         before = record_time(self._last)
-        self._break(Gap(before, max(before, record_time(record))))
+        self._break(Gap(before, max(before, record_time(record)), reconnect=True))
 
 
 def _unchecked(record: Record) -> None:

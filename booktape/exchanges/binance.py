@@ -84,6 +84,8 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     if kind == "trade":
         return (_trade(event, event.t, received),)
     if kind == "depthUpdate":
+        if event.b is _NOTHING or event.a is _NOTHING or not (event.u and event.E):
+            raise NotUnderstood("depthUpdate without its fields")
         sent = event.E * _MILLISECOND
         update = BookUpdate(
             first_id=event.U,
@@ -103,9 +105,11 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 
 def _trade(event: _Event, identifier: int, received: int) -> Message:
-    time = event.T * _MILLISECOND
+    time, price, amount = event.T * _MILLISECOND, event.p, event.q
+    if not (time and price and amount):
+        raise NotUnderstood(f"{event.e} without its fields")
     side = "sell" if event.m else "buy"
-    return (TRADES, event.s, time, Trade(identifier, time, side, event.p, event.q, received))
+    return (TRADES, event.s, time, Trade(identifier, time, side, price, amount, received))
 
 
 def _control(frame: _Frame) -> Sequence[Message]:

@@ -104,7 +104,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return [counter, *_quotes(content.events, micros(content.timestamp), received)]
     if channel in _CONTROL:
         return (counter,)
-    raise NotUnderstood(channel)
+    raise NotUnderstood(channel, content.sequence_num)
 
 
 def _trade_messages(events: Raw, received: int) -> Iterator[Message]:

@@ -116,7 +116,11 @@ def _book(book: _Book, received: int, *, snapshot: bool) -> Message:
 
 
 def _digits(number: Raw) -> str:
-    return bytes(number).decode().strip('"')
+    """A number's text. Kraken sends plain decimals; anything else could not be published or checked."""
+    text = bytes(number).decode().strip('"')
+    if not text[:1].isdigit() or "e" in text.lower():
+        raise NotUnderstood("a price or quantity that is no plain decimal number")
+    return text
 
 
 def _side(levels: Iterable[_Level]) -> Raw:

@@ -13,7 +13,14 @@ COUNTER: Final = "counter"
 
 
 class NotUnderstood(ValueError):
-    """A frame that the parser does not know. Its text names the kind; frames are counted by it."""
+    """A frame that the parser does not know. Its text names the kind; frames are counted by it.
+
+    ``number`` is the frame's number on its connection, where the venue gives one: the frame did arrive.
+    """
+
+    def __init__(self, kind: str, number: int | None = None) -> None:
+        super().__init__(kind)
+        self.number = number
 
 
 class Refused(ValueError):

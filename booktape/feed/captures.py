@@ -75,16 +75,17 @@ class Summary:
         }
 
 
-def read(path: Path) -> Iterator[Line]:
-    """The lines of a capture. Raises :class:`BadCapture`, which names the line that is not one."""
+def read(path: Path) -> Iterator[tuple[Line, bytes]]:
+    """The lines of a capture, each with its frame. Raises :class:`BadCapture`, which names the line that is not one."""
     decode = json.Decoder(Line).decode
     number = 0
     try:
         with gzip.open(path) as file:
             for text in file:
                 number += 1
-                yield decode(text)
-    except MsgspecError as error:
+                line = decode(text)
+                yield line, line.frame()
+    except (MsgspecError, ValueError) as error:
         raise BadCapture(f"{path}, line {number}: not a line of a capture: {error}") from error
     except (OSError, EOFError, zlib.error) as error:
         raise BadCapture(f"{path} cannot be read after line {number}: {error or 'the file is truncated'}") from error
@@ -119,13 +120,13 @@ def ingest(
 def _feed(path: Path, recorder: Recorder, on_progress: Callable[[int], None]) -> None:
     connection = recorder.connection()
     received = 0
-    for line in read(path):
+    for line, frame in read(path):
         if line.dir == "out":
             continue
         received = max((line.t or 0) // 1_000, received + 1)
         if line.kind == "http":
-            connection.feed_rest(line.url, line.frame(), received, None)
+            connection.feed_rest(line.url, frame, received, None)
         else:
-            connection.feed(line.frame(), received)
+            connection.feed(frame, received)
         if recorder.frames % 1_000 == 0:
             on_progress(recorder.frames)

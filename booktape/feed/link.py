@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from booktape import clock
 from booktape.errors import Transient
 from booktape.exchanges.spec import Exchange, Subscription
-from booktape.feed.socket import Disconnected, Socket, open_socket
+from booktape.feed.socket import Disconnected, Socket, check_address, open_socket
 from booktape.recorder import Connection, Recorder
 
 _FIRST_PAUSE: Final = 0.5
@@ -83,11 +83,14 @@ class Link:
         self.number = number
         self.connection: Connection = recorder.connection()
         self.frames = 0
+        self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
         self._recorder = recorder
         self._events = events
         self._patience = patience
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
-        self._lost: asyncio.Future[str] | None = None
+        self._connected = False
+        self._received = 0
+        check_address(url)
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
@@ -99,6 +102,8 @@ class Link:
                 await self._session()
             except Transient as error:
                 reason = str(error)
+            except Exception as error:  # whatever goes wrong with one connection, the others go on
+                reason = f"{type(error).__name__}: {error}"
             self.connection.disconnected()
             if loop.time() - began > self._patience.proven:
                 waits.reset()
@@ -106,33 +111,35 @@ class Link:
             self._events.disconnected(self, reason, pause)
             await asyncio.sleep(pause)
 
-    def resubscribe(self, subscription: Subscription) -> None:
-        """Ask for a stream anew, so that the venue sends its snapshot again. Nothing happens while disconnected."""
-        if self._lost is not None:
-            for message in (*self.exchange.unsubscribe([subscription]), *self.exchange.subscribe([subscription])):
-                self._outbox.put_nowait(message)
+    def resubscribe(self, subscriptions: Sequence[Subscription]) -> None:
+        """Ask for streams anew, so that the venue sends their snapshots again. Nothing happens while disconnected.
 
-    def reconnect(self, reason: str) -> None:
-        """Give this connection up for another one. Nothing happens while disconnected."""
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(reason)
+        What the venue sends in between is missed, so the streams are told that they were interrupted.
+        """
+        if self._connected:
+            for message in (*self.exchange.unsubscribe(subscriptions), *self.exchange.subscribe(subscriptions)):
+                self._outbox.put_nowait(message)
+            for channel, symbol in subscriptions:
+                for data_type in self._data_types[channel]:
+                    if (stream := self.connection.heard.get((data_type, symbol))) is not None:
+                        stream.disconnected()
 
     async def _session(self) -> None:
         async with open_socket(self.url) as socket:
             self.connection = self._recorder.connection()
-            self._lost = asyncio.get_running_loop().create_future()
             self._outbox = self._subscriptions()
+            self._connected = True
             self._events.connected(self)
             duties = [
                 asyncio.ensure_future(duty)
-                for duty in (self._read(socket), self._write(socket), self._ping(), self._watch(), self._ended())
+                for duty in (self._read(socket), self._write(socket), self._ping(), self._watch())
             ]
             try:
                 done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
                 for duty in done:
                     duty.result()
             finally:
-                self._lost = None
+                self._connected = False
                 for duty in duties:
                     duty.cancel()
                 await asyncio.gather(*duties, return_exceptions=True)
@@ -147,11 +154,10 @@ class Link:
 
     async def _read(self, socket: Socket) -> None:
         feed, receive, now = self.connection.feed, socket.receive, clock.now
-        received = 0
         while True:
             for _ in range(_FRAMES_AT_A_TIME):
                 frame = await receive()
-                received = max(now(), received + 1)
+                self._received = received = max(now(), self._received + 1)
                 feed(frame, received)
                 self.frames += 1
             # Frames that have queued up are received without giving the loop a turn.
@@ -176,7 +182,3 @@ class Link:
             await asyncio.sleep(self._patience.idle)
             if self.frames == before:
                 raise Disconnected(f"no frame for {self._patience.idle:g} s")
-
-    async def _ended(self) -> None:
-        assert self._lost is not None
-        raise Disconnected(await self._lost)

@@ -6,6 +6,7 @@ from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.uri import parse_uri
 
 from booktape.errors import BooktapeError, Transient
 
@@ -42,18 +43,24 @@ class Socket:
             raise Disconnected(str(error)) from error
 
 
+def check_address(url: str) -> None:
+    """Raise :class:`BadAddress` for what is not a WebSocket URL."""
+    try:
+        parse_uri(url)
+    except InvalidURI as error:
+        raise BadAddress(f"{url!r} is not a WebSocket URL (ws:// or wss://)") from error
+
+
 @asynccontextmanager
 async def open_socket(url: str) -> AsyncIterator[Socket]:
-    """A connected socket. Raises :class:`Disconnected` where nobody answers and :class:`BadAddress`.
+    """A connected socket. Raises :class:`Disconnected` where nobody answers, or where we are sent elsewhere.
 
     The library answers the server's pings, sends its own every 20 s and ends a connection that leaves them unanswered.
     Compression is off: it costs more processor time than it saves traffic.
     """
     try:
         connection = await connect(url, max_size=MAX_FRAME, compression=None, open_timeout=10, close_timeout=2)
-    except InvalidURI as error:
-        raise BadAddress(f"{url!r} is not a WebSocket URL (ws:// or wss://)") from error
-    except (OSError, TimeoutError, InvalidHandshake, ConnectionClosed) as error:
+    except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed) as error:
         raise Disconnected(f"{url} does not answer: {error}") from error
     try:
         yield Socket(connection)

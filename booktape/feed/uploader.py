@@ -9,11 +9,11 @@ from typing import Final
 
 from booktape.core import codec
 from booktape.core.streams import Batch, key_of
-from booktape.errors import BooktapeError
-from booktape.storage import Store
+from booktape.errors import BooktapeError, Transient
+from booktape.storage import NoSuchObject, Store
 
-_THREADS: Final = 2
-_MOST_WAITING: Final = 512
+_THREADS: Final = 8
+_MOST_WAITING: Final = 2048
 _RETRY_SECONDS: Final = 5.0
 
 
@@ -60,6 +60,7 @@ class Uploader:
         self._retry_seconds = retry_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._lock = Lock()
+        self._draining = Lock()
         self._waiting = 0
         self._away_until = 0.0
         self._uploads = Uploads()
@@ -84,40 +85,56 @@ class Uploader:
         self._threads.submit(self._upload, batch)
 
     def drain(self) -> int:
-        """Move what the spool holds to the store, oldest first; ends at the first refusal. Returns how many moved."""
+        """Move what the spool holds to the store, oldest first. Returns how many moved.
+
+        Ends where the store is away. What the store refuses for itself stays, and stops nothing else.
+        """
         moved = 0
-        waiting = sorted(self._spool.objects(""), key=lambda spooled: spooled.modified)
-        for spooled in waiting:
-            content = self._spool.read(spooled.key)
-            try:
-                created = self._store.create(spooled.key, content)
-            except BooktapeError as error:
-                self._mark_away(spooled.key, error)
-                break
-            self._spool.delete(spooled.key)
-            self._stored(content, created=created)
-            moved += 1
+        with self._draining:
+            for spooled in sorted(self._spool.objects(""), key=lambda spooled: spooled.modified):
+                try:
+                    content = self._spool.read(spooled.key)
+                    created = self._store.create(spooled.key, content)
+                except NoSuchObject:  # somebody else moved it
+                    continue
+                except Transient as error:
+                    self._mark_away(spooled.key, error)
+                    break
+                except BooktapeError as error:
+                    self._on_error(spooled.key, error)
+                    continue
+                self._spool.delete(spooled.key)
+                self._stored(content, created=created)
+                moved += 1
         return moved
 
     def close(self) -> int:
-        """Wait for every batch taken, try the spool once more, and return how many objects still lie there."""
+        """Wait for every batch taken, try the spool once more, and return how many objects still lie there.
+
+        A store that is away is not waited for again: this process may not have the time.
+        """
         self._threads.shutdown(wait=True)
-        self.drain()
+        if not self._is_away():
+            self.drain()
         return sum(1 for _ in self._spool.objects(""))
 
     def _upload(self, batch: Batch) -> None:
         try:
             key, content = self._object(batch)
-            if time.monotonic() < self._away_until:
+            if self._is_away():
                 self._to_spool(key, content)
                 return
             try:
                 created = self._store.create(key, content)
             except BooktapeError as error:
-                self._mark_away(key, error)
+                self._refused(key, error)
                 self._to_spool(key, content)
             else:
                 self._stored(content, created=created)
+        except Exception as error:  # nobody waits for this thread: what it loses must be counted and told here
+            self._count(dropped=1)
+            name = f"{batch.data_type} of {batch.market}, {batch.first}-{batch.last}"
+            self._on_error(name, BooktapeError(f"{type(error).__name__}: {error}"))
         finally:
             with self._lock:
                 self._waiting -= 1
@@ -134,8 +151,17 @@ class Uploader:
         else:
             self._count(spooled=1)
 
+    def _is_away(self) -> bool:
+        return time.monotonic() < self._away_until
+
+    def _refused(self, key: str, error: BooktapeError) -> None:
+        if isinstance(error, Transient):
+            self._mark_away(key, error)
+        else:
+            self._on_error(key, error)
+
     def _mark_away(self, key: str, error: BooktapeError) -> None:
-        if time.monotonic() >= self._away_until:
+        if not self._is_away():
             self._on_error(key, error)
         self._away_until = time.monotonic() + self._retry_seconds
 

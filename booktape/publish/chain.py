@@ -12,7 +12,7 @@ from booktape.errors import BooktapeError, Transient
 from booktape.publish import manifest
 from booktape.publish.context import Context
 from booktape.publish.errors import Held, Waiting
-from booktape.publish.results import StepResult
+from booktape.publish.results import Done, StepResult
 from booktape.publish.sources import Run
 from booktape.publish.steps import perform, plan
 
@@ -76,6 +76,8 @@ def run_chain(
 ) -> None:
     """Run the steps of a run that was claimed, one after the other; those that have a result pass at once.
 
+    A run that is done stays as it is, even if its source has got more steps since.
+
     :param on_step: told of each step's name and result.
     :param on_wait: told why a step is tried again, before each sleep.
     :raises Held: the file must not be published.
@@ -83,6 +85,8 @@ def run_chain(
     """
     claimed = Run(source, day, run)
     steps = plan(context.source(source))
+    if manifest.result(context.store, claimed, Done) is not None:
+        return
     manifest.reopen(context.store, claimed)
     for step in steps:
         try:

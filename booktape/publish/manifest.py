@@ -2,7 +2,8 @@
 
 ``runs/{source}/{YYYY-MM-DD}/{run:04d}/{step}.json`` holds ``{"at": µs, "result": {…}}``. Writes are create-only, so
 of two workers that did the same step one result stands, and both go on from that one. Only ``failed.json`` is ever
-overwritten, or taken away for another try.
+overwritten, or taken away for another try. Names with a dot are notes beside the results: a step's broken tries
+(``merge.attempt-1``), its query (``merge.query-1``), when it was first tried (``merge.began``).
 
 ``unfinished/{source}/{YYYY-MM-DD}/{run:04d}`` is an empty object beside it, written before a run starts and taken away
 some time after it ended: by listing these few, abandoned runs are found, however old their days are.
@@ -10,23 +11,25 @@ some time after it ended: by listing these few, abandoned runs are found, howeve
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
-from msgspec import DecodeError, Struct, ValidationError, json
+import structlog
+from msgspec import DecodeError, Struct, json
 
 from booktape import clock
 from booktape.errors import BooktapeError, Transient
 from booktape.publish.results import Attempt, Check, Done, Failed, Held, Published, Start, name_of
 from booktape.publish.sources import Run, runs_prefix
-from booktape.storage import NoSuchObject, Store
+from booktape.storage import NoSuchObject, StorageDenied, Store
 
-ATTEMPT: Final = ".attempt-"
-"""What sets a broken try's object name apart from that of a step's result."""
-
+_BEGAN: Final = "began"
+_LAST_TRY: Final = "last-try"
 _UNFINISHED: Final = "unfinished/"
 
 Reason = Literal["nightly", "republish"]
 T = TypeVar("T", bound=Struct)
+
+log = structlog.get_logger(__name__)
 
 
 class BadManifest(BooktapeError):
@@ -54,13 +57,11 @@ class Entry(Struct, Generic[T], frozen=True):
 
 def entry(store: Store, run: Run, kind: type[T], name: str | None = None) -> Entry[T] | None:
     """A kind of result and when it was recorded; None if there is none yet. Raises :class:`BadManifest`."""
-    key = _key(run, name or name_of(kind))
     try:
-        return json.decode(store.read(key), type=Entry[kind])  # type: ignore[valid-type]  # a type made at run time
+        found: Entry[T] = _read(store, _key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]
     except NoSuchObject:
         return None
-    except (DecodeError, ValidationError) as error:
-        raise BadManifest(f"{store.url}/{key} does not hold what its name says: {error}") from error
+    return found
 
 
 def result(store: Store, run: Run, kind: type[T]) -> T | None:
@@ -77,11 +78,12 @@ def required(store: Store, run: Run, kind: type[T]) -> T:
     return found
 
 
-def record(store: Store, run: Run, value: T) -> T:
-    """Record a result unless there is one of its kind; either way, return the one that stands."""
-    if store.create(_key(run, name_of(type(value))), _encoded(value)):
+def record(store: Store, run: Run, value: T, name: str | None = None) -> T:
+    """Record a result unless there is one of its kind, or name; either way, return the one that stands."""
+    if store.create(_key(run, name or name_of(type(value))), _encoded(value)):
         return value
-    return required(store, run, type(value))
+    found = entry(store, run, type(value), name)
+    return found.result if found is not None else value
 
 
 def record_failure(store: Store, run: Run, step: str, why: str) -> None:
@@ -102,14 +104,27 @@ def record_attempt(store: Store, run: Run, step: str, number: int, attempt: Atte
     store.create(_key(run, _attempt(step, number)), _encoded(attempt))
 
 
+def first_tried(store: Store, run: Run, step: str) -> int:
+    """When (µs) a step was first tried since the run was last reopened: now, if this is the first time."""
+    key = _key(run, f"{step}.{_BEGAN}")
+    store.create(key, json.encode(_Recorded(clock.now())))
+    return _read(store, key, _Recorded).at
+
+
+def take_last_try(store: Store, run: Run, step: str) -> bool:
+    """Whether a step whose deadline has passed may be tried once more: it may once, until the run is reopened."""
+    return store.create(_key(run, f"{step}.{_LAST_TRY}"), json.encode(_Recorded(clock.now())))
+
+
 def claim(store: Store, source: str, day: date, reason: Reason, request: str) -> Run:
     """The run that a request is for, started if it is new.
 
-    The nightly run of a day is its first one, whoever asks. A republication takes the first free number, once per
-    request. Raises :class:`RunUnderWay` while an earlier run has not ended.
+    The nightly run of a day is its last one, whoever asks: so a republication that failed or was killed is taken up. A
+    republication takes the first free number, once per request. Raises :class:`RunUnderWay` while an earlier run has
+    not ended.
     """
     previous: Published | None = None
-    number = 1
+    number = max(_numbers(store, source, day), default=1) if reason == "nightly" else 1
     while True:
         run = Run(source, day, number)
         started = result(store, run, Start)
@@ -125,26 +140,52 @@ def claim(store: Store, source: str, day: date, reason: Reason, request: str) ->
 
 
 def reopen(store: Store, run: Run) -> None:
-    """Let a run that failed be under way again, for another try."""
-    if failure(store, run) is not None:
-        store.create(_unfinished_key(run), b"")
-        store.delete(_key(run, name_of(Failed)))
+    """Let a run that failed be under way again, for another try with all the time that a first one has."""
+    failed = failure(store, run)
+    if failed is None:
+        return
+    store.create(_unfinished_key(run), b"")  # first: who dies in between leaves a run that is found
+    for name in (f"{failed.step}.{_BEGAN}", f"{failed.step}.{_LAST_TRY}", name_of(Failed)):
+        store.delete(_key(run, name))
+    store.create(_unfinished_key(run), b"")  # and last: somebody may have tidied it away meanwhile
 
 
 def end(store: Store, run: Run, value: Done | Held) -> None:
     """Record that a run is over. If this process dies in between, :func:`unfinished` tidies up after it."""
     record(store, run, value)
-    store.delete(_unfinished_key(run))
+    _unmark(store, run)
 
 
 def unfinished(store: Store) -> list[Run]:
     """The started runs that have not ended, of all sources and days."""
-    runs = [_unfinished_run(found.key) for found in store.objects(_UNFINISHED)]
-    started = [run for run in sorted(runs, key=str) if result(store, run, Start) is not None]
-    ended = {run for run in started if has_ended(store, run)}
-    for run in ended:
+    return [run for run in marked(store) if is_unfinished(store, run)]
+
+
+def marked(store: Store) -> list[Run]:
+    """The runs that may be unfinished, without a look at their manifests. Keys that name no run are passed over."""
+    runs = (_unfinished_run(found.key) for found in store.objects(_UNFINISHED))
+    return sorted((run for run in runs if run is not None), key=str)
+
+
+def is_unfinished(store: Store, run: Run) -> bool:
+    """Whether a run was started and has not ended. Tidies up after one that has."""
+    if result(store, run, Start) is None:
+        return False
+    if not has_ended(store, run):
+        return True
+    _unmark(store, run)
+    if has_ended(store, run):
+        return False
+    store.create(_unfinished_key(run), b"")  # it was reopened meanwhile
+    return True
+
+
+def _unmark(store: Store, run: Run) -> None:
+    """Take a run's mark away. Where that is not allowed, the mark stays: it costs a look now and then, no more."""
+    try:
         store.delete(_unfinished_key(run))
-    return [run for run in started if run not in ended]
+    except StorageDenied as error:
+        log.warning("the mark of a run that ended stays", run=str(run), why=str(error))
 
 
 def can_go_on(store: Store, run: Run) -> bool:
@@ -190,11 +231,19 @@ def runs(store: Store, source: str, *, since: date | None = None) -> Iterator[Ru
 def recorded(store: Store, run: Run) -> dict[str, int]:
     """When (µs) each object of a run's manifest was recorded, by its name."""
     names = [found.key.rpartition("/")[2].removesuffix(".json") for found in store.objects(run.prefix)]
-    return {name: json.decode(store.read(_key(run, name)), type=_Recorded).at for name in names}
+    return {name: _read(store, _key(run, name), _Recorded).at for name in names}
 
 
 class _Recorded(Struct):
     at: int
+
+
+def _read(store: Store, key: str, kind: Any) -> Any:
+    content = store.read(key)
+    try:
+        return json.decode(content, type=kind)
+    except DecodeError as error:
+        raise BadManifest(f"{store.url}/{key} does not hold what its name says: {error}") from error
 
 
 def _numbers(store: Store, source: str, day: date) -> list[int]:
@@ -209,13 +258,17 @@ def _unfinished_key(run: Run) -> str:
     return f"{_UNFINISHED}{run.source}/{run.day}/{run.number:04d}"
 
 
-def _unfinished_run(key: str) -> Run:
-    source, day, number = key.split("/")[-3:]
-    return Run(source, date.fromisoformat(day), int(number))
+def _unfinished_run(key: str) -> Run | None:
+    try:
+        _, source, day, number = key.split("/")
+        return Run(source, date.fromisoformat(day), int(number))
+    except ValueError:
+        log.warning("not the mark of a run", key=key)
+        return None
 
 
 def _attempt(step: str, number: int) -> str:
-    return f"{step}{ATTEMPT}{number}"
+    return f"{step}.attempt-{number}"
 
 
 def _encoded(value: Struct) -> bytes:

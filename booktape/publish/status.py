@@ -36,7 +36,7 @@ def status(store: Store, run: Run) -> Status:
     started = manifest.required(store, run, Start)
     times = manifest.recorded(store, run)
     steps = sorted(times.keys() - _NOT_STEPS, key=lambda name: (times[name], name))
-    finished = tuple(step for step in steps if manifest.ATTEMPT not in step)
+    finished = tuple(step for step in steps if "." not in step)
     last = finished[-1] if finished else None
     state, detail = _state(store, run)
     return Status(run, state, started.reason, last, times[last or name_of(Start)], detail, finished)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, cast
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from booktape import clock
@@ -63,9 +64,17 @@ class Budget:
                 raise OverBudget(f"{self._exchange}: this minute's {self._limit} of request weight are used up", rest)
 
     def ban(self, seconds: float) -> None:
-        """Let nobody ask the venue for some seconds: it said so."""
+        """Let nobody ask the venue for some seconds: it said so. A ban that lasts longer than that stays as it is."""
+        milliseconds = max(1, round(seconds * 1_000))
+
+        def extend(pipe: Pipeline[bytes]) -> None:
+            left = cast(int, pipe.pttl(self._ban_key))  # negative: there is no ban
+            pipe.multi()
+            if left < milliseconds:
+                pipe.set(self._ban_key, "1", px=milliseconds)
+
         with _explained():
-            self._client.set(self._ban_key, "1", px=max(1, round(seconds * 1_000)))
+            self._client.transaction(extend, self._ban_key)
 
     @property
     def _ban_key(self) -> str:

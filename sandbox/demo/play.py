@@ -61,7 +61,7 @@ def _publish_and_judge(stage: Stage) -> None:
     }
     report.print_recorded(console, _recorded(stage.cast))
     report.print_published(console, outcomes, healed)
-    report.print_files(console, outcomes)
+    report.print_files(console, outcomes, built.directory / "published")
     complaints = report.differences(outcomes)
     if complaints:
         raise DemoFailed("what was published is not what the exchanges sent: " + "; ".join(complaints))

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -140,10 +141,13 @@ def print_published(console: Console, outcomes: list[Published], healed: dict[st
     console.print("Run 2 is the republication. healed: trades that only the replica system had.")
 
 
-def print_files(console: Console, outcomes: list[Published]) -> None:
-    """Where one CSV lies, and its first lines."""
+def print_files(console: Console, outcomes: list[Published], directory: Path) -> None:
+    """Keep every published file beside the demo, and show one: where it lies, and its first lines."""
+    directory.mkdir()
+    for found in outcomes:
+        (directory / found.url.rpartition("/")[2]).write_bytes(found.content)
     first = outcomes[0]
-    console.print(f"\n{first.url}\n", highlight=False, soft_wrap=True)
+    console.print(f"\n{first.url}\n= {directory / first.url.rpartition('/')[2]}\n", highlight=False, soft_wrap=True)
     for line in first.content.decode().splitlines()[:4]:
         console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
 

@@ -141,8 +141,9 @@ def test_status_tells_what_became_of_each_run(
     booktape: Booktape, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BOOKTAPE_STORAGE", (tmp_path / "tape").as_uri())
-    assert "no runs in" in booktape("status").out
+    assert "tape does not exist; is it the right directory?" in booktape("status").err
     booktape("ingest", str(capture), "--exchange", "binance")
+    assert "no runs in" in booktape("status").out
     assert (
         "error: binance-trades 2024-08-08 run 1 is held: 60.0000% of the numbered records are there"
         in booktape("nightly", "--day", "2024-08-08", "--source", "binance-trades").err
@@ -151,3 +152,12 @@ def test_status_tells_what_became_of_each_run(
     assert "binance-trades 2024-08-08 run 1 (nightly): held, after check" in told
     (run,) = json.loads(booktape("status", "--json").out)
     assert (run["source"], run["run"], run["state"]) == ("binance-trades", 1, "held")
+    assert (run["rows"], run["completeness"]) == (3, 0.6)
+
+
+def test_a_capture_of_another_exchange_is_no_success(booktape: Booktape, tmp_path: Path) -> None:
+    path = tmp_path / "capture.gz"
+    path.write_bytes(gzip.compress(json.dumps({"kind": "ws", "data": TRADE % 1}).encode()))
+    outcome = booktape("ingest", str(path), "--exchange", "kraken", "--storage", str(tmp_path / "s"))
+    assert outcome.status == 1
+    assert "none of 1 frames is one of kraken's; is --exchange right?" in outcome.err

@@ -103,7 +103,7 @@ def test_without_ids_every_reconnect_is_a_gap_between_two_times() -> None:
     stream.disconnected()
     stream.append(quote(T0 + 900), T0 + 900)
     stream.close()
-    assert sink.gaps == [Gap(T0 + 5, T0 + 900)]
+    assert sink.gaps == [Gap(T0 + 5, T0 + 900, reconnect=True)]
     assert sink.ranges() == [(T0 + 5, T0 + 5), (T0 + 900, T0 + 900)]
 
 

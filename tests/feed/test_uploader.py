@@ -1,6 +1,7 @@
 """The uploader: what it takes is in the store or in the spool, whatever the store does."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from booktape.core.records import TRADES
 from booktape.core.streams import Batch, key_of
 from booktape.errors import BooktapeError
 from booktape.feed.uploader import Uploader, Uploads
-from booktape.storage import StorageUnavailable, Store, open_store
+from booktape.storage import StorageDenied, StorageUnavailable, Store, open_store
 
 LINE = b'{"id":%d,"timestamp":1,"side":"buy","price":"1","amount":"1","local_timestamp":2}\n'
 
@@ -137,3 +138,41 @@ def test_when_not_even_the_disk_takes_a_batch_the_loss_is_counted_and_told(
     uploader.close()
     assert uploader.uploads == Uploads(dropped=1)
     assert errors == ["away", "away"]
+
+
+def test_a_key_that_the_store_refuses_for_itself_stops_nothing_else(
+    store: Store, spool: Store, errors: list[str]
+) -> None:
+    (refused,) = wanted(1)
+
+    class Picky(FlakyStore):
+        def create(self, key: str, content: bytes) -> bool:
+            if key == refused:
+                raise StorageDenied("not this one")
+            return super().create(key, content)
+
+    def on_error(key: str, error: BooktapeError) -> None:
+        errors.append(str(error))
+
+    uploader = Uploader(Picky(store), spool, "binance", on_error)  # type: ignore[arg-type]
+    for number in (1, 2, 3):
+        uploader.submit(batch(number))
+    assert uploader.close() == 1
+    assert (keys(store), keys(spool)) == (wanted(2, 3), wanted(1))
+    assert set(errors) == {"not this one"}
+
+
+def test_a_batch_that_cannot_even_be_named_is_counted_and_told(uploader: Uploader, errors: list[str]) -> None:
+    uploader.submit(Batch(TRADES, "BTC-USDT", 2**62, 1, 1, 1, LINE % 1))
+    uploader.close()
+    assert uploader.uploads == Uploads(dropped=1)
+    assert len(errors) == 1
+
+
+def test_two_drains_at_once_move_each_object_once(uploader: Uploader, store: Store, spool: Store) -> None:
+    for key in wanted(*range(50)):
+        spool.create(key, b"x")
+    with ThreadPoolExecutor(2) as threads:
+        moved = list(threads.map(lambda _: uploader.drain(), range(2)))
+    assert sum(moved) == 50
+    assert keys(store) == wanted(*range(50))

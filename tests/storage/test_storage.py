@@ -98,8 +98,11 @@ def test_a_file_in_the_directorys_place_is_an_error_that_names_it(tmp_path: Path
 
 
 def test_a_bucket_that_does_not_exist_is_named(aws: str) -> None:
-    with pytest.raises(NoSuchObject, match="nobodys-bucket"):
-        open_store("s3://nobodys-bucket").create("a", b"1")
+    store = open_store("s3://nobodys-bucket")
+    with pytest.raises(StorageDenied, match="s3://nobodys-bucket: there is no such bucket"):
+        store.create("a", b"1")
+    with pytest.raises(StorageDenied, match="there is no such bucket"):
+        list(store.objects("a"))
 
 
 def test_a_store_that_does_not_answer_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,3 +123,10 @@ def test_a_store_that_refuses_for_a_while_is_transient(aws: str) -> None:
     finally:
         httpx.delete(f"{aws}/_sandbox/faults")
     assert store.create("a", b"1")
+
+
+@pytest.mark.parametrize("url", ["s3://bucket", "s3://bucket/prefix"])
+def test_without_an_endpoint_of_its_own_s3_is_awss(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for variable in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(variable, raising=False)
+    assert open_store(url).url == url

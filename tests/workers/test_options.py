@@ -1,8 +1,10 @@
 """What a worker can be told to do."""
 
+from pathlib import Path
+
 import pytest
 
-from workers.options import BadOption, Options, market_names, split_list
+from workers.options import BadOption, Options, market_names, sole_owner, split_list
 
 
 def test_lists_as_people_type_them() -> None:
@@ -15,11 +17,20 @@ def test_an_empty_list_is_refused_with_an_example() -> None:
 
 
 def test_each_instance_has_a_spool_of_its_own() -> None:
-    def spool(instance: str, system: str) -> str:
-        return Options("kraken", ("BTC-USD",), "s3://x", instance, system, spool="/data/spool").spool_url
+    def spool(instance: str, system: str, storage: str = "s3://x") -> str:
+        return Options("kraken", ("BTC-USD",), storage, instance, system, spool="/data/spool").spool_url
 
-    assert spool("a", "primary") == "file:///data/spool/primary-kraken-a"
-    assert len({spool("a", "primary"), spool("b", "primary"), spool("a", "replica")}) == 3
+    assert spool("a", "primary").startswith("file:///data/spool/primary-kraken-a-")
+    others = [spool("b", "primary"), spool("a", "replica"), spool("a", "primary", "s3://y")]
+    assert len({spool("a", "primary"), *others}) == 4
+
+
+def test_two_workers_cannot_own_one_spool(tmp_path: Path) -> None:
+    another = pytest.raises(BadOption, match="give this one another --instance")
+    with sole_owner(tmp_path / "spool"), another, sole_owner(tmp_path / "spool"):
+        pass
+    with sole_owner(tmp_path / "spool"):
+        pass
 
 
 @pytest.mark.parametrize("name", ["BTCUSDT", "btc-usdt", "BTC/USDT", "BTC-", "*"])

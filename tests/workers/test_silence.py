@@ -22,11 +22,16 @@ def test_a_stream_that_never_delivered_is_silent_too() -> None:
     assert silence.check(60, {"book": Heard(0, 60)}) == ["book"]
 
 
-def test_each_further_silence_must_last_twice_as_long_until_the_stream_delivers() -> None:
-    silence = Silence()
-    quiet = {"book": Heard(1, 10)}
-    told = [now for now in range(200) if silence.check(now, quiet)]
-    assert told == [10, 30, 70, 150]
-    alive = {"book": Heard(2, 10)}
-    silence.check(200, alive)
-    assert [now for now in range(201, 240) if silence.check(now, alive)] == [210, 230]
+def test_while_asking_anew_does_not_help_it_is_done_after_ever_longer_silence() -> None:
+    silence: Silence[str] = Silence()
+    assert [now for now in range(200) if silence.check(now, {"book": Heard(1, 10)})] == [10, 20, 40, 80, 160]
+
+
+def test_a_market_that_is_often_quiet_is_left_alone_four_times_as_long_as_its_longest_silence() -> None:
+    silence: Silence[str] = Silence()
+    told = []
+    for now in range(1000):
+        records = min(now, 450) // 90  # one update each 90 seconds, and none after 450
+        if silence.check(now, {"book": Heard(records, 60)}):
+            told.append(now)
+    assert told == [60, 450 + 4 * 90]
