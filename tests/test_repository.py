@@ -11,8 +11,7 @@ import pytest
 import typer
 import yaml
 
-from booktape.exchanges import exchange, exchanges
-from config.celery import queues
+from config.celery import NIGHTLY, queues, snapshot_queue
 from config.venues import load_venues
 from workers.command import record
 
@@ -134,29 +133,16 @@ def ingesters() -> list[dict[str, Any]]:
     return [command.make_context("workers", line[3:]).params for line in lines]
 
 
-def test_two_ingesters_record_each_exchange() -> None:
-    found = sorted((options["exchange"], options["instance"]) for options in ingesters())
+def test_two_ingesters_record_each_exchange_of_the_venues_file_by_that_file() -> None:
+    found = sorted((options["exchange"], options["instance"], options["markets"]) for options in ingesters())
 
-    assert found == [(name, instance) for name in sorted(exchanges()) for instance in ("a", "b")]
-
-
-def test_ingesters_record_by_default_what_the_venues_file_says() -> None:
-    """Snapshots are fetched by that file: both have to mean the same markets."""
-    venues = load_venues()
-
-    assert {options["exchange"]: options["markets"] for options in ingesters()} == {
-        name: ",".join(venue.markets) for name, venue in venues.items()
-    }
+    assert found == [(name, instance, None) for name in sorted(load_venues()) for instance in ("a", "b")]
 
 
-def test_ingesters_connect_by_default_to_the_exchanges_own_address() -> None:
-    for options in ingesters():
-        assert options["websocket_url"] == exchange(options["exchange"]).websocket_url
-
-
-def test_every_queue_has_a_worker() -> None:
+def test_every_queue_of_what_is_recorded_has_a_worker() -> None:
     commands = [service["command"] for service in services().values() if service["command"][:1] == ["celery"]]
     served = [command[command.index("-Q") + 1] for command in commands if "worker" in command]
 
     assert all(command[1:3] == ["-A", "tasks"] for command in commands)
-    assert sorted(served) == sorted(queues())
+    recorded = [NIGHTLY, *map(snapshot_queue, load_venues())]
+    assert sorted(served) == sorted(queue for queue in queues() if queue in recorded)
