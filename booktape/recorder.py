@@ -227,8 +227,17 @@ class Connection:
     def _count(self, number: int, *, alone: bool) -> None:
         self._recorder.control += alone
         verdict = self._counter.advance(number)
-        if verdict is not None and verdict is not STALE:
+        if verdict is STALE:
+            if number == 0:  # a capture that holds several connections, one after the other
+                self._restart()
+        elif verdict is not None:
             self._recorder.counter_gap(self, verdict)
+
+    def _restart(self) -> None:
+        for stream in self.heard.values():
+            stream.disconnected()
+        self._counter = Counter()
+        self._counter.advance(0)
 
     def _advance(self, time: int, received: int) -> None:
         """The exchange has told a newer time. One that cannot be true would spoil every later minute of the process."""

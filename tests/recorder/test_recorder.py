@@ -119,3 +119,12 @@ def test_a_frame_that_arrived_but_is_not_understood_is_no_gap_in_the_connections
     for number, channel in enumerate([b"heartbeats", b"a new one", b"heartbeats"]):
         connection.feed(b'{"channel":"%s","sequence_num":%d,"timestamp":"x","events":[]}' % (channel, number), T0)
     assert (gaps, recorder.not_understood) == ([], {"a new one": 1})
+
+
+def test_a_counter_that_begins_anew_is_a_new_connection_whose_loss_shows() -> None:
+    gaps: list[GapSeen] = []
+    recorder = Recorder(exchange("coinbase"), lambda batch: None, gaps.append)
+    connection = recorder.connection()
+    for number in [0, 1, 2, 0, 1, 5]:
+        connection.feed(b'{"channel":"heartbeats","sequence_num":%d,"timestamp":"x","events":[]}' % number, T0)
+    assert [(gap.first, gap.last) for gap in gaps] == [(2, 4)]
