@@ -35,13 +35,13 @@ def _publishing(settings: Settings) -> Schedule:
 def _snapshots(settings: Settings) -> Schedule:
     return {
         f"snapshots of {venue.name}": {
-                "task": "tasks.snapshots.fetch_all",
-                "schedule": venue.snapshot_seconds,
-                "args": (venue.name,),
-                "options": {"expires": venue.snapshot_seconds},
-            }
-            for venue in load_venues(settings.venues).values()
-            if exchange(venue.name).rest is not None
+            "task": "tasks.snapshots.fetch_all",
+            "schedule": venue.snapshot_seconds,
+            "args": (venue.name,),
+            "options": {"expires": venue.snapshot_seconds},
+        }
+        for venue in load_venues(settings.venues).values()
+        if exchange(venue.name).rest is not None
     }
 
 

@@ -1,6 +1,7 @@
 """The nightly chain: one task per step, so that each is retried, limited and seen by itself."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date
 from time import monotonic
 from typing import Any, Final, NoReturn, TypeVar
@@ -149,7 +150,9 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
 def _refuse_endless(name: str, run: Run) -> None:
     """Raise :class:`GaveUp` for a step whose deadline and last chance have passed: each try of it was killed."""
     store, patience = context().store, settings().patience
-    if manifest.result(store, run, STEPS[name].kind) is not None or not is_over(patience, manifest.first_tried(store, run, name)):
+    if manifest.result(store, run, STEPS[name].kind) is not None or not is_over(
+        patience, manifest.first_tried(store, run, name)
+    ):
         return
     if not manifest.take_last_try(store, run, name):
         why = "its tries were killed; does it need more than BOOKTAPE_TASK_SECONDS, or more memory?"
@@ -179,10 +182,8 @@ def _count_end(run: Run, *, done: int = 0, held: int = 0, failed: int = 0) -> No
 
 
 def _later(self: BoundTask, name: str, run: Run, error: Transient, since: int | None) -> NoReturn:
-    try:
+    with suppress(Transient):  # if the store does not answer either, what the message says must do
         since = manifest.first_tried(context().store, run, name)
-    except Transient:
-        pass  # the store does not answer either: what the message says must do
 
     def attend(pause: float) -> None:
         locks.attend(redis(), run, pause + settings().attended_seconds)

@@ -34,11 +34,13 @@ _CONFIG: Final = Config(
 )
 _BUSY: Final = frozenset({"TooManyRequestsException", "ThrottlingException", "InternalServerException"})
 
+_TOKEN_USED: Final = "Idempotent parameters do not match"
+"""The markets, and so the query, changed since this token was used."""
+
 _HINTS: Final = {
     "Unable to locate credentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
     "NOT_FOUND": "make the tables with `booktape athena init`",
     "Unable to verify/create output bucket": "create the bucket of the results, in Athena's region",
-    "Idempotent parameters do not match": "the markets changed since this token was used; start with a new token",
     "AccessDenied": "allow this role Athena, Glue and both buckets",
     "UnrecognizedClientException": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 }
@@ -129,12 +131,14 @@ def _explained() -> Iterator[None]:
         raise _explanation(error.__cause__ or error) from error
 
 
-def _explanation(error: BaseException) -> MergeFailed | AthenaUnavailable:
+def _explanation(error: BaseException) -> MergeFailed | MergeInterrupted | AthenaUnavailable:
     if isinstance(error, aws.ClientError):
         code = error.response["Error"]["Code"]
         text = f"Athena: {code}: {error.response['Error']['Message']}"
         if code in _BUSY or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
             return AthenaUnavailable(text)
+        if _TOKEN_USED in text:
+            return MergeInterrupted(f"{text}; the markets changed since, another query starts")
         return MergeFailed(_hinted(text))
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         return AthenaUnavailable(f"Athena is not reachable: {error}")

@@ -1,9 +1,14 @@
 """The embedded engine: the same SQL on DuckDB, inside this process."""
 
+import errno
+import os
+import shutil
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 import duckdb
 import sqlglot
@@ -14,6 +19,12 @@ from booktape.merge.inputs import Systems
 from booktape.merge.query import literal, statement, stored_types
 from booktape.merge.tables import COLUMNS, PARTITIONS, SYSTEMS, table_name
 from booktape.storage import Store
+
+_ASIDE: Final = ".merge-"
+_LEFT_AFTER: Final = 24 * 3600
+"""Seconds after which a merge's directory was surely left by one that was killed."""
+
+_NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +54,9 @@ class DuckDBEngine:
 
     def _merge(self, merge: Merge, key: str) -> None:
         pairs = inputs.require_markets(self.systems, merge)
+        _clean(self.results)
         # Inside the results' own directory, where there is one, so that the result can be moved into its place.
-        with TemporaryDirectory(prefix=".merge-", dir=self.results.directory) as name:
+        with TemporaryDirectory(prefix=_ASIDE, dir=self.results.directory) as name:
             directory = Path(name)
             views = self._views(merge, pairs, directory)
             csv = directory / "merged.csv"
@@ -118,7 +130,30 @@ def _copy(sql: str, path: Path) -> str:
 
 
 def _keep(path: Path, results: Store, key: str) -> None:
-    if results.directory is not None:
-        path.replace(results.directory / key)
-    else:
+    """Store a result. In a directory the first one stands: it may have been checked already."""
+    if results.directory is None:
         results.upload(key, path)
+        return
+    place = results.directory / key
+    try:
+        os.link(path, place)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not place.exists():
+            path.replace(place)
+
+
+def _clean(results: Store) -> None:
+    """Remove what killed merges left in the results' directory."""
+    if results.directory is None:
+        return
+    for left in results.directory.glob(f"{_ASIDE}*"):
+        try:
+            old = time.time() - left.stat().st_mtime > _LEFT_AFTER
+        except FileNotFoundError:  # that merge has ended just now
+            continue
+        if old:
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,5 +1,8 @@
 """The steps at AWS: a revision with the file in it, finalised, and shown by its products."""
 
+from collections.abc import Callable
+from itertools import takewhile
+
 from booktape import clock
 from booktape.core.records import SECOND
 from booktape.errors import BooktapeError
@@ -44,21 +47,59 @@ def _job(context: Context, run: Run) -> str:
 def poll_job(context: Context, run: Run) -> results.Imported:
     """The job that completed. Raises :class:`Waiting`; a job that the service broke is made anew a few times."""
     first = manifest.required(context.store, run, results.Import).job
-    broken = manifest.attempts(context.store, run, name_of(results.Imported))
-    job = _newest(first, broken)
-    try:
+
+    def wait(job: str) -> None:
         data_exchange.wait_for_job(context.aws.data_exchange, job)
-    except JobFailed as error:
-        if not error.may_pass or len(broken) >= MOST_REPLACEMENTS:
-            raise
-        again = results.Attempt(str(error), _job(context, run))
-        manifest.record_attempt(context.store, run, name_of(results.Imported), len(broken) + 1, again)
-        raise Waiting(f"{error}; job {again.replaced_by} imports again") from error
-    return results.Imported(job)
+
+    def replace(number: int) -> str:
+        return _job(context, run)
+
+    return results.Imported(_succeeded(context, run, name_of(results.Imported), first, wait, replace))
 
 
-def _newest(first: str, broken: list[results.Attempt]) -> str:
-    return [first, *(attempt.replaced_by for attempt in broken if attempt.replaced_by)][-1]
+def _succeeded(
+    context: Context,
+    run: Run,
+    counted_as: str,
+    first: str,
+    wait: Callable[[str], None],
+    replace: Callable[[int], str],
+) -> str:
+    """The id of the job or change set that succeeded. Broken ones are counted in the manifest.
+
+    One that failed for good is counted without a replacement: whoever tries the run again gets a new one.
+
+    :param wait: returns once the one with that id succeeded.
+    :param replace: starts another one, the ``number``-th, and returns its id.
+    """
+    broken = manifest.attempts(context.store, run, counted_as)
+
+    def count(why: str, replaced_by: str | None) -> None:
+        attempt = results.Attempt(why, replaced_by)
+        manifest.record_attempt(context.store, run, counted_as, len(broken) + 1, attempt)
+
+    def again(why: str) -> Waiting:
+        replacement = replace(len(broken) + 2)
+        count(why, replacement)
+        return Waiting(f"{why}; {replacement} tries again")
+
+    if broken and broken[-1].replaced_by is None:
+        raise again(broken[-1].why)
+    newest = [first, *(attempt.replaced_by for attempt in broken if attempt.replaced_by)][-1]
+    try:
+        wait(newest)
+    except (JobFailed, ChangeSetFailed) as error:
+        if error.may_pass and _replacements(broken) < MOST_REPLACEMENTS:
+            raise again(str(error)) from error
+        count(str(error), None)
+        raise
+    return newest
+
+
+def _replacements(broken: list[results.Attempt]) -> int:
+    """How many were made anew by themselves since somebody last tried the run again."""
+    since = list(takewhile(lambda attempt: attempt.replaced_by is not None, reversed(broken)))
+    return len(since) if len(since) == len(broken) else len(since) - 1
 
 
 def finalise(context: Context, run: Run) -> results.Finalised:
@@ -111,27 +152,23 @@ def poll_change_set(context: Context, run: Run) -> results.Shown:
     submitted = manifest.required(context.store, run, results.Submitted).products
     return results.Shown(
         {
-            product: _succeeded(context, run, product, change_set) if change_set is not None else None
+            product: _shown(context, run, product, change_set) if change_set is not None else None
             for product, change_set in submitted.items()
         }
     )
 
 
-def _succeeded(context: Context, run: Run, product: str, first: str) -> str:
-    """The change set that brought the revision into a product. Broken ones are counted in the manifest, by product."""
-    counted_as = f"{name_of(results.Shown)}.{product}"
-    broken = manifest.attempts(context.store, run, counted_as)
-    change_set = _newest(first, broken)
-    try:
+def _shown(context: Context, run: Run, product: str, first: str) -> str:
+    """The change set that brought the revision into a product. Broken ones are counted by product."""
+    revision = manifest.required(context.store, run, results.Revision)
+
+    def wait(change_set: str) -> None:
         catalog.wait_for_change_set(context.aws.catalog, change_set)
-    except ChangeSetFailed as error:
-        if not error.may_pass or len(broken) >= MOST_REPLACEMENTS:
-            raise
-        revision = manifest.required(context.store, run, results.Revision)
-        again = catalog.add_revision(context.aws.catalog, product, revision.arn, attempt=len(broken) + 2)
-        manifest.record_attempt(context.store, run, counted_as, len(broken) + 1, results.Attempt(str(error), again))
-        raise Waiting(f"{error}; change set {again} tries again") from error
-    return change_set
+
+    def replace(number: int) -> str:
+        return catalog.add_revision(context.aws.catalog, product, revision.arn, attempt=number)
+
+    return _succeeded(context, run, f"{name_of(results.Shown)}.{product}", first, wait, replace)
 
 
 def _data_set(context: Context, run: Run) -> str:

@@ -16,6 +16,8 @@ from booktape.publish.ids import Ids
 from booktape.publish.results import Market
 
 _LONGEST_LINE: Final = 1024 * 1024
+_REQUIRED: Final = ("symbol", "side", "price", "amount")
+"""What no row may be without, as far as the data type has it."""
 
 
 class BadFile(BooktapeError):
@@ -24,13 +26,18 @@ class BadFile(BooktapeError):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a file holds. ``expected`` counts the ids that the venue gave out; None where ids cannot show that."""
+    """What a file holds.
+
+    ``expected`` counts the ids that the venue gave out; None where ids cannot show that. ``updates`` counts the rows of
+    a book that are not a snapshot's; None for other data types.
+    """
 
     rows: int
     bytes: int
     sha256: str
     markets: dict[str, Market]
     expected: int | None
+    updates: int | None = None
 
     @property
     def completeness(self) -> float | None:
@@ -40,12 +47,14 @@ class Findings:
         return self.rows / self.expected if self.expected else 0.0
 
 
-def read(chunks: Iterable[bytes], columns: Sequence[str], rule: str) -> Findings:
+def read(chunks: Iterable[bytes], columns: Sequence[str], rule: str, *, exchange: str, times: range | None) -> Findings:
     """Check a published CSV file.
 
     :param chunks: the file's bytes.
     :param columns: the header that it must have; ``symbol``, ``timestamp`` and, for trades, ``id`` are looked at.
     :param rule: the sequence rule that the venue declares; under ``contiguous``, ids in the file show loss.
+    :param exchange: the one whose rows these are.
+    :param times: what ``timestamp`` may be (µs); None where that is not known.
     :raises BadFile: the header, a row's fields, the order or an id is wrong. The text names the line.
     """
     source = _Lines(chunks)
@@ -53,7 +62,7 @@ def read(chunks: Iterable[bytes], columns: Sequence[str], rule: str) -> Findings
     try:
         if next(rows, None) != list(columns):
             raise BadFile(f"line 1: the header is not {','.join(columns)}")
-        reading = _Reading(columns, contiguous=rule == CONTIGUOUS and "id" in columns)
+        reading = _Reading(columns, exchange, times, contiguous=rule == CONTIGUOUS and "id" in columns)
         for row in rows:
             reading.take(row)
     except (csv.Error, ValueError) as error:
@@ -99,8 +108,14 @@ class _Seen:
 class _Reading:
     """The rows so far: their order, and each market's ids."""
 
-    def __init__(self, columns: Sequence[str], *, contiguous: bool) -> None:
+    def __init__(self, columns: Sequence[str], exchange: str, times: range | None, *, contiguous: bool) -> None:
         self._width = len(columns)
+        self._exchange_column = columns.index("exchange")
+        self._exchange = exchange
+        self._times = times
+        self._required = [(name, columns.index(name)) for name in _REQUIRED if name in columns]
+        self._is_snapshot = columns.index("is_snapshot") if "is_snapshot" in columns else None
+        self._updates = 0
         self._symbol = columns.index("symbol")
         self._timestamp = columns.index("timestamp")
         self._id = columns.index("id") if "id" in columns else None
@@ -117,7 +132,9 @@ class _Reading:
             raise ValueError(f"{len(row)} fields instead of {self._width}")
         market = row[self._symbol]
         identifier = row[self._id] if self._id is not None else None
-        self._check_order(int(row[self._timestamp]), market, identifier)
+        time = int(row[self._timestamp])
+        self._check_fields(row, time)
+        self._check_order(time, market, identifier)
         seen = self._markets.get(market)
         if seen is None:
             seen = self._markets[market] = _Seen(first=identifier)
@@ -126,6 +143,17 @@ class _Reading:
         seen.rows += 1
         seen.last = identifier
         self.rows += 1
+        if self._is_snapshot is not None and row[self._is_snapshot] == "false":
+            self._updates += 1
+
+    def _check_fields(self, row: list[str], time: int) -> None:
+        if row[self._exchange_column] != self._exchange:
+            raise ValueError(f"a row of {row[self._exchange_column]!r} instead of {self._exchange}")
+        for name, column in self._required:
+            if not row[column]:
+                raise ValueError(f"a row without {name}")
+        if self._times is not None and time not in self._times:
+            raise ValueError(f"the time {time} is not of that day")
 
     def _check_order(self, time: int, market: str, identifier: str | None) -> None:
         if time < self._time or (time == self._time and market < self._market):
@@ -143,7 +171,12 @@ class _Reading:
         markets = {name: self._summary(seen) for name, seen in sorted(self._markets.items())}
         expected = sum(market.rows + (market.missing or 0) for market in markets.values())
         return Findings(
-            self.rows, source.size, source.digest.hexdigest(), markets, expected if self._contiguous else None
+            rows=self.rows,
+            bytes=source.size,
+            sha256=source.digest.hexdigest(),
+            markets=markets,
+            expected=expected if self._contiguous else None,
+            updates=self._updates if self._is_snapshot is not None else None,
         )
 
     def _summary(self, seen: _Seen) -> Market:

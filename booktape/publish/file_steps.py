@@ -1,8 +1,12 @@
 """The steps that make the file: merge, check, rename. All of them can be taken back."""
 
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from hashlib import sha256
+from typing import Final
 
 from booktape.core.csv import COLUMNS
+from booktape.core.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND
 from booktape.exchanges import exchange
 from booktape.merge import Merge, MergeFailed, MergeInterrupted, NothingToMerge
 from booktape.publish import check, files, manifest, results
@@ -11,6 +15,9 @@ from booktape.publish.errors import Held, Waiting
 from booktape.publish.files import FileChanged
 from booktape.publish.results import name_of
 from booktape.publish.sources import Run, Source
+
+_NAMED: Final = 3
+"""How many of the markets that lack records are named."""
 
 
 def merge(context: Context, run: Run) -> results.Merge:
@@ -24,10 +31,13 @@ def merge(context: Context, run: Run) -> results.Merge:
     attempt = len(manifest.attempts(context.store, run, step)) + 1
     token = sha256(f"{context.store.url} {run} {attempt}".encode()).hexdigest()
     try:
-        query = context.engine.start(Merge(source.exchange, source.data_type, run.day), token)
+        query = manifest.query(context.store, run, step, attempt)
+        if query is None:
+            query = context.engine.start(Merge(source.exchange, source.data_type, run.day), token)
+            manifest.record_query(context.store, run, step, attempt, query)
         merged = context.engine.poll(query)
     except NothingToMerge as error:
-        raise Held(str(error)) from error
+        raise Held(_with_next_step(str(error), run)) from error
     except (MergeFailed, MergeInterrupted) as error:
         manifest.record_attempt(context.store, run, step, attempt, results.Attempt(str(error)))
         raise
@@ -42,10 +52,17 @@ def check_file(context: Context, run: Run) -> results.Check:
     url = manifest.required(context.store, run, results.Merge).url
     rule = exchange(source.exchange).channel(source.data_type).rule
     version = files.version(url, context.aws)
-    found = check.read(files.stream(url), COLUMNS[source.data_type], rule)
+    found = check.read(
+        files.stream(url),
+        COLUMNS[source.data_type],
+        rule,
+        exchange=source.exchange,
+        times=_times(source, run.day),
+    )
     if files.version(url, context.aws) != version:
         raise FileChanged(f"{url} changed while it was read")
     previous = manifest.required(context.store, run, results.Start).previous
+    held = _why_held(source, found)
     return results.Check(
         rows=found.rows,
         bytes=found.bytes,
@@ -53,7 +70,7 @@ def check_file(context: Context, run: Run) -> results.Check:
         rule=rule,
         completeness=found.completeness,
         markets=found.markets,
-        held=_why_held(source, found),
+        held=_with_next_step(held, run) if held is not None else None,
         version=version,
         previous=previous,
         differs=previous.sha256 != found.sha256 if previous is not None else None,
@@ -64,8 +81,38 @@ def _why_held(source: Source, found: check.Findings) -> str | None:
     if found.rows == 0:
         return "the merged file has no rows"
     if found.completeness is not None and found.completeness < source.threshold:
-        return f"{found.completeness:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"
+        share = f"{found.completeness:.4%} of the numbered records are there"
+        return f"{share}, below the threshold {source.threshold:.4%}: {_lacking(found.markets)}"
+    if found.updates == 0:
+        return "the book has snapshots only, not one update"
     return None
+
+
+def _lacking(markets: Mapping[str, results.Market]) -> str:
+    """The markets that lack most, with what they lack."""
+    lacking = sorted(((market.missing or 0, name) for name, market in markets.items() if market.missing), reverse=True)
+    named = [f"{name}: {missing:,} ids missing in {_gaps(markets[name].gaps or 0)}" for missing, name in lacking]
+    more = [f"{len(named) - _NAMED} more markets"] if len(named) > _NAMED else []
+    return ", ".join(named[:_NAMED] + more)
+
+
+def _gaps(count: int) -> str:
+    return f"{count:,} gap{'' if count == 1 else 's'}"
+
+
+def _with_next_step(why: str, run: Run) -> str:
+    return f"{why}; once the recordings are healed: booktape republish {run.source} {run.day}"
+
+
+def _times(source: Source, day: date) -> range | None:
+    """The times (µs) that rows may have. A quote without exchange time may have been observed on another day."""
+    if source.data_type == QUOTES:
+        return None
+    midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
+    slack = (
+        MINUTE if source.data_type == BOOK_UPDATES else 0
+    )  # a snapshot without any, in the day's first or last batch
+    return range(midnight - slack, midnight + DAY + slack)
 
 
 def sound(context: Context, run: Run) -> results.Check:

@@ -18,7 +18,7 @@ from msgspec import DecodeError, Struct, json
 
 from booktape import clock
 from booktape.errors import BooktapeError, Transient
-from booktape.publish.results import Attempt, Check, Done, Failed, Held, Published, Start, name_of
+from booktape.publish.results import Attempt, Check, Done, Failed, Held, Published, Query, Start, name_of
 from booktape.publish.sources import Run, runs_prefix
 from booktape.storage import NoSuchObject, StorageDenied, Store
 
@@ -78,12 +78,11 @@ def required(store: Store, run: Run, kind: type[T]) -> T:
     return found
 
 
-def record(store: Store, run: Run, value: T, name: str | None = None) -> T:
-    """Record a result unless there is one of its kind, or name; either way, return the one that stands."""
-    if store.create(_key(run, name or name_of(type(value))), _encoded(value)):
+def record(store: Store, run: Run, value: T) -> T:
+    """Record a result unless there is one of its kind; either way, return the one that stands."""
+    if store.create(_key(run, name_of(type(value))), _encoded(value)):
         return value
-    found = entry(store, run, type(value), name)
-    return found.result if found is not None else value
+    return required(store, run, type(value))
 
 
 def record_failure(store: Store, run: Run, step: str, why: str) -> None:
@@ -104,11 +103,23 @@ def record_attempt(store: Store, run: Run, step: str, number: int, attempt: Atte
     store.create(_key(run, _attempt(step, number)), _encoded(attempt))
 
 
+def query(store: Store, run: Run, step: str, number: int) -> str | None:
+    """The id of the query that the ``number``-th try of a step started; None if it started none."""
+    found = entry(store, run, Query, _query(step, number))
+    return found.result.id if found is not None else None
+
+
+def record_query(store: Store, run: Run, step: str, number: int, identifier: str) -> None:
+    """Record the query that the ``number``-th try of a step started, unless one is recorded."""
+    store.create(_key(run, _query(step, number)), _encoded(Query(identifier)))
+
+
 def first_tried(store: Store, run: Run, step: str) -> int:
     """When (µs) a step was first tried since the run was last reopened: now, if this is the first time."""
     key = _key(run, f"{step}.{_BEGAN}")
     store.create(key, json.encode(_Recorded(clock.now())))
-    return _read(store, key, _Recorded).at
+    recorded: _Recorded = _read(store, key, _Recorded)
+    return recorded.at
 
 
 def take_last_try(store: Store, run: Run, step: str) -> bool:
@@ -269,6 +280,10 @@ def _unfinished_run(key: str) -> Run | None:
 
 def _attempt(step: str, number: int) -> str:
     return f"{step}.attempt-{number}"
+
+
+def _query(step: str, number: int) -> str:
+    return f"{step}.query-{number}"
 
 
 def _encoded(value: Struct) -> bytes:

@@ -31,6 +31,12 @@ class Merge(Struct, frozen=True, tag="merge"):
     url: str
 
 
+class Query(Struct, frozen=True):
+    """The merge's query that was started: it is asked for by its id until it is over."""
+
+    id: str
+
+
 class Market(Struct, frozen=True):
     """One market's part of the file. ``missing`` and ``gaps`` are None where the ids in it cannot show loss."""
 

@@ -274,3 +274,12 @@ def test_a_query_that_athena_does_not_know(engine: Engine) -> None:
 def test_athena_reads_and_writes_buckets_only() -> None:
     with pytest.raises(BadStorageUrl, match=r"not 'file:///tmp/x': use DuckDB"):
         open_engine("athena", primary="s3://primary", replica=None, results="file:///tmp/x")
+
+
+def test_a_token_whose_markets_changed_since_is_interrupted(buckets: Systems, engine: Engine) -> None:
+    record_a_day(buckets)
+    engine.start(TRADES, "first")
+    put(buckets.primary, Trade(1, at(DAY), "buy", "10", "1", 5), market="NEW-USDT")
+    with pytest.raises(MergeInterrupted, match="the markets changed since"):
+        engine.start(TRADES, "first")
+    finished(engine, engine.start(TRADES, "second"))

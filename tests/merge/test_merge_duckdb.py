@@ -1,5 +1,7 @@
 """The embedded engine: one query for one token, nothing half done, and no object believed that is not sound."""
 
+import os
+import time
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from msgspec import Raw
 
 from booktape.core.records import BookUpdate, Trade
 from booktape.merge import Engine, Merge, MergeFailed, NothingToMerge, open_engine
+from booktape.storage import Store
 from tests.merge.systems import Systems, at, open_systems, put, read_result
 
 DAY = date(2024, 8, 8)
@@ -144,3 +147,24 @@ def test_a_storage_path_with_quotes_and_spaces(tmp_path: Path) -> None:
     systems = open_systems(tmp_path / "it's a [place]=x")
     put(systems.primary, *trades(3))
     assert len(systems.merge_rows(TRADES)) == 3
+
+
+def test_of_two_merges_of_a_token_the_first_ones_result_stands(
+    systems: Systems, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(systems.primary, *trades(3))
+    query = engine.start(TRADES, "first")
+    Path(systems.results, f"{query}.csv").write_text("as it was checked")
+    monkeypatch.setattr(Store, "exists", lambda self, key: False)  # who began before the first had ended
+    assert engine.start(TRADES, "first") == query
+    assert Path(systems.results, f"{query}.csv").read_text() == "as it was checked"
+
+
+def test_what_killed_merges_left_is_removed_after_a_day(systems: Systems, engine: Engine) -> None:
+    put(systems.primary, *trades(3))
+    for name, age in ((".merge-old", 25), (".merge-new", 1)):
+        left = Path(systems.results, name)
+        (left / "spilled").mkdir(parents=True)
+        os.utime(left, (time.time() - age * 3600,) * 2)
+    query = engine.start(TRADES, "first")
+    assert results(systems) == [".merge-new", f"{query}.csv"]

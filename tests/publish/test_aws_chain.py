@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 
 from booktape.errors import BooktapeError
-from booktape.merge import init_athena, open_engine
+from booktape.merge import Merge, Merged, init_athena, open_engine
 from booktape.publish import data_exchange, manifest
-from booktape.publish.aws_steps import revision_comment
+from booktape.publish.aws_steps import MOST_REPLACEMENTS, revision_comment
+from booktape.publish.catalog import ChangeSetFailed
 from booktape.publish.chain import Patience, run_chain
 from booktape.publish.context import Context
+from booktape.publish.data_exchange import JobFailed
 from booktape.publish.errors import Held
-from booktape.publish.results import Attempt, Check, Revision, Shown, name_of
+from booktape.publish.results import Attempt, Check, Imported, Revision, Shown, name_of
 from booktape.publish.sources import Mode, Product, Run, Source
 from booktape.publish.status import status
 from booktape.publish.steps import perform
@@ -216,6 +218,54 @@ def test_an_import_that_the_service_broke_is_made_anew(recorded: Context, world:
     assert len(world.state.assets) == 1
 
 
+def test_an_import_that_was_refused_is_asked_for_anew_once_it_was_mended(
+    recorded: Context, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse = JobFailed("import job ended as ERROR: ACCESS_DENIED_EXCEPTION", may_pass=False)
+    jobs: list[str] = []
+
+    def wait(client: object, job: str) -> None:
+        jobs.append(job)
+        world.state.jobs[job].state = "ERROR"
+        raise refuse
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data_exchange, "wait_for_job", wait)
+        with pytest.raises(JobFailed):
+            publish(recorded)
+    run = publish(recorded)
+    assert status(recorded.store, run).state == "done"
+    assert manifest.required(recorded.store, run, Imported).job not in jobs
+
+
+def test_another_try_has_all_its_replacements_again(recorded: Context, world: World) -> None:
+    broken = {"service": "marketplace-catalog", "change_set": "FAILED"}
+    for _ in range(2):
+        world.state.faults.add({**broken, "times": MOST_REPLACEMENTS + 1})
+        with pytest.raises(ChangeSetFailed):
+            publish(recorded)
+    publish(recorded)
+    tokens = [item.token for item in world.state.change_sets.values()]
+    assert len(tokens) == len(set(tokens)) == 2 * (MOST_REPLACEMENTS + 1) + 1
+
+
+def test_a_query_that_was_started_is_not_started_again(recorded: Context) -> None:
+    class Slow:
+        started = polled = 0
+
+        def start(self, merge: Merge, token: str) -> str:
+            self.started += 1
+            return recorded.engine.start(merge, token)
+
+        def poll(self, query: str) -> Merged | None:
+            self.polled += 1
+            return recorded.engine.poll(query) if self.polled == 3 else None
+
+    engine = Slow()
+    publish(replace(recorded, engine=engine))
+    assert (engine.started, engine.polled) == (1, 3)
+
+
 def test_a_change_set_that_the_service_broke_is_submitted_anew_with_another_token(
     recorded: Context, world: World
 ) -> None:
@@ -232,9 +282,13 @@ def test_a_change_set_with_a_mistake_in_it_ends_the_run_and_says_which(recorded:
     other = recorded.aws.data_exchange.create_data_set(AssetType="S3_SNAPSHOT", Name="x", Description="y")
     world.state.add_product("prod-other", other["Arn"])
     source = replace(recorded.source(SOURCE), products=(Product("prod-other", "change-set"),))
+    context = replace(recorded, sources={SOURCE: source})
     with pytest.raises(BooktapeError, match="DATA_SET_NOT_PUBLISHED"):
-        publish(replace(recorded, sources={SOURCE: source}))
+        publish(context)
     assert len(world.state.change_sets) == 1
+    world.state.add_product("prod-other", world.data_set_arn)  # mended: another try asks anew
+    assert status(context.store, publish(context)).state == "done"
+    assert len(world.state.change_sets) == 2
 
 
 def test_an_auto_product_is_not_called(recorded: Context, world: World) -> None:

@@ -27,7 +27,12 @@ def trades(*rows: Row) -> bytes:
 def check(content: bytes, rule: str = CONTIGUOUS, chunk: int = 7) -> Findings:
     """Check a file that arrives in small chunks."""
     chunks = [content[start : start + chunk] for start in range(0, len(content), chunk)]
-    return read(chunks, csv.COLUMNS[TRADES], rule)
+    return read(chunks, csv.COLUMNS[TRADES], rule, exchange="binance", times=range(100))
+
+
+def read_book(rows: Sequence[csv.Row]) -> Findings:
+    content = csv.text(BOOK_UPDATES, rows).encode()
+    return read([content], csv.COLUMNS[BOOK_UPDATES], "ranged", exchange="binance", times=None)
 
 
 def test_a_complete_file_is_counted_and_hashed() -> None:
@@ -63,8 +68,12 @@ def test_a_file_without_rows_is_no_share_of_anything() -> None:
 
 def test_book_rows_of_one_message_may_share_their_time() -> None:
     rows = [("binance", "A", 1, 1, False, "bid", "1", "2"), ("binance", "A", 1, 1, False, "bid", "2", "0")]
-    found = read([csv.text(BOOK_UPDATES, rows).encode()], csv.COLUMNS[BOOK_UPDATES], "ranged")
-    assert (found.rows, found.completeness) == (2, None)
+    found = read_book(rows)
+    assert (found.rows, found.completeness, found.updates) == (2, None, 2)
+
+
+def test_the_updates_of_a_book_are_counted_apart_from_its_snapshots() -> None:
+    assert read_book([("binance", "A", 1, 1, True, "bid", "1", "2")]).updates == 0
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,12 @@ def test_book_rows_of_one_message_may_share_their_time() -> None:
         (trades(("A", 1, 9), ("A", 2, 10), ("A", 3, 9)), "line 4: A has the id 9 twice"),
         (trades(("A", 1, 1))[:-3], "line 2: the last line is torn"),
         (trades(("A", 1, 1)) + b'"binance","A","x","1","1","buy","1","1"\n', "line 3: invalid literal"),
+        (trades() + b'"kraken","A","1","1","1","buy","1","1"\n', "line 2: a row of 'kraken' instead of binance"),
+        (trades() + b'"binance","","1","1","1","buy","1","1"\n', "line 2: a row without symbol"),
+        (trades() + b'"binance","A","1","1","1",,"1","1"\n', "line 2: a row without side"),
+        (trades() + b'"binance","A","1","1","1","buy",,"1"\n', "line 2: a row without price"),
+        (trades() + b'"binance","A","1","1","1","buy","1",\n', "line 2: a row without amount"),
+        (trades(("A", 100, 1)), "line 2: the time 100 is not of that day"),
     ],
 )  # fmt: skip
 def test_a_fault_of_form_is_refused_with_its_line(content: bytes, fault: str) -> None:

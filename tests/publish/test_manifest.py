@@ -2,11 +2,12 @@
 
 import pytest
 
+from booktape import clock
 from booktape.publish import manifest
 from booktape.publish.results import Check, Done, Merge, Start
 from booktape.publish.sources import Run
 from booktape.publish.status import status
-from booktape.storage import Store, open_store
+from booktape.storage import StorageDenied, Store, open_store
 from tests.publish.recordings import DAY
 
 SOURCE = "binance-trades"
@@ -115,3 +116,76 @@ def test_an_object_that_is_no_result_is_named(store: Store) -> None:
     store.create(f"{run.prefix}merge.json", b'{"at": 1}')
     with pytest.raises(manifest.BadManifest, match=r"0001/merge\.json does not hold what its name says"):
         manifest.result(store, run, Merge)
+
+
+def test_the_nightly_run_is_the_last_one_so_that_a_republication_that_failed_is_taken_up(store: Store) -> None:
+    finish(store, claim(store))
+    failed = claim(store, "republish", "a")
+    manifest.record_failure(store, failed, "merge", "no memory")
+    assert claim(store, request="another beat") == failed
+
+
+def test_a_torn_object_is_named(store: Store) -> None:
+    run = claim(store)
+    store.create(f"{run.prefix}merge.json", b'{"at": 1')
+    with pytest.raises(manifest.BadManifest, match=r"0001/merge\.json does not hold"):
+        status(store, run)
+
+
+def test_a_key_that_is_no_mark_is_passed_over(store: Store) -> None:
+    run = claim(store)
+    for key in ("unfinished/.keep", "unfinished/a/b/c", "unfinished/binance-trades/2024-08-09/1/more"):
+        store.create(key, b"")
+    assert manifest.unfinished(store) == [run]
+
+
+@pytest.mark.parametrize("sweep_before", [True, False])
+def test_a_sweep_while_a_run_is_reopened_does_not_lose_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, sweep_before: bool
+) -> None:
+    run = claim(store)
+    manifest.record_failure(store, run, "merge", "no memory")
+    delete = Store.delete
+
+    def delete_among_others(self: Store, key: str) -> None:
+        if not key.endswith("failed.json"):
+            delete(self, key)
+        elif sweep_before:
+            manifest.unfinished(store)
+            delete(self, key)
+        else:
+            delete(self, key)
+            manifest.unfinished(store)
+
+    monkeypatch.setattr(Store, "delete", delete_among_others)
+    manifest.reopen(store, run)
+    assert manifest.unfinished(store) == [run]
+
+
+def test_a_run_that_may_not_delete_its_mark_has_ended_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(self: Store, key: str) -> None:
+        raise StorageDenied(key)
+
+    run = claim(store)
+    monkeypatch.setattr(Store, "delete", deny)
+    manifest.end(store, run, Done("published"))
+    assert manifest.unfinished(store) == []
+    assert status(store, run).state == "done"
+
+
+def test_a_steps_time_begins_once_and_anew_when_the_run_is_reopened(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = claim(store)
+    monkeypatch.setattr(clock, "now", lambda: 1)
+    assert manifest.first_tried(store, run, "merge") == 1
+    monkeypatch.setattr(clock, "now", lambda: 2)
+    assert manifest.first_tried(store, run, "merge") == 1
+    assert [manifest.take_last_try(store, run, "merge") for _ in range(2)] == [True, False]
+    assert status(store, run).steps == ()
+    manifest.record_failure(store, run, "merge", "killed")
+    manifest.reopen(store, run)
+    assert manifest.first_tried(store, run, "merge") == 2
+    assert manifest.take_last_try(store, run, "merge")

@@ -55,6 +55,15 @@ def test_a_ban_stops_everyone_until_it_is_over(redis: FakeRedis, set_clock: Call
     assert refusal.value.seconds == pytest.approx(120, abs=1)
 
 
+def test_a_ban_is_never_shortened(redis: FakeRedis, set_clock: Callable[[int], None]) -> None:
+    budget = Budget(redis, "binance", 100)
+    for seconds in (120, 5, 240, 1):
+        budget.ban(seconds)
+    with pytest.raises(OverBudget) as refusal:
+        budget.take(1)
+    assert refusal.value.seconds == pytest.approx(240, abs=1)
+
+
 def test_counts_do_not_stay_for_ever(redis: FakeRedis, set_clock: Callable[[int], None]) -> None:
     Budget(redis, "binance", 100).take(1)
     assert [0 < redis.ttl(key) <= 120 for key in redis.scan_iter()] == [True]

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from celery.schedules import crontab
 
-from beat_schedule import beat_schedule
+from beat_schedule import beat_schedule, schedule
+from config.settings import Settings
 from tasks import app
 
 
@@ -25,6 +26,11 @@ def test_snapshots_are_scheduled_for_the_exchanges_that_give_books_over_rest() -
     rounds = {name: entry for name, entry in beat_schedule.items() if entry["task"] == "tasks.snapshots.fetch_all"}
     assert {name: entry["args"] for name, entry in rounds.items()} == {"snapshots of binance": ("binance",)}
     assert all(entry["options"]["expires"] == entry["schedule"] for entry in rounds.values())
+
+
+def test_a_replica_publishes_nothing() -> None:
+    replica = schedule(Settings(system="replica"))
+    assert {entry["task"] for entry in replica.values()} == {"tasks.snapshots.fetch_all"}
 
 
 def test_every_scheduled_task_exists() -> None:

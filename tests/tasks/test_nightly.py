@@ -173,3 +173,33 @@ def test_what_does_not_pass_in_time_fails_the_run(installation: Installation) ->
     installation.send("nightly.night", str(DAY))
     ends(installation)
     assert status(installation.store, RUN).detail.startswith("create_revision: gave up after 0 s: CreateRevision: ")
+
+
+def test_resume_ends_a_run_whose_tries_were_all_killed_and_is_stopped_by_no_stray_mark(
+    installation: Installation,
+) -> None:
+    store = installation.store
+    store_trades(store, range(1, 50))
+    run = manifest.claim(store, SOURCE, DAY, "nightly", "test")
+    store.create(f"{run.prefix}merge.began.json", b'{"at": 1}')
+    assert manifest.take_last_try(store, run, "merge")
+    store.create("unfinished/.keep", b"")
+    manifest.claim(store, "abandoned-source", DAY, "nightly", "test")
+    torn = Run("a-torn-source", DAY, 1)
+    store.create(f"{torn.prefix}start.json", b"{")
+    store.create(f"unfinished/{torn.source}/{DAY}/0001", b"")
+    installation.start_worker()
+    installation.send("nightly.resume")
+    ends(installation)
+    assert "its tries were killed" in status(store, run).detail
+    eventually(lambda: "2 not taken up, 1 taken up" in installation.log(), installation.log)
+
+
+def test_celery_says_in_one_line_what_it_cannot_use(installation: Installation, tmp_path: Path) -> None:
+    (tmp_path / "venues.yaml").write_text("binance: [")
+    venues = {"BOOKTAPE_VENUES": str(tmp_path / "venues.yaml")}
+    called = installation.command("celery", "-A", "tasks", "call", "tasks.nightly.resume", **venues)
+    assert called.returncode != 0
+    assert called.stderr.startswith("error: ")
+    assert "venues.yaml" in called.stderr
+    assert "Traceback" not in called.stderr

@@ -1,0 +1,73 @@
+"""What a task that tries again keeps."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from booktape.errors import BooktapeError, Transient
+from booktape.publish import chain
+from booktape.publish.chain import Patience
+from booktape.publish.sources import Run
+from config.settings import Settings
+from tasks import nightly
+from tasks.retrying import try_again
+from tests.publish.recordings import DAY
+
+
+class Retried(Exception):  # what Celery raises
+    """The task was put back into its queue."""
+
+
+class Task:
+    """A task as its own function gets it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.request = SimpleNamespace(id="request", kwargs=kwargs, retries=0)
+        self.kept: dict[str, Any] = {}
+
+    def retry(self, *, exc: Exception, countdown: float, kwargs: dict[str, Any]) -> Exception:
+        self.kept = kwargs
+        return Retried()
+
+
+def test_a_retry_keeps_the_callers_keyword_arguments() -> None:
+    task = Task(day="2024-08-09")
+    with pytest.raises(Retried):
+        try_again(task, Transient("busy"), Patience(), 5_000_000_000_000_000)
+    assert task.kept == {"day": "2024-08-09", "since": 5_000_000_000_000_000}
+
+
+def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(*arguments: object) -> Run:
+        raise Transient("busy")
+
+    monkeypatch.setattr(nightly, "context", lambda: SimpleNamespace(store=None, sources={"binance-trades": None}))
+    monkeypatch.setattr(nightly.manifest, "claim", unavailable)
+    task = Task()
+    with pytest.raises(Retried):
+        nightly.night.run.__func__(task)
+    assert task.kept["day"] == str(chain.yesterday())
+
+
+def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
+    taken: list[int] = []
+
+    def take_up(number: int) -> Run | None:
+        if number == 2:
+            raise BooktapeError("torn")
+        taken.append(number)
+        return Run("binance-trades", DAY, number)
+
+    with pytest.raises(nightly.NotTakenUp, match="1 not taken up, 2 taken up; the first: torn"):
+        nightly._take_up_each([1, 2, 3], take_up)
+    assert taken == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments"), [(nightly.night, ()), (nightly.republish, ("binance-trades", "2024-08-09"))]
+)
+def test_a_replica_publishes_nothing(monkeypatch: pytest.MonkeyPatch, task: Any, arguments: tuple[str, ...]) -> None:
+    monkeypatch.setattr(nightly, "settings", lambda: Settings(system="replica"))
+    with pytest.raises(nightly.PrimaryOnly, match="this is the replica system"):
+        task.run.__func__(Task(), *arguments)
