@@ -132,8 +132,8 @@ async def test_a_stalled_route_is_silent_but_open_and_goes_on_afterwards():
             while seen[-1] <= during[-1]:
                 seen += await trade_ids(stalled, 1)
     lost = set(range(seen[0], seen[-1])) - set(seen)
+    assert lost
     assert lost == set(range(min(lost), max(lost) + 1)), "one hole, the length of the stall"
-    assert len(lost) > 10
 
 
 async def test_a_dropped_route_does_not_touch_the_other():
@@ -214,10 +214,12 @@ async def test_restamped_connections_agree_on_everything_but_the_sending_time():
         exchange.faults.inject(Restamp())
         url = f"{exchange.routes['primary'].ws}/ws/btcusdt@trade"
         async with connect(url) as first, connect(url) as second:
-            one, other = await asyncio.gather(receive(first, 60), receive(second, 60))
+            one, other = await asyncio.gather(receive(first, 1), receive(second, 60))
+            while one[-1]["t"] < other[-1]["t"]:  # the first one is ahead by as long as the second took to connect
+                one += await receive(first, 1)
     stamps = {frame["t"]: frame.pop("E") for frame in one}
     pairs = [(frame, stamps[frame["t"]], frame.pop("E")) for frame in other if frame["t"] in stamps]
-    assert len(pairs) > 20
+    assert len(pairs) == 60
     assert all(mine != yours for _, mine, yours in pairs)
     assert all(frame in one for frame, _, _ in pairs)
 
