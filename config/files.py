@@ -29,7 +29,7 @@ def load(path: Path, kind: type[T]) -> dict[str, T]:
         name: {"name": name, **body} if isinstance(body, dict) else body or {"name": name}
         for name, body in content.items()
     }
-    adapter = TypeAdapter(dict[str, kind], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]
+    adapter = TypeAdapter(dict[str, kind], config=ConfigDict(extra="forbid"))  # type: ignore[valid-type]  # made here
     try:
         return adapter.validate_python(named)
     except ValidationError as error:

@@ -30,17 +30,17 @@ def task(name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
     return registered
 
 
-@signals.setup_logging.connect  # type: ignore[untyped-decorator]
+@signals.setup_logging.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _log_as_json(**_: Any) -> None:
     configure_logging(settings().log_level)
 
 
-@signals.task_prerun.connect  # type: ignore[untyped-decorator]
+@signals.task_prerun.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _name_the_task(task_id: str, task: BoundTask, **_: Any) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
 
 
-@signals.task_postrun.connect  # type: ignore[untyped-decorator]
+@signals.task_postrun.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _forget_the_task(**_: Any) -> None:
     structlog.contextvars.clear_contextvars()

@@ -58,7 +58,7 @@ class Entry(Struct, Generic[T], frozen=True):
 def entry(store: Store, run: Run, kind: type[T], name: str | None = None) -> Entry[T] | None:
     """A kind of result and when it was recorded; None if there is none yet. Raises :class:`BadManifest`."""
     try:
-        found: Entry[T] = _read(store, _key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]
+        found: Entry[T] = _read(store, _key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]  # made here
     except NoSuchObject:
         return None
     return found

@@ -74,7 +74,7 @@ class Budget:
                 pipe.set(self._ban_key, "1", px=milliseconds)
 
         with _explained():
-            self._client.transaction(extend, self._ban_key)  # type: ignore[no-untyped-call]
+            self._client.transaction(extend, self._ban_key)  # type: ignore[no-untyped-call]  # redis types
 
     @property
     def _ban_key(self) -> str:

@@ -43,7 +43,7 @@ class Collected:
             for batch in self.batches
             if batch.data_type == data_type
             for record in codec.decode(data_type, codec.compress(batch.lines))
-        ]  # type: ignore[return-value]
+        ]  # type: ignore[return-value]  # asked for trades and books only
 
 
 def collector(simulation: Simulation) -> Collected:

@@ -132,8 +132,8 @@ async def test_a_stalled_route_is_silent_but_open_and_goes_on_afterwards():
             while seen[-1] <= during[-1]:
                 seen += await trade_ids(stalled, 1)
     lost = set(range(seen[0], seen[-1])) - set(seen)
-    assert lost
     assert lost == set(range(min(lost), max(lost) + 1)), "one hole, the length of the stall"
+    assert len(lost) > 10
 
 
 async def test_a_dropped_route_does_not_touch_the_other():
