@@ -41,7 +41,7 @@ def _snapshots(settings: Settings) -> Schedule:
             "options": {"expires": venue.snapshot_seconds},
         }
         for venue in load_venues(settings.venues).values()
-        if exchange(venue.name).rest is not None
+        if exchange(venue.name).rest.book is not None
     }
 
 

@@ -1,31 +1,24 @@
 """Frames in, batches out: the one path that live frames, captures and benchmarks take. No I/O and no clock."""
 
 from collections import Counter as Counts
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS, DAY, SECOND
-from booktape.core.sequence import STALE, Checksum, Contiguous, Counter, Gap, Linked, Monotonic, Ranged, Rule
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, SECOND, TRADES
+from booktape.core.sequence import STALE, Checksum, Counter, Gap, Rebase, Rule
 from booktape.core.streams import Batch, Stream
 from booktape.errors import BooktapeError
-from booktape.exchanges.spec import COUNTER, Channel, Exchange, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import COUNTER, LEAVE, REPLY, Exchange, NotUnderstood, Parse, Refused
 
 ANY: Final = "*"
 """Data type and market of a gap in a connection's counter: some stream lost something, nobody knows which."""
 
-_RULES: Final[dict[str, Callable[[], Rule]]] = {
-    sequence.CONTIGUOUS: Contiguous,
-    sequence.RANGED: Ranged,
-    sequence.LINKED: Linked,
-    sequence.MONOTONIC: Monotonic,
-}
+Control = Callable[[str, Any], None]
 
-
-Parse = Callable[[bytes, int], Sequence[Message]]
+_PSEUDO: Final = frozenset({COUNTER, REPLY, LEAVE})
 
 _MOST_KINDS: Final = 100
-
 
 _PLAUSIBLE: Final = 1_000_000_000 * SECOND
 """Receive times before this (2001) are none: some captures have no clock."""
@@ -36,7 +29,8 @@ _WAIT: Final = 10 * SECOND
 class GapSeen(NamedTuple):
     """A gap and the stream that it is in; for a gap in a connection's counter, the connection.
 
-    ``reconnect``: the stream was interrupted, and nothing can tell what that cost.
+    ``reconnect``: the stream was interrupted, and nothing can tell what that cost. ``resumed``: the stream has sent a
+    snapshot by itself.
     """
 
     data_type: str
@@ -44,6 +38,7 @@ class GapSeen(NamedTuple):
     first: int
     last: int
     reconnect: bool = False
+    resumed: bool = False
     connection: "Connection | None" = None
 
 
@@ -68,9 +63,12 @@ class Recorder:
         self._checksums: dict[str, Checksum] = {}
         self._connections: set[Connection] = set()
 
-    def connection(self) -> "Connection":
-        """A new connection that feeds these streams, until it is told that it is disconnected."""
-        made = Connection(self, self._connections.discard)
+    def connection(self, on_control: Control | None = None) -> "Connection":
+        """A new connection that feeds these streams, until it is told that it is disconnected.
+
+        :param on_control: takes what the venue wants of the connection itself (``REPLY``, ``LEAVE``), and its record.
+        """
+        made = Connection(self, self._connections.discard, on_control or _ignore)
         self._connections.add(made)
         return made
 
@@ -92,19 +90,15 @@ class Recorder:
         return found
 
     def _rule(self, data_type: str, symbol: str) -> Rule | None:
-        channel = self._channel(data_type)
-        if channel is None:
-            return None
-        if channel.rule == sequence.CHECKSUM:
-            return self._checksum(symbol)
-        rule = _RULES.get(channel.rule)
-        return rule() if rule is not None else None
-
-    def _channel(self, data_type: str) -> Channel | None:
         try:
-            return self.exchange.channel(data_type)
+            channel = self.exchange.channel(data_type)
         except KeyError:  # books that only REST gives
             return None
+        if channel.rule == sequence.CHECKSUM and data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
+            return self._checksum(symbol)
+        if data_type == BOOK_SNAPSHOTS and BOOK_UPDATES in channel.data_types:
+            return Rebase(self.stream(BOOK_UPDATES, symbol).rebase)
+        return sequence.rule(channel.rule, data_type)
 
     def _checksum(self, symbol: str) -> Checksum:
         if symbol not in self._checksums:
@@ -115,7 +109,7 @@ class Recorder:
         return self._checksums[symbol]
 
     def _gap(self, stream: Stream, gap: Gap) -> None:
-        self._on_gap(GapSeen(stream.data_type, stream.market, gap.first, gap.last, gap.reconnect))
+        self._on_gap(GapSeen(stream.data_type, stream.market, *gap))
 
     def counter_gap(self, connection: "Connection", gap: Gap) -> None:
         """Frames of a connection are missing: end the batches that only its counter could vouch for."""
@@ -167,15 +161,16 @@ class Connection:
     one they are held back; if it tells none for ten seconds, the time of receipt must do.
     """
 
-    def __init__(self, recorder: Recorder, on_end: Callable[["Connection"], None]) -> None:
+    def __init__(self, recorder: Recorder, on_end: Callable[["Connection"], None], on_control: Control) -> None:
         self.clock = 0
         self.heard: dict[tuple[str, str], Stream] = {}
         self._on_end = on_end
+        self._on_control = on_control
         self._held: list[tuple[Stream, Any]] = []
         self._held_since = 0
         self._by_receipt = False
         self._recorder = recorder
-        self._parse = recorder.exchange.parse
+        self._parse = recorder.exchange.parser()
         self._counter = Counter()
 
     def feed(self, frame: bytes, received: int, parse: Parse | None = None) -> None:
@@ -195,8 +190,8 @@ class Connection:
                 try:
                     stream = heard[data_type, symbol]
                 except KeyError:
-                    if data_type == COUNTER:
-                        self._count(record, alone=len(messages) == 1)
+                    if data_type in _PSEUDO:
+                        self._control(data_type, record, alone=len(messages) == 1)
                         continue
                     stream = heard[data_type, symbol] = recorder.stream(data_type, symbol)
                 if time > self.clock:
@@ -212,7 +207,7 @@ class Connection:
             _count(recorder.refused, str(error))
         except NotUnderstood as error:
             if error.number is not None:
-                self._count(error.number, alone=False)
+                self._count(error.number)
             _count(recorder.not_understood, str(error))
         except BooktapeError:  # ours, not the frame's: whoever takes the batches could not
             raise
@@ -224,8 +219,14 @@ class Connection:
         parse_rest = self._recorder.exchange.parse_rest
         self.feed(body, received, lambda body, received: parse_rest(url, body, received, sent))
 
-    def _count(self, number: int, *, alone: bool) -> None:
+    def _control(self, kind: str, content: Any, *, alone: bool) -> None:
         self._recorder.control += alone
+        if kind == COUNTER:
+            self._count(content)
+        else:
+            self._on_control(kind, content)
+
+    def _count(self, number: int) -> None:
         verdict = self._counter.advance(number)
         if verdict is STALE:
             if number == 0:  # a capture that holds several connections, one after the other
@@ -270,6 +271,10 @@ class Connection:
         for stream in self.heard.values():
             stream.disconnected()
         self._on_end(self)
+
+
+def _ignore(kind: str, content: Any) -> None:
+    """Nobody answers in a capture."""
 
 
 def _count(counts: Counts[str], kind: str) -> None:

@@ -28,7 +28,7 @@ def exchanges(as_json: AsJson = False) -> None:
 def _carried(venue: Exchange) -> list[tuple[str, Channel]]:
     """Each data type and what carries it; books over REST stand alone, so nothing in them can show a loss."""
     carried = [(data_type, channel) for channel in venue.channels for data_type in channel.data_types]
-    if venue.rest is not None:
+    if venue.rest.book is not None:
         carried.append((BOOK_SNAPSHOTS, Channel("REST", (BOOK_SNAPSHOTS,), NONE)))
     return carried
 
@@ -47,7 +47,7 @@ def _declared(venue: Exchange) -> dict[str, object]:
             "messages_per_second": limits.messages_per_second,
             "connection_lifetime_seconds": limits.connection_lifetime,
         },
-        "rest_book": None if venue.rest is None else {"weight": venue.rest.weight, "budget": venue.rest.budget},
+        "rest_book": None if venue.rest.book is None else {"weight": venue.rest.book.weight, "budget": venue.rest.budget},
     }
 
 

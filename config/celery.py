@@ -24,7 +24,7 @@ def snapshot_queue(exchange: str) -> str:
 
 def queues() -> list[str]:
     """Every queue: one for the nightly chain, one for the snapshots of each exchange that gives books over REST."""
-    return [NIGHTLY, *(snapshot_queue(name) for name, found in sorted(exchanges().items()) if found.rest is not None)]
+    return [NIGHTLY, *(snapshot_queue(name) for name, found in sorted(exchanges().items()) if found.rest.book is not None)]
 
 
 def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **rest: Any) -> dict[str, str] | None:

@@ -6,9 +6,9 @@ import httpx
 
 from booktape.errors import BooktapeError, Transient
 from booktape.exchanges import exchange as exchange_of
-from booktape.snapshots.budget import Budget, OverBudget
-from booktape.snapshots.fetch import fetch as fetch_book
-from booktape.snapshots.fetch import require_rest
+from booktape.rest.budget import Budget, OverBudget
+from booktape.rest.books import fetch as fetch_book
+from booktape.rest.books import require_book
 from booktape.storage import Store, open_store
 from config import metrics
 from config.venues import Venue
@@ -30,7 +30,7 @@ def fetch_all(self: BoundTask, exchange: str) -> None:
     What is not fetched by the time of the next round is dropped: an old snapshot is worth nothing.
     """
     venue = _venue(exchange)
-    require_rest(exchange_of(exchange))
+    require_book(exchange_of(exchange))
     for market in venue.markets:
         fetch.apply_async((exchange, market), expires=venue.snapshot_seconds)
 
@@ -39,7 +39,7 @@ def fetch_all(self: BoundTask, exchange: str) -> None:
 def fetch(self: BoundTask, exchange: str, market: str, since: int | None = None) -> None:
     """Fetch one market's order book and store it."""
     declared = exchange_of(exchange)
-    budget = Budget(redis(), exchange, require_rest(declared).budget)
+    budget = Budget(redis(), exchange, declared.rest.budget)
     venue = venues().get(exchange)  # a connection worker may ask for a market that the file does not name
     try:
         fetch_book(declared, market, _store(), budget, _client(), base=venue.rest_url if venue else None)

@@ -1,4 +1,4 @@
-"""What Booktape stores: one record per trade, per whole book message, per snapshot, per best bid and ask.
+"""What Booktape stores: one record per trade, whole book message, snapshot, best bid and ask, ticker, liquidation.
 
 Times are integer microseconds since the epoch, UTC. Prices and amounts are the exchange's own text.
 
@@ -16,6 +16,9 @@ TRADES: Final = "trades"
 BOOK_UPDATES: Final = "book_updates"
 BOOK_SNAPSHOTS: Final = "book_snapshots"
 QUOTES: Final = "quotes"
+DERIVATIVE_TICKER: Final = "derivative_ticker"
+LIQUIDATIONS: Final = "liquidations"
+INSTRUMENTS: Final = "instruments"
 
 SECOND: Final = 1_000_000
 MINUTE: Final = 60 * SECOND
@@ -23,7 +26,11 @@ DAY: Final = 24 * 60 * MINUTE
 
 
 class Trade(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One trade. ``side`` is the taker's: ``buy``, ``sell`` or ``unknown``."""
+    """One trade. ``side`` is the taker's: ``buy``, ``sell`` or ``unknown``.
+
+    ``sequence`` is the venue's number of the trade in its market, where it gives one beside the id. It says nothing of
+    what was traded that the id does not, so it is no part of the identity.
+    """
 
     id: int | str
     timestamp: int
@@ -31,6 +38,7 @@ class Trade(Struct, frozen=True, gc=False, omit_defaults=True):
     price: str
     amount: str
     local_timestamp: int
+    sequence: int | None = None
 
 
 class BookUpdate(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
@@ -78,13 +86,72 @@ class Quote(Struct, frozen=True, gc=False, omit_defaults=True):
     sent_timestamp: int | None = None
 
 
-Record = Trade | BookUpdate | BookSnapshot | Quote
+class DerivativeTicker(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """What a venue tells of a derivative beside its trades and its book.
+
+    A message tells some of the fields; those that it leaves out are as they were. ``funding_rate`` is that of the
+    period that ends at ``funding_timestamp`` (µs); ``predicted_funding_rate`` that of the period after it.
+    ``open_interest`` is in the venue's own unit.
+    """
+
+    timestamp: int | None = None
+    funding_timestamp: int | None = None
+    funding_rate: str | None = None
+    predicted_funding_rate: str | None = None
+    open_interest: str | None = None
+    last_price: str | None = None
+    index_price: str | None = None
+    mark_price: str | None = None
+    local_timestamp: int
+    sent_timestamp: int | None = None
+
+
+class Liquidation(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """A position closed by force. ``side`` is that of the closing order: ``sell`` closes a long position."""
+
+    id: int | str | None = None
+    timestamp: int | None = None
+    side: str
+    price: str
+    amount: str
+    local_timestamp: int
+    sent_timestamp: int | None = None
+
+
+class Instrument(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
+    """One of a venue's instruments, as its REST API describes it.
+
+    ``symbol`` is the venue's own, ``market`` Booktape's. ``kind`` is ``spot``, ``perpetual``, ``future``, ``option`` or
+    ``other``. ``status`` is :data:`TRADING` or else what the venue calls it, in lower case. ``price_increment`` (the
+    tick), ``amount_increment`` (the lot) and ``contract_size`` are the venue's text; ``expiry`` is in µs.
+    """
+
+    symbol: str
+    market: str
+    base: str
+    quote: str
+    kind: str
+    status: str
+    price_increment: str | None = None
+    amount_increment: str | None = None
+    contract_size: str | None = None
+    expiry: int | None = None
+    local_timestamp: int
+
+
+TRADING: Final = "trading"
+"""The status of an instrument that can be traded now."""
+
+Record = Trade | BookUpdate | BookSnapshot | Quote | DerivativeTicker | Liquidation | Instrument
 
 RECORD_TYPES: Final[dict[str, type[Record]]] = {
     TRADES: Trade,
     BOOK_UPDATES: BookUpdate,
     BOOK_SNAPSHOTS: BookSnapshot,
     QUOTES: Quote,
+    DERIVATIVE_TICKER: DerivativeTicker,
+    LIQUIDATIONS: Liquidation,
+    INSTRUMENTS: Instrument,
 }
 
 Level = tuple[str, str]
@@ -107,14 +174,29 @@ def first_position(record: Record) -> int:
 
 def last_position(record: Record) -> int:
     """Where a record ends in its stream: its last sequence id, or its time (µs) where the venue numbers nothing."""
-    identifier = record.last_id if isinstance(record, BookUpdate | BookSnapshot) else record.id
-    return identifier if isinstance(identifier, int) else record_time(record)
+    number = sequence_id(record)
+    return number if number is not None else record_time(record)
+
+
+def sequence_id(record: Record) -> int | None:
+    """The number by which a record's place in its stream is known, or None where it has none."""
+    match record:
+        case BookUpdate() | BookSnapshot():
+            return record.last_id
+        case Trade() if record.sequence is not None:
+            return record.sequence
+        case Trade() | Quote():
+            return record.id if isinstance(record.id, int) else None
+    return None
 
 
 def record_time(record: Record) -> int:
     """The best time known for a record (µs): the engine's, else the venue's on sending, else that of receipt."""
-    if isinstance(record, Trade):
-        return record.timestamp
+    match record:
+        case Trade():
+            return record.timestamp
+        case Instrument():
+            return record.local_timestamp
     return record.timestamp or record.sent_timestamp or record.local_timestamp
 
 

@@ -7,6 +7,7 @@ A rule is asked about each record in the order of arrival and answers ``None`` (
 name                    what the venue promises                                    loss is seen
 ======================  =========================================================  ==========================
 ``contiguous``          ids rise by one                                            always, across connections
+``sequenced``           trades have a number beside their id, which rises by one   always, across connections
 ``ranged``              a message covers ids U..u, the next begins at u + 1        always, across connections
 ``linked``              a message names the id of the one before it                always, across connections
 ``connection counter``  every frame of a connection is numbered                    within one connection
@@ -21,12 +22,24 @@ as everything else.
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from booktape.core.book import Book
-from booktape.core.records import BookSnapshot, BookUpdate, Quote, Trade, last_position, levels
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    Quote,
+    Trade,
+    last_position,
+    levels,
+)
 
 CONTIGUOUS: Final = "contiguous"
+SEQUENCED: Final = "sequenced"
 RANGED: Final = "ranged"
 LINKED: Final = "linked"
 CONNECTION_COUNTER: Final = "connection counter"
@@ -34,10 +47,10 @@ CHECKSUM: Final = "checksum"
 MONOTONIC: Final = "monotonic"
 NONE: Final = "none"
 
-VERIFIABLE: Final = frozenset({CONTIGUOUS, RANGED, LINKED, CONNECTION_COUNTER, CHECKSUM})
+VERIFIABLE: Final = frozenset({CONTIGUOUS, SEQUENCED, RANGED, LINKED, CONNECTION_COUNTER, CHECKSUM})
 """Rules under which loss can be seen. What the others cover is reported as unverifiable, never as clean."""
 
-SPANS_CONNECTIONS: Final = frozenset({CONTIGUOUS, RANGED, LINKED})
+SPANS_CONNECTIONS: Final = frozenset({CONTIGUOUS, SEQUENCED, RANGED, LINKED})
 """Rules that also see what was lost between two connections. The others take every reconnect for a gap."""
 
 
@@ -54,11 +67,13 @@ class Gap(NamedTuple):
     """What is missing, both ends included: sequence ids, or µs where the venue numbers nothing.
 
     ``reconnect``: nothing shows a loss, but the subscription was interrupted, and no rule can tell what that cost.
+    ``resumed``: the stream itself has sent a snapshot from which the book goes on.
     """
 
     first: int
     last: int
     reconnect: bool = False
+    resumed: bool = False
 
 
 Verdict = Literal[Stale.STALE] | Gap | None
@@ -109,6 +124,28 @@ class Contiguous(Counter):
         return self.advance(number)
 
 
+class Sequenced(Counter):
+    """Trades whose number in their market stands beside their id."""
+
+    __slots__ = ()
+
+    def check(self, record: Trade) -> Verdict:
+        """Judge the next trade by its number."""
+        number = record.sequence
+        if number is None:
+            raise Unnumbered("a trade without its number")
+        return self.advance(number)
+
+
+@runtime_checkable
+class Rebased(Protocol):
+    """A rule of book updates that a snapshot in the same stream can set to another place."""
+
+    def rebase(self, last_id: int) -> Verdict:
+        """Go on from a snapshot; says what is missing between the last update and it."""
+        ...
+
+
 class Ranged:
     """Book messages that each cover the update ids ``first_id..last_id``.
 
@@ -130,6 +167,11 @@ class Ranged:
             return STALE
         self._next = last + 1
         return None if expected is None or first <= expected else Gap(expected, first - 1)
+
+    def rebase(self, last_id: int) -> Verdict:
+        """Go on from a snapshot. See :class:`Rebased`."""
+        expected, self._next = self._next, last_id + 1
+        return _between(expected, last_id)
 
 
 class Linked:
@@ -154,24 +196,108 @@ class Linked:
         self.last = new
         return None
 
+    def rebase(self, last_id: int) -> Verdict:
+        """Go on from a snapshot. See :class:`Rebased`."""
+        last, self.last = self.last, last_id
+        return _between(None if last is None else last + 1, last_id)
 
-class Monotonic:
-    """Ids that rise by unknown steps: copies and late records can be seen, loss cannot."""
+
+def _between(expected: int | None, last_id: int) -> Verdict:
+    """What a snapshot shows: updates up to it that never came, or ids that began again and may hide anything."""
+    if expected is None or last_id == expected - 1:
+        return None
+    if last_id >= expected:
+        return Gap(expected, last_id, resumed=True)
+    return Gap(last_id, last_id, reconnect=True)
+
+
+class Rebase:
+    """The rule of the snapshots in a stream whose updates are numbered: they pass, and the updates go on from them.
+
+    :param rebase: tells the updates' stream.
+    """
+
+    __slots__ = ("_rebase",)
+
+    def __init__(self, rebase: Callable[[int], None]) -> None:
+        self._rebase = rebase
+
+    def check(self, record: BookSnapshot) -> Verdict:
+        """Let the updates go on from a snapshot of the stream; one from REST says nothing of the stream."""
+        if record.origin == "stream":
+            if record.last_id is None:
+                raise Unnumbered("a book snapshot without its id")
+            self._rebase(record.last_id)
+        return None
+
+
+class Rising:
+    """Numbers that rise by unknown steps: copies and late records can be seen, loss cannot."""
 
     __slots__ = ("last",)
 
     def __init__(self) -> None:
         self.last: int | None = None
 
-    def check(self, record: Quote) -> Verdict:
-        """Judge the next record by its id."""
-        number, last = record.id, self.last
-        if number is None:
-            raise Unnumbered("a quote without an id")
+    def advance(self, number: int | str | None) -> Verdict:
+        """Judge the next number."""
+        last = self.last
+        if not isinstance(number, int):
+            raise Unnumbered("a record without a number for its id")
         if last is not None and number <= last:
             return STALE
         self.last = number
         return None
+
+
+class Monotonic(Rising):
+    """Ids of trades or quotes that rise by unknown steps."""
+
+    __slots__ = ()
+
+    def check(self, record: Quote | Trade) -> Verdict:
+        """Judge the next record by its id."""
+        return self.advance(record.id)
+
+
+class MonotonicBook(Rising):
+    """Ids of book messages that rise by unknown steps."""
+
+    __slots__ = ()
+
+    def check(self, record: BookUpdate | BookSnapshot) -> Verdict:
+        """Judge the next message by its last id."""
+        return self.advance(record.last_id)
+
+    def rebase(self, last_id: int) -> Verdict:
+        """Go on from a snapshot: what came before it is contained in it, and loss cannot be seen."""
+        self.last = last_id
+        return None
+
+
+_RULES: Final[dict[tuple[str, str], Callable[[], Rule]]] = {
+    (CONTIGUOUS, TRADES): Contiguous,
+    (SEQUENCED, TRADES): Sequenced,
+    (MONOTONIC, TRADES): Monotonic,
+    (MONOTONIC, QUOTES): Monotonic,
+    (MONOTONIC, BOOK_UPDATES): MonotonicBook,
+    (MONOTONIC, BOOK_SNAPSHOTS): MonotonicBook,
+    (RANGED, BOOK_UPDATES): Ranged,
+    (LINKED, BOOK_UPDATES): Linked,
+}
+
+
+def rule(name: str, data_type: str) -> Rule | None:
+    """A new rule for one stream, by the name of its kind; None where records of that type pass unchecked."""
+    make = _RULES.get((name, data_type))
+    return make() if make is not None else None
+
+
+def verifies(name: str, data_type: str) -> bool:
+    """Whether a channel's rule can see that a record of some data type was lost."""
+    if name == CONNECTION_COUNTER:
+        return True
+    return name in VERIFIABLE and data_type in (TRADES, BOOK_UPDATES, BOOK_SNAPSHOTS)
 
 
 class Checksum:

@@ -11,7 +11,7 @@ from typing import Final
 from booktape.core import codec
 from booktape.core.keys import Key
 from booktape.core.records import MINUTE, Record, first_position, last_position, record_time
-from booktape.core.sequence import STALE, Gap, Rule
+from booktape.core.sequence import STALE, Gap, Rebased, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
@@ -57,8 +57,8 @@ class Stream:
     """
 
     __slots__ = (
-        "_broken", "_buffer", "_check", "_end", "_first", "_last", "_on_batch", "_on_gap", "_spans_connections",
-        "data_type", "market", "minute", "records", "stale",
+        "_broken", "_buffer", "_check", "_end", "_first", "_last", "_on_batch", "_on_gap", "_rule",
+        "_spans_connections", "data_type", "market", "minute", "records", "stale",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,7 @@ class Stream:
         self.market = market
         self._on_batch = on_batch
         self._on_gap = on_gap
+        self._rule = rule
         self._check = rule.check if rule is not None else _unchecked
         self._spans_connections = spans_connections
         self._broken = False
@@ -146,6 +147,26 @@ class Stream:
     def is_past(self, time: int) -> bool:
         """Whether records are held whose minute ended before ``time`` (µs, the exchange's)."""
         return self._first is not None and time >= self.minute + MINUTE
+
+    @property
+    def last(self) -> Record | None:
+        """The newest record that was taken."""
+        return self._last
+
+    def insert(self, record: Record, time: int) -> None:
+        """Take a record that the rule is not to judge. ``time`` as in :meth:`append`."""
+        check, self._check = self._check, _unchecked
+        try:
+            self.append(record, time)
+        finally:
+            self._check = check
+
+    def rebase(self, last_id: int) -> None:
+        """A snapshot in the stream: its updates go on from there, whatever their ids were before."""
+        if isinstance(self._rule, Rebased):
+            verdict = self._rule.rebase(last_id)
+            if isinstance(verdict, Gap):
+                self._break(verdict)
 
     def disconnected(self) -> None:
         """The subscription was interrupted: unless the rule can tell, nobody knows what is missed until it goes on."""

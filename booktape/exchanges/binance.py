@@ -17,19 +17,34 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    Instrument,
+    Quote,
+    Trade,
+)
 from booktape.core.sequence import CONTIGUOUS, MONOTONIC, RANGED
-from booktape.exchanges.spec import Channel, Exchange, Limits, Message, NotUnderstood, Refused, Rest, Subscription
+from booktape.exchanges.spec import (
+    Channel,
+    Exchange,
+    Limits,
+    Listing,
+    Message,
+    NotUnderstood,
+    Refused,
+    Request,
+    Rest,
+    RestBook,
+    Subscription,
+)
+from booktape.exchanges.wire import MILLISECOND, split_pair
 
-_MILLISECOND: Final = 1_000
 _NOTHING: Final = Raw(b"")
-
-# No endpoint tells where a symbol such as BTCSTUSDT parts except exchangeInfo; the longest known quote asset decides.
-_QUOTES: Final = (
-    "FDUSD", "BUSD", "TUSD", "USDC", "USDP", "USDS", "USDT", "USD1", "IDRT", "BIDR", "BVND",
-    "ARS", "AUD", "BNB", "BRL", "BTC", "COP", "CZK", "DAI", "DOT", "ETH", "EUR", "GBP", "IDR", "JPY", "KZT", "MXN",
-    "NGN", "PAX", "PLN", "RON", "RUB", "SOL", "TRX", "TRY", "UAH", "USD", "VAI", "XRP", "ZAR", "DOGE",
-)  # fmt: skip
 
 
 class _Error(Struct):
@@ -86,7 +101,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     if kind == "depthUpdate":
         if event.b is _NOTHING or event.a is _NOTHING or not (event.u and event.E):
             raise NotUnderstood("depthUpdate without its fields")
-        sent = event.E * _MILLISECOND
+        sent = event.E * MILLISECOND
         update = BookUpdate(
             first_id=event.U,
             last_id=event.u,
@@ -105,7 +120,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 
 def _trade(event: _Event, identifier: int, received: int) -> Message:
-    time, price, amount = event.T * _MILLISECOND, event.p, event.q
+    time, price, amount = event.T * MILLISECOND, event.p, event.q
     if not (time and price and amount):
         raise NotUnderstood(f"{event.e} without its fields")
     side = "sell" if event.m else "buy"
@@ -147,10 +162,45 @@ def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]
     ]
 
 
-def market(symbol: str) -> str:
-    """``BTCUSDT`` to ``BTC-USDT``; a symbol with no known quote asset stays what it is."""
-    quote = max((quote for quote in _QUOTES if symbol.endswith(quote)), key=len, default=symbol)
-    return f"{symbol.removesuffix(quote)}-{quote}" if quote != symbol else symbol
+class _Filter(Struct):
+    filterType: str
+    tickSize: str = ""
+    stepSize: str = ""
+
+
+class _Symbol(Struct):
+    symbol: str
+    status: str
+    baseAsset: str
+    quoteAsset: str
+    filters: list[_Filter]
+
+
+class _Symbols(Struct):
+    symbols: list[_Symbol]
+
+
+_symbols = json.Decoder(_Symbols)
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``GET /api/v3/exchangeInfo``."""
+    return [_instrument(symbol, received) for symbol in _symbols.decode(body).symbols]
+
+
+def _instrument(symbol: _Symbol, received: int) -> Instrument:
+    filters = {found.filterType: found for found in symbol.filters}
+    return Instrument(
+        symbol=symbol.symbol,
+        market=split_pair(symbol.symbol),
+        base=symbol.baseAsset,
+        quote=symbol.quoteAsset,
+        kind="spot",
+        status=symbol.status.lower(),
+        price_increment=filters["PRICE_FILTER"].tickSize if "PRICE_FILTER" in filters else None,
+        amount_increment=filters["LOT_SIZE"].stepSize if "LOT_SIZE" in filters else None,
+        local_timestamp=received,
+    )
 
 
 LIMITS: Final = Limits(
@@ -173,16 +223,16 @@ EXCHANGES: Final = (
         ),
         limits=LIMITS,
         symbol=lambda name: name.replace("-", ""),
-        market=market,
-        parse=parse,
+        market=split_pair,
+        parser=lambda: parse,
         parse_rest=parse_rest,
         subscribe=lambda subscriptions: _requests("SUBSCRIBE", subscriptions),
         unsubscribe=lambda subscriptions: _requests("UNSUBSCRIBE", subscriptions),
         rest=Rest(
             url="https://api.binance.com",
-            path=lambda symbol: f"/api/v3/depth?symbol={symbol}&limit=1000",
-            weight=50,
             budget=6000,
+            listing=Listing((Request("/api/v3/exchangeInfo"),), instruments, weight=20),
+            book=RestBook(lambda symbol: Request(f"/api/v3/depth?symbol={symbol}&limit=1000"), weight=50),
         ),
     ),
 )

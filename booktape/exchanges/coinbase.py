@@ -15,7 +15,18 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    QUOTES,
+    TRADES,
+    TRADING,
+    BookSnapshot,
+    BookUpdate,
+    Instrument,
+    Quote,
+    Trade,
+)
 from booktape.core.sequence import CONNECTION_COUNTER, CONTIGUOUS
 from booktape.exchanges.spec import (
     COUNTER,
@@ -26,9 +37,12 @@ from booktape.exchanges.spec import (
     NotUnderstood,
     Refused,
     Subscription,
+    Listing,
+    Request,
+    Rest,
     by_channel,
-    micros,
 )
+from booktape.exchanges.wire import micros
 
 _TAKER: Final = {"SELL": "buy", "BUY": "sell"}
 _CONTROL: Final = frozenset({"heartbeats", "subscriptions", "candles", "status"})
@@ -145,9 +159,40 @@ def _quotes(events: Raw, time: int, received: int) -> Iterator[Message]:
             yield (QUOTES, ticker.product_id, time, quote)
 
 
-def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """REST answers (the list of products) hold no record."""
-    return ()
+class _Product(Struct):
+    product_id: str
+    base_currency_id: str
+    quote_currency_id: str
+    price_increment: str
+    base_increment: str
+    status: str
+    product_type: str
+
+
+class _Products(Struct):
+    products: list[_Product]
+
+
+_products = json.Decoder(_Products)
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``GET /api/v3/brokerage/market/products``."""
+    return [
+        Instrument(
+            symbol=product.product_id,
+            market=product.product_id,
+            base=product.base_currency_id,
+            quote=product.quote_currency_id,
+            kind="spot",
+            status=TRADING if product.status == "online" else product.status.lower(),
+            price_increment=product.price_increment,
+            amount_increment=product.base_increment,
+            local_timestamp=received,
+        )
+        for product in _products.decode(body).products
+        if product.product_type == "SPOT"
+    ]
 
 
 def _requests(kind: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
@@ -173,10 +218,14 @@ EXCHANGES: Final = (
         limits=LIMITS,
         symbol=lambda market: market,
         market=lambda symbol: symbol,
-        parse=parse,
-        parse_rest=parse_rest,
+        parser=lambda: parse,
         subscribe=lambda subscriptions: _requests("subscribe", subscriptions),
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
+        rest=Rest(
+            url="https://api.coinbase.com",
+            budget=600,  # public endpoints: 10 a second
+            listing=Listing((Request("/api/v3/brokerage/market/products?product_type=SPOT"),), instruments),
+        ),
         connection_channels=("heartbeats",),
     ),
 )

@@ -17,7 +17,17 @@ from zlib import crc32
 from msgspec import Raw, Struct, json
 
 from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    TRADES,
+    TRADING,
+    BookSnapshot,
+    BookUpdate,
+    Instrument,
+    Level,
+    Trade,
+)
 from booktape.core.sequence import CHECKSUM, CONTIGUOUS
 from booktape.exchanges.spec import (
     BookChecksum,
@@ -29,9 +39,12 @@ from booktape.exchanges.spec import (
     Ping,
     Refused,
     Subscription,
+    Listing,
+    Request,
+    Rest,
     by_channel,
-    micros,
 )
+from booktape.exchanges.wire import digits, levels_of, micros
 
 DEPTH: Final = 1000
 _CHECKED_LEVELS: Final = 10
@@ -94,7 +107,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
     for trade in sorted(_trades.decode(data), key=lambda trade: trade.trade_id):
         time = micros(trade.timestamp)
-        record = Trade(trade.trade_id, time, trade.side, _digits(trade.price), _digits(trade.qty), received)
+        record = Trade(trade.trade_id, time, trade.side, digits(trade.price), digits(trade.qty), received)
         yield (TRADES, trade.symbol, time, record)
 
 
@@ -115,16 +128,8 @@ def _book(book: _Book, received: int, *, snapshot: bool) -> Message:
     return (BOOK_UPDATES, book.symbol, time or 0, update)
 
 
-def _digits(number: Raw) -> str:
-    """A number's text. Kraken sends plain decimals; anything else could not be published or checked."""
-    text = bytes(number).decode().strip('"')
-    if not text[:1].isdigit() or "e" in text.lower():
-        raise NotUnderstood("a price or quantity that is no plain decimal number")
-    return text
-
-
 def _side(levels: Iterable[_Level]) -> Raw:
-    return Raw(json.encode([(_digits(level.price), _digits(level.qty)) for level in levels]))
+    return levels_of((digits(level.price), digits(level.qty)) for level in levels)
 
 
 def checksum(book: Book) -> int:
@@ -136,9 +141,41 @@ def _checked(levels: list[Level]) -> list[str]:
     return [number.replace(".", "").lstrip("0") for level in levels for number in level]
 
 
-def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """No REST answer is asked for: the stream begins with a snapshot."""
-    return ()
+class _Pair(Struct):
+    wsname: str
+    tick_size: str
+    lot_decimals: int
+    status: str
+
+
+class _Pairs(Struct):
+    result: dict[str, _Pair]
+
+
+_pairs = json.Decoder(_Pairs)
+
+# The REST API and its ``wsname`` still speak of XBT and XDG; WebSocket v2 says BTC and DOGE ("Symbols", v2 changes).
+_RENAMED: Final = {"XBT": "BTC", "XDG": "DOGE"}
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``GET /0/public/AssetPairs``."""
+    return [_instrument(pair, received) for pair in _pairs.decode(body).result.values()]
+
+
+def _instrument(pair: _Pair, received: int) -> Instrument:
+    base, quote = (_RENAMED.get(asset, asset) for asset in pair.wsname.split("/"))
+    return Instrument(
+        symbol=f"{base}/{quote}",
+        market=f"{base}-{quote}",
+        base=base,
+        quote=quote,
+        kind="spot",
+        status=TRADING if pair.status == "online" else pair.status,
+        price_increment=pair.tick_size,
+        amount_increment=digits(f"1e-{pair.lot_decimals}"),
+        local_timestamp=received,
+    )
 
 
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
@@ -170,10 +207,14 @@ EXCHANGES: Final = (
         limits=LIMITS,
         symbol=lambda market: market.replace("-", "/"),
         market=lambda symbol: symbol.replace("/", "-"),
-        parse=parse,
-        parse_rest=parse_rest,
+        parser=lambda: parse,
         subscribe=lambda subscriptions: _requests("subscribe", subscriptions),
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
+        rest=Rest(
+            url="https://api.kraken.com",
+            budget=60,  # public endpoints: one a second
+            listing=Listing((Request("/0/public/AssetPairs"),), instruments),
+        ),
         ping=Ping(b'{"method":"ping"}', seconds=30),
         book_checksum=BookChecksum(checksum, DEPTH),
         connection_channels=("instrument",),

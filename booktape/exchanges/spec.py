@@ -1,15 +1,24 @@
 """What an exchange declares about itself. An exchange's module is one :class:`Exchange`: data beside pure parsers."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from booktape.core.book import Book
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument
 
 COUNTER: Final = "counter"
 """Pseudo data type of a :class:`Message` that carries a frame's number on its connection, and no record."""
+
+REPLY: Final = "reply"
+"""Pseudo data type of a :class:`Message` whose record is the frame (bytes) that the venue wants for an answer."""
+
+LEAVE: Final = "leave"
+"""Pseudo data type of a :class:`Message` by which the venue says that it will end this connection. Its record says why."""
+
+WHOLE_VENUE: Final = "*"
+"""The symbol of a subscription to a channel that tells of every market at once."""
 
 
 class NotUnderstood(ValueError):
@@ -31,8 +40,14 @@ Message = tuple[str, str, int, Any]
 """One record out of a frame, and where it belongs: data type, the venue's symbol, time, record.
 
 ``time`` is the exchange's time to cut batches by, in µs; 0 where the message carries none. The record is a
-:data:`~booktape.core.records.Record`; for :data:`COUNTER` it is the frame's number, an integer. A plain tuple, since
-one is made for every message.
+:data:`~booktape.core.records.Record`; for :data:`COUNTER` it is the frame's number, an integer, for :data:`REPLY` the
+bytes to send, for :data:`LEAVE` a text. A plain tuple, since one is made for every message.
+"""
+
+Parse = Callable[[bytes, int], Sequence[Message]]
+"""One frame and its receive time (µs) to its messages; a frame that carries no record yields none.
+
+Raises :class:`NotUnderstood` and :class:`Refused`, or lets msgspec's errors through.
 """
 
 
@@ -47,25 +62,30 @@ class Subscription(NamedTuple):
 class Channel:
     """One of the venue's channels.
 
-    ``rule`` is a name from :mod:`booktape.core.sequence`. ``quiet`` is how many seconds of silence are usual for a
-    live market; after that, the stream is reported silent and its connection is made anew, ever more rarely.
+    ``rule`` is a name from :mod:`booktape.core.sequence`; it is about trades, book messages and quotes. ``quiet`` is
+    how many seconds of silence are usual for a live market; after that, the stream is reported silent and its
+    connection is made anew, ever more rarely. None: silence says nothing (liquidations). A ``venue_wide`` channel is
+    subscribed to once, for every market (:data:`WHOLE_VENUE`).
     """
 
     name: str
     data_types: tuple[str, ...]
     rule: str
-    quiet: int = 60
+    quiet: int | None = 60
+    venue_wide: bool = False
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the venue allows. Times in seconds."""
+    """What the venue allows. Times in seconds. What the documentation does not tell is our own modest choice."""
 
     streams_per_connection: int
     messages_per_second: float
     subscriptions_per_message: int
     connection_lifetime: int | None = None
     """After this many seconds the venue ends a connection by itself."""
+    connections_per_minute: int = 60
+    """How many may be opened, all processes behind one address together."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +96,52 @@ class Ping:
     seconds: int
 
 
-@dataclass(frozen=True)
-class Rest:
-    """How to fetch one market's order book.
+class Request(NamedTuple):
+    """One REST request: a path with its query below the venue's REST URL; a POST where it has a body (JSON)."""
 
-    ``path`` gives the path and query for a symbol. ``weight`` of one request is drawn from ``budget`` per minute, which
-    all fetchers of the venue share.
+    path: str
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class RestBook:
+    """How to fetch one market's order book: the request for a symbol, and its weight."""
+
+    request: Callable[[str], Request]
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class Listing:
+    """How the venue lists its instruments.
+
+    ``parse`` turns one answer and its receive time (µs) into the instruments that it holds, those not trading included.
+    ``following`` gives the request for the next page, or None after the last one.
     """
 
+    requests: tuple[Request, ...]
+    parse: Callable[[bytes, int], Sequence[Instrument]]
+    weight: int = 1
+    following: Callable[[Request, bytes], Request | None] = lambda request, answer: None
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The venue's REST API. Each request's weight is drawn from ``budget`` per minute, which all processes share."""
+
     url: str
-    path: Callable[[str], str]
-    weight: int
     budget: int
+    listing: Listing
+    book: RestBook | None = None
+    """None where a REST book has neither an id nor an engine time that places it among the stream's updates."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A REST request (POST) that must be made before each connection, and how to read the URL out of its answer."""
+
+    path: str
+    url: Callable[[bytes], str]
 
 
 @dataclass(frozen=True)
@@ -98,14 +152,20 @@ class BookChecksum:
     depth: int
 
 
+def no_records(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
+    """The ``parse_rest`` of a venue whose REST answers hold no record."""
+    return ()
+
+
 @dataclass(frozen=True)
 class Exchange:
     """A venue's market kind with its own API.
 
-    ``parse`` turns one frame and its receive time (µs) into messages; a frame that carries no record yields none. It
-    raises :class:`NotUnderstood` and :class:`Refused`, or lets msgspec's errors through. ``parse_rest`` does the same
-    for a REST answer, given its URL and the venue's time of the answer (µs, None where unknown). ``symbol`` and
-    ``market`` translate between ``BTC-USDT`` and the venue's own name.
+    ``parser`` makes the parser of one connection: most have nothing to remember and are made by ``lambda: parse``.
+    ``parse_rest`` turns a REST book, given its URL, its receive time and the venue's time of the answer (µs, None where
+    unknown), into messages; other answers yield none. ``symbol`` and ``market`` translate between ``BTC-USDT`` and the
+    venue's own name. ``path`` is appended to ``websocket_url``: subscriptions with different paths go over different
+    connections. ``unsubscribe`` is None where a stream can only be begun anew by a new connection.
     """
 
     id: str
@@ -116,31 +176,38 @@ class Exchange:
     limits: Limits
     symbol: Callable[[str], str]
     market: Callable[[str], str]
-    parse: Callable[[bytes, int], Sequence[Message]]
-    parse_rest: Callable[[str, bytes, int, int | None], Sequence[Message]]
+    parser: Callable[[], Parse]
     subscribe: Callable[[Sequence[Subscription]], list[bytes]]
-    unsubscribe: Callable[[Sequence[Subscription]], list[bytes]]
-    rest: Rest | None = None
+    unsubscribe: Callable[[Sequence[Subscription]], list[bytes]] | None
+    rest: Rest
+    parse_rest: Callable[[str, bytes, int, int | None], Sequence[Message]] = no_records
+    path: Callable[[Subscription], str] = lambda subscription: ""
+    address: Address | None = None
     ping: Ping | None = None
     book_checksum: BookChecksum | None = None
-    connection_channels: tuple[str, ...] = field(default=())
+    connection_channels: tuple[str, ...] = ()
     """Channels that every connection subscribes to for its own sake: heartbeats."""
 
     def channel(self, data_type: str) -> Channel:
-        """The channel that carries a data type. Raises KeyError where the venue has none."""
+        """The channel that carries a data type, the first of several. Raises KeyError where the venue has none."""
         for channel in self.channels:
             if data_type in channel.data_types:
                 return channel
         raise KeyError(data_type)
 
+    @property
+    def book(self) -> Channel | None:
+        """The channel that carries the book: its updates, or where there are none, its snapshots."""
+        for data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
+            for channel in self.channels:
+                if data_type in channel.data_types:
+                    return channel
+        return None
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-def micros(text: str) -> int:
-    """An ISO 8601 time with its zone, to integer microseconds (finer digits are cut off). Raises ValueError."""
-    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    @property
+    def book_begins_itself(self) -> bool:
+        """Whether a subscription to the book begins with a snapshot, so that none over REST is needed."""
+        return self.book is not None and BOOK_SNAPSHOTS in self.book.data_types
 
 
 def by_channel(subscriptions: Iterable[Subscription], size: int) -> Iterable[tuple[str, list[str]]]:

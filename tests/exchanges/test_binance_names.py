@@ -2,7 +2,9 @@
 
 import pytest
 
-from booktape.exchanges.binance import market
+from booktape.exchanges import exchange
+
+market = exchange("binance").market
 
 
 @pytest.mark.parametrize(

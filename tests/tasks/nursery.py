@@ -18,7 +18,7 @@ import redis
 import structlog
 
 import booktape.publish.chain
-import booktape.snapshots.fetch
+import booktape.rest.books
 
 _ = (boto3, celery, duckdb, httpx, redis, structlog, booktape)
 

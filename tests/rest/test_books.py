@@ -11,8 +11,8 @@ from booktape.core import codec
 from booktape.core.keys import parse_key
 from booktape.core.records import BOOK_SNAPSHOTS, SECOND, BookSnapshot, levels
 from booktape.exchanges import exchange
-from booktape.snapshots.budget import Budget, OverBudget
-from booktape.snapshots.fetch import NoRest, VenueRefused, VenueUnavailable, fetch
+from booktape.rest.budget import Budget, OverBudget
+from booktape.rest.books import NoRestBook, VenueRefused, VenueUnavailable, fetch
 from booktape.storage import Store, open_store
 
 BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'
@@ -136,5 +136,5 @@ def test_without_a_date_the_time_of_receipt_places_the_book(store: Store, budget
 
 
 def test_an_exchange_whose_stream_begins_with_a_book_is_not_asked(store: Store, budget: Budget) -> None:
-    with pytest.raises(NoRest, match="kraken declares no order books over REST"):
+    with pytest.raises(NoRestBook, match="kraken declares no order books over REST"):
         fetch(exchange("kraken"), "BTC-USD", store, budget, httpx.Client())

@@ -7,7 +7,7 @@ from fakeredis import FakeRedis, FakeServer
 
 from booktape import clock
 from booktape.core.records import MINUTE, SECOND
-from booktape.snapshots.budget import Budget, OverBudget, RedisUnavailable
+from booktape.rest.budget import Budget, OverBudget, RedisUnavailable
 
 NOON = 1_723_204_800 * SECOND
 

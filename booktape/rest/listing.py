@@ -1,0 +1,69 @@
+"""Fetching the list of a venue's instruments, and keeping it as data of its own."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import httpx
+from msgspec import MsgspecError
+
+from booktape.core import codec
+from booktape.core.records import INSTRUMENTS, MINUTE, Instrument
+from booktape.core.streams import Batch, key_of
+from booktape.exchanges.spec import Exchange, Listing, NotUnderstood, Request
+from booktape.rest.asking import Purse, VenueRefused, ask
+from booktape.storage import Store
+
+EVERY_MARKET: Final = "ALL"
+"""In place of a market in the key of an object that holds all instruments of a venue."""
+
+_MOST_PAGES: Final = 100
+
+
+def fetch_instruments(
+    exchange: Exchange, purse: Purse, client: httpx.Client, *, base: str | None = None
+) -> list[Instrument]:
+    """Every instrument of a venue, by symbol, each symbol once.
+
+    :param base: used instead of the REST URL that the exchange declares.
+
+    Raises :class:`~booktape.rest.asking.VenueRefused`, and what :func:`~booktape.rest.asking.ask` raises.
+    """
+    listing = exchange.rest.listing
+    found = {
+        instrument.symbol: instrument
+        for request in listing.requests
+        for instrument in _pages(listing, request, purse, client, base or exchange.rest.url)
+    }
+    return [found[symbol] for symbol in sorted(found)]
+
+
+def _pages(listing: Listing, first: Request, purse: Purse, client: httpx.Client, base: str) -> list[Instrument]:
+    found: list[Instrument] = []
+    request: Request | None = first
+    for _ in range(_MOST_PAGES):
+        if request is None:
+            return found
+        answer = ask(request, listing.weight, purse, client, base)
+        try:
+            found += listing.parse(answer.body, answer.received)
+            request = listing.following(request, answer.body)
+        except (NotUnderstood, MsgspecError, ValueError, LookupError) as error:
+            raise VenueRefused(f"{answer.url}: the answer is not understood: {error}") from error
+    raise VenueRefused(f"{base.rstrip('/')}{first.path}: its list has more than {_MOST_PAGES} pages")
+
+
+def store_instruments(exchange: Exchange, instruments: Sequence[Instrument], store: Store) -> str:
+    """Keep a venue's instruments as one object, under the minute of their receipt; returns its key."""
+    first, last = instruments[0].local_timestamp, instruments[-1].local_timestamp
+    batch = Batch(
+        INSTRUMENTS,
+        EVERY_MARKET,
+        min(first, last) // MINUTE * MINUTE,
+        min(first, last),
+        max(first, last),
+        len(instruments),
+        codec.encode(instruments),
+    )
+    key = str(key_of(batch, exchange.id))
+    store.create(key, codec.compress(batch.lines))
+    return key
