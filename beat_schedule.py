@@ -12,9 +12,9 @@ Schedule = dict[str, dict[str, Any]]
 
 
 def schedule(settings: Settings) -> Schedule:
-    """What a system does by itself. Every system fetches snapshots; only the primary publishes."""
+    """What a system does by itself. Every system fetches snapshots and instruments; only the primary publishes."""
     publishing = _publishing(settings) if settings.system == "primary" else {}
-    return publishing | _snapshots(settings)
+    return publishing | _snapshots(settings) | _instruments(settings)
 
 
 def _publishing(settings: Settings) -> Schedule:
@@ -42,6 +42,18 @@ def _snapshots(settings: Settings) -> Schedule:
         }
         for venue in load_venues(settings.venues).values()
         if exchange(venue.name).rest.book is not None
+    }
+
+
+def _instruments(settings: Settings) -> Schedule:
+    return {
+        f"instruments of {name}": {
+            "task": "tasks.instruments.keep",
+            "schedule": crontab(hour="0", minute="5"),
+            "args": (name,),
+            "options": {"expires": 23 * 3600},
+        }
+        for name in load_venues(settings.venues)
     }
 
 

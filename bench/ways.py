@@ -50,7 +50,7 @@ def parse_only(exchange_id: str) -> Prepare:
     """The exchange's parser alone."""
 
     def prepare(frames: list[bytes], directory: Path) -> Work:
-        parse = exchange(exchange_id).parse
+        parse = exchange(exchange_id).parser()
 
         def work() -> None:
             for received, frame in enumerate(frames, START):

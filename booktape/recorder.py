@@ -2,10 +2,10 @@
 
 from collections import Counter as Counts
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, SECOND, TRADES
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, SECOND
 from booktape.core.sequence import STALE, Checksum, Counter, Gap, Rebase, Rule
 from booktape.core.streams import Batch, Stream
 from booktape.errors import BooktapeError
@@ -40,6 +40,16 @@ class GapSeen(NamedTuple):
     reconnect: bool = False
     resumed: bool = False
     connection: "Connection | None" = None
+
+
+class Taker(Protocol):
+    """What a connection gives its records to: a :class:`~booktape.core.streams.Stream`, or what stands before one."""
+
+    def append(self, record: Any, time: int, /) -> None:
+        """Take the next record. See :meth:`~booktape.core.streams.Stream.append`."""
+
+    def disconnected(self) -> None:
+        """The subscription was interrupted. See :meth:`~booktape.core.streams.Stream.disconnected`."""
 
 
 class Recorder:
@@ -89,6 +99,11 @@ class Recorder:
             self.streams[data_type, symbol] = found
         return found
 
+    def leading(self, data_type: str) -> str:
+        """The data type whose rule is about a data type's records too: a book's updates lead its snapshots."""
+        book = self.exchange.book
+        return BOOK_UPDATES if data_type == BOOK_SNAPSHOTS and book and BOOK_UPDATES in book.data_types else data_type
+
     def _rule(self, data_type: str, symbol: str) -> Rule | None:
         try:
             channel = self.exchange.channel(data_type)
@@ -97,7 +112,8 @@ class Recorder:
         if channel.rule == sequence.CHECKSUM and data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
             return self._checksum(symbol)
         if data_type == BOOK_SNAPSHOTS and BOOK_UPDATES in channel.data_types:
-            return Rebase(self.stream(BOOK_UPDATES, symbol).rebase)
+            updates = self.stream(BOOK_UPDATES, symbol)
+            return Rebase(updates.rebase) if updates.can_rebase else None
         return sequence.rule(channel.rule, data_type)
 
     def _checksum(self, symbol: str) -> Checksum:
@@ -156,17 +172,19 @@ class Recorder:
 class Connection:
     """One connection's frames. ``clock`` is the newest time that the exchange has told on it (µs), 0 before any.
 
-    ``heard`` are the streams that it carried. Records without a time of their own (Binance's best bid and ask) are cut
-    by ``clock``: the exchange's time still, and the same for all who hear the same frames. Until the exchange tells
-    one they are held back; if it tells none for ten seconds, the time of receipt must do.
+    ``heard`` are the streams that it carried, as ``stream_of`` gave them when each was first heard. Records without a
+    time of their own (Binance's best bid and ask) are cut by ``clock``: the exchange's time still, and the same for all
+    who hear the same frames. Until the exchange tells one they are held back; if it tells none for ten seconds, the
+    time of receipt must do.
     """
 
     def __init__(self, recorder: Recorder, on_end: Callable[["Connection"], None], on_control: Control) -> None:
         self.clock = 0
-        self.heard: dict[tuple[str, str], Stream] = {}
+        self.heard: dict[tuple[str, str], Taker] = {}
+        self.stream_of: Callable[[str, str], Taker] = recorder.stream
         self._on_end = on_end
         self._on_control = on_control
-        self._held: list[tuple[Stream, Any]] = []
+        self._held: list[tuple[Taker, Any]] = []
         self._held_since = 0
         self._by_receipt = False
         self._recorder = recorder
@@ -193,7 +211,7 @@ class Connection:
                     if data_type in _PSEUDO:
                         self._control(data_type, record, alone=len(messages) == 1)
                         continue
-                    stream = heard[data_type, symbol] = recorder.stream(data_type, symbol)
+                    stream = heard[data_type, symbol] = self.stream_of(data_type, symbol)
                 if time > self.clock:
                     self._advance(time, received)
                 elif not time and not self.clock:
@@ -248,7 +266,7 @@ class Connection:
         if self._held:
             self.release(time)
 
-    def _append_untimed(self, stream: Stream, record: Any, received: int) -> None:
+    def _append_untimed(self, stream: Taker, record: Any, received: int) -> None:
         """Take a record without a time on a connection that has told none yet."""
         if self._by_receipt:
             stream.append(record, received)
@@ -267,9 +285,13 @@ class Connection:
 
     def disconnected(self) -> None:
         """The connection was lost: streams whose rule cannot tell what it cost end their batches here."""
-        self.release()
         for stream in self.heard.values():
             stream.disconnected()
+        self.ended()
+
+    def ended(self) -> None:
+        """The connection is no more, and nothing was interrupted by that: another one has taken over."""
+        self.release()
         self._on_end(self)
 
 

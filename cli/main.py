@@ -12,7 +12,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (demo, record, recording.ingest, publishing.nightly, publishing.republish, showing.exchanges):
+for command in (
+    demo,
+    record,
+    recording.ingest,
+    publishing.nightly,
+    publishing.republish,
+    showing.exchanges,
+    showing.markets,
+):
     app.command()(command)
 app.command("status")(publishing.show_status)
 app.add_typer(publishing.athena, name="athena")

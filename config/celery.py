@@ -18,18 +18,18 @@ class BadTimes(BooktapeError):
 
 
 def snapshot_queue(exchange: str) -> str:
-    """The queue of one exchange's snapshots: a venue that is slow or bans us delays no other."""
+    """The queue of what one exchange is asked over REST: a venue that is slow or bans us delays no other."""
     return f"{_SNAPSHOTS}.{exchange}"
 
 
 def queues() -> list[str]:
-    """Every queue: one for the nightly chain, one for the snapshots of each exchange that gives books over REST."""
-    return [NIGHTLY, *(snapshot_queue(name) for name, found in sorted(exchanges().items()) if found.rest.book is not None)]
+    """Every queue: one for the nightly chain, and one for each exchange's REST."""
+    return [NIGHTLY, *map(snapshot_queue, sorted(exchanges()))]
 
 
 def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **rest: Any) -> dict[str, str] | None:
-    """The queue of a task; Celery's router protocol. A snapshot task's first argument is its exchange."""
-    if name.startswith("tasks.snapshots."):
+    """The queue of a task; Celery's router protocol. The first argument of what asks a venue is its exchange."""
+    if name.startswith(("tasks.snapshots.", "tasks.instruments.")):
         return {"queue": snapshot_queue(args[0] if args else kwargs["exchange"])}
     if name.startswith("tasks.nightly."):
         return {"queue": NIGHTLY}

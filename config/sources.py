@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from booktape.core.csv import PUBLISHED
-from booktape.errors import BooktapeError
-from booktape.exchanges import exchange
+from booktape.exchanges import UnknownExchange
 from booktape.publish.sources import Source
 from config import files
 
@@ -36,8 +35,8 @@ def _fault(source: Source) -> tuple[str, str] | None:
     if source.products and source.data_set is None:
         return "products", "products show the revisions of a data set: give data_set as well"
     try:
-        exchange(source.exchange).channel(source.data_type)
-    except BooktapeError as error:
+        _ = source.channel
+    except UnknownExchange as error:
         return "exchange", str(error)
     except KeyError:
         return "data_type", f"{source.exchange} has no {source.data_type}; published types are {', '.join(PUBLISHED)}"

@@ -2,21 +2,18 @@
 
 from functools import cache
 
-import httpx
-
-from booktape.errors import BooktapeError, Transient
+from booktape.core.markets import is_pattern, matching, named
+from booktape.errors import BooktapeError
 from booktape.exchanges import exchange as exchange_of
-from booktape.rest.budget import Budget, OverBudget
 from booktape.rest.books import fetch as fetch_book
 from booktape.rest.books import require_book
+from booktape.rest.listing import fetch_instruments
 from booktape.storage import Store, open_store
 from config import metrics
 from config.venues import Venue
 from tasks.application import BoundTask, task
-from tasks.retrying import try_again
-from tasks.runtime import redis, settings, venues
-
-TIMEOUT_SECONDS = 20
+from tasks.asking import budget, client, patiently, rest_url
+from tasks.runtime import settings, venues
 
 
 class NotRecorded(BooktapeError):
@@ -24,14 +21,16 @@ class NotRecorded(BooktapeError):
 
 
 @task("tasks.snapshots.fetch_all")
-def fetch_all(self: BoundTask, exchange: str) -> None:
+def fetch_all(self: BoundTask, exchange: str, since: int | None = None) -> None:
     """Fetch the order book of every recorded market of an exchange, each in a task of its own.
 
     What is not fetched by the time of the next round is dropped: an old snapshot is worth nothing.
     """
     venue = _venue(exchange)
     require_book(exchange_of(exchange))
-    for market in venue.markets:
+    with patiently(self, exchange, since):
+        markets = _markets(venue)
+    for market in markets:
         fetch.apply_async((exchange, market), expires=venue.snapshot_seconds)
 
 
@@ -39,17 +38,20 @@ def fetch_all(self: BoundTask, exchange: str) -> None:
 def fetch(self: BoundTask, exchange: str, market: str, since: int | None = None) -> None:
     """Fetch one market's order book and store it."""
     declared = exchange_of(exchange)
-    budget = Budget(redis(), exchange, declared.rest.budget)
-    venue = venues().get(exchange)  # a connection worker may ask for a market that the file does not name
-    try:
-        fetch_book(declared, market, _store(), budget, _client(), base=venue.rest_url if venue else None)
-    except OverBudget as error:
-        metrics.emit({"Exchange": exchange}, {"SnapshotsDelayed": 1}, market=market)
-        pause = min(error.seconds, settings().retry_most_seconds)  # a ban may outlast the broker's visibility timeout
-        raise self.retry(exc=error, countdown=pause) from error
-    except Transient as error:
-        try_again(self, error, settings().patience, since)
+    with patiently(self, exchange, since):
+        # A connection worker may ask for a market that the venues file does not name.
+        fetch_book(declared, market, _store(), budget(exchange), client(), base=rest_url(exchange))
     metrics.emit({"Exchange": exchange}, {"SnapshotsFetched": 1}, market=market)
+
+
+def _markets(venue: Venue) -> list[str]:
+    """The recorded markets; what globs stand for is looked up in the venue's list."""
+    markets = named(venue.markets)
+    if any(map(is_pattern, venue.markets)):
+        exchange = exchange_of(venue.name)
+        instruments = fetch_instruments(exchange, budget(venue.name), client(), base=venue.rest_url)
+        markets += [instrument.market for instrument in matching(venue.markets, instruments)]
+    return list(dict.fromkeys(markets))
 
 
 def _venue(exchange: str) -> Venue:
@@ -63,8 +65,3 @@ def _venue(exchange: str) -> Venue:
 @cache
 def _store() -> Store:
     return open_store(settings().storage)
-
-
-@cache
-def _client() -> httpx.Client:
-    return httpx.Client(timeout=TIMEOUT_SECONDS)

@@ -8,13 +8,15 @@ from config.logging import configure_logging
 from config.settings import load_settings
 from config.venues import load_venues
 from workers.options import Options, market_names, split_list
+from workers.options import shard as parse_shard
 from workers.worker import record_markets
 
 
 def record(
     exchange: Annotated[str, typer.Option("--exchange", help="Its id; `booktape exchanges` lists them.")],
     markets: Annotated[
-        str | None, typer.Option(help="A list such as BTC-USDT,ETH-USDT. Default: those in config/venues.yaml.")
+        str | None,
+        typer.Option(help="A list such as BTC-USDT,*-EUR, or all. Default: those in config/venues.yaml."),
     ] = None,
     storage: Annotated[
         str | None,
@@ -27,9 +29,18 @@ def record(
     ] = None,
     data_types: Annotated[str | None, typer.Option(help="A list; default: all that the exchange has.")] = None,
     spool: Annotated[str, typer.Option(help="Directory where batches wait while the store is away.")] = "var/spool",
+    shard: Annotated[str, typer.Option(help="2/4: the second of four processes that share the markets.")] = "1/1",
     websocket_url: Annotated[str | None, typer.Option(help="Another address than the exchange's own.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="The same for its REST API.")] = None,
+    connection_lifetime: Annotated[
+        float | None,
+        typer.Option(min=1, help="Replace connections after so many seconds. Default: before the venue ends them."),
+    ] = None,
+    listing_seconds: Annotated[float, typer.Option(min=1, help="How often to look for new listings.")] = 300,
 ) -> None:
     """Record markets of one exchange until Ctrl-C or SIGTERM; then flush what is held.
+
+    Markets that globs or `all` stand for are looked up in the venue's list of instruments, then and as it changes.
 
     Run it twice with another --instance: both write the same keys, so the second copy of each batch is a no-op.
     Either may be killed at any time. Log lines are JSON, on standard output.
@@ -49,6 +60,10 @@ def record(
             data_types=split_list(data_types) if data_types else (),
             spool=spool,
             websocket_url=websocket_url or (venue.websocket_url if venue else None),
+            rest_url=rest_url or (venue.rest_url if venue else None),
             redis_url=settings.redis_url,
+            shard=parse_shard(shard),
+            connection_lifetime=connection_lifetime,
+            listing_seconds=listing_seconds,
         )
     )

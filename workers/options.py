@@ -9,9 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from booktape.core.markets import named
 from booktape.errors import BooktapeError
+from booktape.feed.plan import WHOLE, Shard
 
-_MARKET: Final = re.compile(r"[A-Z0-9.]+(-[A-Z0-9.]+)+")
+_MARKET: Final = re.compile(r"[^\s/,=]+(-[^\s/,=]+)+")
+_SHARD: Final = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
 
 class BadOption(BooktapeError):
@@ -20,7 +23,11 @@ class BadOption(BooktapeError):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One worker's orders. ``instance`` tells identical workers of one ``system`` apart, in logs and for the spool."""
+    """One worker's orders. ``instance`` tells identical workers of one ``system`` apart, in logs and for the spool.
+
+    ``markets`` are names, globs or ``all``. ``connection_lifetime`` and ``listing_seconds`` in seconds; the first takes
+    the place of what the venue declares, the second says how often new listings are looked for.
+    """
 
     exchange: str
     markets: tuple[str, ...]
@@ -30,7 +37,16 @@ class Options:
     data_types: tuple[str, ...] = ()
     spool: str = "var/spool"
     websocket_url: str | None = None
+    rest_url: str | None = None
     redis_url: str | None = None
+    shard: Shard = WHOLE
+    connection_lifetime: float | None = None
+    listing_seconds: float = 300
+
+    @property
+    def worker(self) -> str:
+        """The instance, and its part of the markets if it has not all of them."""
+        return self.instance if self.shard.total == 1 else f"{self.instance}-{self.shard.number}of{self.shard.total}"
 
     @property
     def spool_url(self) -> str:
@@ -41,16 +57,24 @@ class Options:
     def spool_directory(self) -> Path:
         """The directory of :attr:`spool_url`. It belongs to one storage too, lest batches end in another one."""
         storage = sha256(self.storage.encode()).hexdigest()[:8]
-        return Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.instance}-{storage}"
+        return Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.worker}-{storage}"
 
 
 def market_names(text: str) -> tuple[str, ...]:
-    """A list of markets. Raises :class:`BadOption` for what is not a market's name in Booktape."""
+    """A list of markets, globs and ``all``. Raises :class:`BadOption` for what is no market's name in Booktape."""
     names = split_list(text)
-    for name in names:
-        if not _MARKET.fullmatch(name):
-            raise BadOption(f"{name!r} is not a market's name; write base and quote as in BTC-USDT")
+    for name in named(names):
+        if name.islower() or not _MARKET.fullmatch(name):
+            raise BadOption(f"{name!r} is not a market's name; write base and quote as in BTC-USDT, or *-USDT, or all")
     return names
+
+
+def shard(text: str) -> Shard:
+    """``2/4``: the second of four processes that share the markets. Raises :class:`BadOption`."""
+    match = _SHARD.fullmatch(text)
+    if match is None or int(match[1]) > int(match[2]):
+        raise BadOption(f"{text!r} is no shard; write 2/4 for the second of four")
+    return Shard(int(match[1]), int(match[2]))
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -12,19 +12,31 @@ from typing import Final
 
 from booktape.core.records import (
     BOOK_UPDATES,
+    DERIVATIVE_TICKER,
+    LIQUIDATIONS,
     QUOTES,
     TRADES,
     BookSnapshot,
     BookUpdate,
+    DerivativeTicker,
+    Liquidation,
     Quote,
-    Record,
     Trade,
     levels,
     record_time,
 )
 
-PUBLISHED: Final = {TRADES: "trades", BOOK_UPDATES: "incremental_book_L2", QUOTES: "quotes"}
+PUBLISHED: Final = {
+    TRADES: "trades",
+    BOOK_UPDATES: "incremental_book_L2",
+    QUOTES: "quotes",
+    DERIVATIVE_TICKER: "derivative_ticker",
+    LIQUIDATIONS: "liquidations",
+}
 """What each published data type is called in Tardis's files. Snapshots are published among the book's updates."""
+
+PublishedRecord = Trade | BookUpdate | BookSnapshot | Quote | DerivativeTicker | Liquidation
+"""The records that have rows. Instruments are stored, but not published."""
 
 COLUMNS: Final = {
     TRADES: ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount"),
@@ -32,6 +44,11 @@ COLUMNS: Final = {
     QUOTES: (
         "exchange", "symbol", "timestamp", "local_timestamp", "ask_amount", "ask_price", "bid_price", "bid_amount",
     ),
+    DERIVATIVE_TICKER: (
+        "exchange", "symbol", "timestamp", "local_timestamp", "funding_timestamp", "funding_rate",
+        "predicted_funding_rate", "open_interest", "last_price", "index_price", "mark_price",
+    ),
+    LIQUIDATIONS: ("exchange", "symbol", "timestamp", "local_timestamp", "id", "side", "price", "amount"),
 }  # fmt: skip
 """The columns of each published data type."""
 
@@ -40,15 +57,24 @@ Row = tuple[Value, ...]
 """One row's values, in the order of :data:`COLUMNS`."""
 
 
-def rows(exchange: str, market: str, record: Record) -> Iterator[Row]:
+def rows(exchange: str, market: str, record: PublishedRecord) -> Iterator[Row]:
     """The rows of one record: one, or for a book message one for each level, bids first, in the order sent."""
     begin = (exchange, market, record_time(record), record.local_timestamp)
-    if isinstance(record, Trade):
-        yield (*begin, str(record.id), record.side, record.price, record.amount)
-    elif isinstance(record, Quote):
-        yield (*begin, record.ask_amount, record.ask_price, record.bid_price, record.bid_amount)
-    else:
-        yield from _level_rows(begin, record)
+    match record:
+        case Trade():
+            yield (*begin, str(record.id), record.side, record.price, record.amount)
+        case Quote():
+            yield (*begin, record.ask_amount, record.ask_price, record.bid_price, record.bid_amount)
+        case DerivativeTicker():
+            yield (
+                *begin, record.funding_timestamp, record.funding_rate, record.predicted_funding_rate,
+                record.open_interest, record.last_price, record.index_price, record.mark_price,
+            )  # fmt: skip
+        case Liquidation():
+            identifier = None if record.id is None else str(record.id)
+            yield (*begin, identifier, record.side, record.price, record.amount)
+        case BookUpdate() | BookSnapshot():
+            yield from _level_rows(begin, record)
 
 
 def _level_rows(begin: Row, record: BookUpdate | BookSnapshot) -> Iterator[Row]:

@@ -4,7 +4,7 @@ Records of both systems go in as they lie in storage; each comes out once, in th
 copies the primary's wins, then the one received first.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from hashlib import md5
@@ -12,20 +12,43 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from msgspec import structs
 
-from booktape.core.records import DAY, SECOND, BookSnapshot, BookUpdate, Quote, Record, Trade, levels, record_time
+from booktape.core.book import is_zero
+from booktape.core.csv import PublishedRecord
+from booktape.core.records import (
+    DAY,
+    SECOND,
+    BookSnapshot,
+    BookUpdate,
+    DerivativeTicker,
+    Liquidation,
+    Quote,
+    Trade,
+    levels,
+    record_time,
+)
 
 BookMessage = BookUpdate | BookSnapshot
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=PublishedRecord)
 
 _NONE_LAST: Final = 1 << 63
 
+_TICKER_FIELDS: Final = (
+    "funding_timestamp", "funding_rate", "predicted_funding_rate", "open_interest",
+    "last_price", "index_price", "mark_price",
+)  # fmt: skip
+"""What a ticker tells, each field now and then."""
+
 
 class Stored(NamedTuple, Generic[R]):
-    """A record as it lies in storage: its market, and the day of the partition that it was found in."""
+    """A record as it lies in storage: its market, the day of the partition that it was found in, and its object.
+
+    ``batch`` tells the objects of one system apart.
+    """
 
     market: str
     partition: date
     record: R
+    batch: str = ""
 
 
 class Published(NamedTuple, Generic[R]):
@@ -39,6 +62,7 @@ class _Copy(NamedTuple, Generic[R]):
     """One system's copy of a record: 0 is the primary's, 1 the replica's."""
 
     system: int
+    batch: str
     market: str
     record: R
 
@@ -46,9 +70,10 @@ class _Copy(NamedTuple, Generic[R]):
 def merge_trades(
     day: date, primary: Iterable[Stored[Trade]], replica: Iterable[Stored[Trade]] = ()
 ) -> list[Published[Trade]]:
-    """The day's trades, ordered by time, market and id."""
+    """The day's trades, ordered by time, market and id. Those of nothing are ids used up, and not published."""
     kept = _first_copies(day, primary, replica)
-    return sorted((Published(copy.market, copy.record) for copy in kept), key=_trade_order)
+    trades = (Published(copy.market, copy.record) for copy in kept if not is_zero(copy.record.amount))
+    return sorted(trades, key=_trade_order)
 
 
 def merge_quotes(
@@ -57,6 +82,39 @@ def merge_quotes(
     """The day's quotes, ordered by time, market, id and time of receipt."""
     kept = _first_copies(day, primary, replica)
     return sorted((Published(copy.market, copy.record) for copy in kept), key=_quote_order)
+
+
+def merge_derivative_ticker(
+    day: date, primary: Iterable[Stored[DerivativeTicker]], replica: Iterable[Stored[DerivativeTicker]] = ()
+) -> list[Published[DerivativeTicker]]:
+    """The day's tickers, ordered by time, market and receipt, each with all that was told before it that day."""
+    kept = _first_copies(day, primary, replica)
+    markets: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    filled = []
+    for market, record in sorted((Published(copy.market, copy.record) for copy in kept), key=_ticker_order):
+        told = {name: getattr(record, name) for name in _TICKER_FIELDS}
+        markets[market].update({name: value for name, value in told.items() if value is not None})
+        filled.append(Published(market, structs.replace(record, **markets[market])))
+    return filled
+
+
+def merge_liquidations(
+    day: date, primary: Iterable[Stored[Liquidation]], replica: Iterable[Stored[Liquidation]] = ()
+) -> list[Published[Liquidation]]:
+    """The day's liquidations, ordered by time, market, id and time of receipt.
+
+    Of equal ones without an id there are as many as the object has that has the most of them.
+    """
+    seen: Counter[Hashable] = Counter()
+    kept: dict[Hashable, _Copy[Liquidation]] = {}
+    for copy in _copies(day, primary, replica):
+        same = (copy.market, *_identity(copy.record))
+        number = 0
+        if copy.record.id is None:
+            number = seen[copy.system, copy.batch, same]
+            seen[copy.system, copy.batch, same] += 1
+        kept.setdefault((same, number), copy)
+    return sorted((Published(copy.market, copy.record) for copy in kept.values()), key=_liquidation_order)
 
 
 def merge_book(
@@ -80,16 +138,21 @@ def place(message: BookMessage) -> int:
 
 
 def _first_copies(day: date, primary: Iterable[Stored[R]], replica: Iterable[Stored[R]]) -> Iterable[_Copy[R]]:
+    kept: dict[Hashable, _Copy[R]] = {}
+    for copy in _copies(day, primary, replica):
+        kept.setdefault((copy.market, *_identity(copy.record)), copy)
+    return kept.values()
+
+
+def _copies(day: date, primary: Iterable[Stored[R]], replica: Iterable[Stored[R]]) -> list[_Copy[R]]:
+    """All records of the day: the primary's first, and of each system those received first."""
     copies = (
-        _Copy(system, stored.market, stored.record)
+        _Copy(system, stored.batch, stored.market, stored.record)
         for system, records in enumerate((primary, replica))
         for stored in records
         if _is_of(day, stored)
     )
-    kept: dict[Hashable, _Copy[R]] = {}
-    for copy in sorted(copies, key=lambda copy: (copy.system, copy.record.local_timestamp, _sent(copy.record))):
-        kept.setdefault((copy.market, *_identity(copy.record)), copy)
-    return kept.values()
+    return sorted(copies, key=lambda copy: (copy.system, copy.record.local_timestamp, _sent(copy.record)))
 
 
 def _is_of(day: date, stored: Stored[R]) -> bool:
@@ -104,20 +167,26 @@ def _is_of(day: date, stored: Stored[R]) -> bool:
     return first <= time < first + DAY
 
 
-def _identity(record: Record) -> tuple[Hashable, ...]:
+def _identity(record: PublishedRecord) -> tuple[Hashable, ...]:
     """What two copies of a record have in common.
 
     Where a venue gives neither ids nor engine time, the time observed stands in for them: amounts that come back are
     not copies.
     """
-    if isinstance(record, Trade):
-        return (str(record.id),)
-    if isinstance(record, Quote):
-        number = record.id if record.id is not None else record_time(record)
-        return (
-            record.id, record.timestamp, number,
-            record.bid_price, record.bid_amount, record.ask_price, record.ask_amount,
-        )  # fmt: skip
+    match record:
+        case Trade():
+            return (str(record.id),)
+        case Quote():
+            number = record.id if record.id is not None else record_time(record)
+            return (
+                record.id, record.timestamp, number,
+                record.bid_price, record.bid_amount, record.ask_price, record.ask_amount,
+            )  # fmt: skip
+        case DerivativeTicker():
+            return (record.timestamp, record_time(record), *(getattr(record, name) for name in _TICKER_FIELDS))
+        case Liquidation():
+            identifier = str(record.id) if record.id is not None else record_time(record)
+            return (identifier, record.timestamp, record.side, record.price, record.amount)
     ids = (record.first_id, record.previous_id) if isinstance(record, BookUpdate) else ()
     return (*ids, record.last_id, record.timestamp, place(record), _levels_digest(record))
 
@@ -127,7 +196,7 @@ def _levels_digest(message: BookMessage) -> bytes:
     return md5("/".join(sides).encode(), usedforsecurity=False).digest()
 
 
-def _sent(record: Record) -> int:
+def _sent(record: PublishedRecord) -> int:
     return _none_last(None if isinstance(record, Trade) else record.sent_timestamp)
 
 
@@ -135,11 +204,14 @@ def _none_last(number: int | None) -> int:
     return _NONE_LAST if number is None else number
 
 
+def _id_order(identifier: str) -> tuple[int, str]:
+    """Ids that are numbers come in the order of numbers, after those that are none."""
+    return len(identifier) if identifier.isascii() and identifier.isdigit() else 0, identifier
+
+
 def _trade_order(published: Published[Trade]) -> tuple[int, str, int, str]:
     record = published.record
-    identifier = str(record.id)
-    digits = len(identifier) if identifier.isascii() and identifier.isdigit() else 0
-    return record.timestamp, published.market, digits, identifier
+    return (record.timestamp, published.market, *_id_order(str(record.id)))
 
 
 def _quote_order(published: Published[Quote]) -> tuple[int, str, int, int, str, str, str, str]:
@@ -147,6 +219,22 @@ def _quote_order(published: Published[Quote]) -> tuple[int, str, int, int, str, 
     return (
         record_time(record), published.market, _none_last(record.id), record.local_timestamp,
         record.bid_price, record.bid_amount, record.ask_price, record.ask_amount,
+    )  # fmt: skip
+
+
+def _ticker_order(published: Published[DerivativeTicker]) -> tuple[object, ...]:
+    record = published.record
+    told = [getattr(record, name) for name in ("timestamp", *_TICKER_FIELDS)]
+    values = [(value is None, value) for value in told]
+    return (record_time(record), published.market, record.local_timestamp, values)
+
+
+def _liquidation_order(published: Published[Liquidation]) -> tuple[object, ...]:
+    record = published.record
+    digits, identifier = _id_order("" if record.id is None else str(record.id))
+    return (
+        record_time(record), published.market, digits, record.id is None, identifier,
+        record.local_timestamp, record.side, record.price, record.amount,
     )  # fmt: skip
 
 

@@ -293,11 +293,19 @@ def rule(name: str, data_type: str) -> Rule | None:
     return make() if make is not None else None
 
 
+_OF_BOOKS: Final = frozenset({RANGED, LINKED, MONOTONIC, CHECKSUM})
+
+
+def applies(name: str, data_type: str) -> bool:
+    """Whether a channel's rule is about the records of some data type."""
+    if name == CONNECTION_COUNTER or (name, data_type) in _RULES:
+        return True
+    return name in _OF_BOOKS and data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS)
+
+
 def verifies(name: str, data_type: str) -> bool:
     """Whether a channel's rule can see that a record of some data type was lost."""
-    if name == CONNECTION_COUNTER:
-        return True
-    return name in VERIFIABLE and data_type in (TRADES, BOOK_UPDATES, BOOK_SNAPSHOTS)
+    return name in VERIFIABLE and applies(name, data_type)
 
 
 class Checksum:

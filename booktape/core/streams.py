@@ -161,6 +161,11 @@ class Stream:
         finally:
             self._check = check
 
+    @property
+    def can_rebase(self) -> bool:
+        """Whether the stream's rule can go on from a snapshot."""
+        return isinstance(self._rule, Rebased)
+
     def rebase(self, last_id: int) -> None:
         """A snapshot in the stream: its updates go on from there, whatever their ids were before."""
         if isinstance(self._rule, Rebased):

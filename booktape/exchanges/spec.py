@@ -15,7 +15,7 @@ REPLY: Final = "reply"
 """Pseudo data type of a :class:`Message` whose record is the frame (bytes) that the venue wants for an answer."""
 
 LEAVE: Final = "leave"
-"""Pseudo data type of a :class:`Message` by which the venue says that it will end this connection. Its record says why."""
+"""Pseudo data type of a :class:`Message` by which the venue says that it will end the connection, and why."""
 
 WHOLE_VENUE: Final = "*"
 """The symbol of a subscription to a channel that tells of every market at once."""
@@ -165,7 +165,8 @@ class Exchange:
     ``parse_rest`` turns a REST book, given its URL, its receive time and the venue's time of the answer (µs, None where
     unknown), into messages; other answers yield none. ``symbol`` and ``market`` translate between ``BTC-USDT`` and the
     venue's own name. ``path`` is appended to ``websocket_url``: subscriptions with different paths go over different
-    connections. ``unsubscribe`` is None where a stream can only be begun anew by a new connection.
+    connections. ``unsubscribe`` is None where a stream can only be begun anew by a new connection. ``stamp`` puts the
+    time of sending (µs) into a message, where the venue wants to see it.
     """
 
     id: str
@@ -182,6 +183,7 @@ class Exchange:
     rest: Rest
     parse_rest: Callable[[str, bytes, int, int | None], Sequence[Message]] = no_records
     path: Callable[[Subscription], str] = lambda subscription: ""
+    stamp: Callable[[bytes, int], bytes] = lambda message, now: message
     address: Address | None = None
     ping: Ping | None = None
     book_checksum: BookChecksum | None = None

@@ -1,20 +1,28 @@
-"""One connection, kept alive for as long as the worker lives."""
+"""One connection, kept alive for as long as the worker lives, and replaced before the venue ends it."""
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
-from booktape import clock
+import httpx
+
 from booktape.errors import Transient
 from booktape.exchanges.spec import Exchange, Subscription
-from booktape.feed.socket import Disconnected, Socket, check_address, open_socket
+from booktape.feed.patience import Patience, Pauses, Turns
+from booktape.feed.plan import Route
+from booktape.feed.session import Session
+from booktape.feed.socket import Disconnected, check_address, open_socket
+from booktape.handover import Handover
 from booktape.recorder import Connection, Recorder
 
-_FIRST_PAUSE: Final = 0.5
-_LONGEST_PAUSE: Final = 30.0
-_FRAMES_AT_A_TIME: Final = 256
+_LIFETIME_USED: Final = (0.6, 0.9)
+"""Which share of its lifetime a connection lives, at random, so that not all of them are replaced at once."""
+
+_LOOK_SECONDS: Final = 0.05
+
+_AGAIN_AFTER: Final = 3
+"""After a failed handover, the next one is tried this many times the longest overlap later."""
 
 
 class Events(Protocol):
@@ -23,74 +31,56 @@ class Events(Protocol):
     def connected(self, link: "Link") -> None:
         """The link is connected, before its first frame."""
 
+    def subscribed(self, subscriptions: Sequence[Subscription]) -> None:
+        """More streams have been subscribed to on a link that is connected."""
+
     def disconnected(self, link: "Link", reason: str, pause: float) -> None:
         """The connection was lost or could not be made; it is tried again after ``pause`` seconds."""
 
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a link waits, in seconds.
-
-    ``idle``: for any frame, before it takes the connection for dead. ``proven``: how long a connection must have lived
-    for the next pause to be short again, so that a venue which lets us in and throws us out is not stormed.
-    """
-
-    idle: float = 30.0
-    proven: float = 10.0
-    first_pause: float = _FIRST_PAUSE
-    longest_pause: float = _LONGEST_PAUSE
-
-
-class Pauses:
-    """How long to wait before the next attempt (s): doubling, capped, and jittered so that instances scatter."""
-
-    def __init__(self, patience: Patience, random_share: Callable[[], float] = random.random) -> None:
-        self._patience = patience
-        self._random_share = random_share
-        self._attempts = 0
-
-    def next(self) -> float:
-        """The next pause: between a half and the whole of a limit that doubles."""
-        limit = min(self._patience.longest_pause, self._patience.first_pause * 2.0**self._attempts)
-        self._attempts = min(self._attempts + 1, 16)
-        return limit * (0.5 + self._random_share() / 2)
-
-    def reset(self) -> None:
-        """Begin with the shortest pause again: the last connection was a good one."""
-        self._attempts = 0
+    def handed_over(self, link: "Link", reason: str | None) -> None:
+        """A new connection has taken over; or could not, for a reason, and the old one goes on."""
 
 
 class Link:
     """Connects, subscribes, feeds frames to the recorder, and does so again for ever.
 
+    :param base: the venue's WebSocket URL, to which the route's path is appended.
     :param number: which of the worker's connections this is, from 0.
+    :param turns: spaces the worker's connecting.
     """
 
     def __init__(
         self,
         exchange: Exchange,
-        url: str,
-        subscriptions: Sequence[Subscription],
+        base: str,
+        route: Route,
         recorder: Recorder,
         events: Events,
+        turns: Turns,
         *,
         number: int = 0,
-        patience: Patience = Patience(),
+        patience: Patience,
     ) -> None:
         self.exchange = exchange
-        self.url = url
-        self.subscriptions = list(subscriptions)
+        self.url = base + route.path
+        self.path = route.path
         self.number = number
+        self.subscriptions = dict.fromkeys(route.subscriptions)
         self.connection: Connection = recorder.connection()
-        self.frames = 0
-        self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
         self._recorder = recorder
         self._events = events
+        self._turns = turns
         self._patience = patience
-        self._outbox: asyncio.Queue[bytes] = asyncio.Queue()
-        self._connected = False
-        self._received = 0
-        check_address(url)
+        self._asks_address = exchange.address is not None and base == exchange.websocket_url
+        self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
+        self._sessions: list[Session] = []
+        self._renew = asyncio.Event()
+        check_address(self.url)
+
+    @property
+    def frames(self) -> int:
+        """How many frames the sessions of now have had."""
+        return sum(session.frames for session in self._sessions)
 
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
@@ -99,86 +89,137 @@ class Link:
         while True:
             began = loop.time()
             try:
-                await self._session()
+                await self._serve()
             except Transient as error:
                 reason = str(error)
             except Exception as error:  # whatever goes wrong with one connection, the others go on
                 reason = f"{type(error).__name__}: {error}"
-            self.connection.disconnected()
             if loop.time() - began > self._patience.proven:
                 waits.reset()
             pause = waits.next()
             self._events.disconnected(self, reason, pause)
             await asyncio.sleep(pause)
 
+    def add(self, subscriptions: Sequence[Subscription]) -> None:
+        """Subscribe to more streams, now and after every reconnect.
+
+        Where a connection's streams cannot be changed one by one, another connection takes over.
+        """
+        self.subscriptions |= dict.fromkeys(subscriptions)
+        if self.exchange.unsubscribe is None:
+            self._renew.set()
+        else:
+            for session in self._sessions:
+                session.send(self.exchange.subscribe(subscriptions))
+        if self._sessions:
+            self._events.subscribed(subscriptions)
+
+    def remove(self, subscriptions: Sequence[Subscription]) -> None:
+        """Let streams go. Where the venue offers no way to say so, they end with the connection."""
+        for subscription in subscriptions:
+            self.subscriptions.pop(subscription, None)
+        if self.exchange.unsubscribe is not None:
+            for session in self._sessions:
+                session.send(self.exchange.unsubscribe(subscriptions))
+
     def resubscribe(self, subscriptions: Sequence[Subscription]) -> None:
         """Ask for streams anew, so that the venue sends their snapshots again. Nothing happens while disconnected.
 
-        What the venue sends in between is missed, so the streams are told that they were interrupted.
+        What the venue sends in between is missed, so the streams are told that they were interrupted. Where single
+        streams cannot be begun anew, another connection takes over.
         """
-        if self._connected:
-            for message in (*self.exchange.unsubscribe(subscriptions), *self.exchange.subscribe(subscriptions)):
-                self._outbox.put_nowait(message)
+        if self.exchange.unsubscribe is None:
+            self._renew.set()
+            return
+        for session in self._sessions[:1]:
+            session.send([*self.exchange.unsubscribe(subscriptions), *self.exchange.subscribe(subscriptions)])
             for channel, symbol in subscriptions:
                 for data_type in self._data_types[channel]:
-                    if (stream := self.connection.heard.get((data_type, symbol))) is not None:
+                    if (stream := session.connection.heard.get((data_type, symbol))) is not None:
                         stream.disconnected()
 
-    async def _session(self) -> None:
-        async with open_socket(self.url) as socket:
-            self.connection = self._recorder.connection()
-            self._outbox = self._subscriptions()
-            self._connected = True
+    async def _serve(self) -> None:
+        """Carry frames, over one session after the other, until there is none any more: always by an exception."""
+        try:
+            session = await self._open()
+            self.connection = session.connection
             self._events.connected(self)
-            duties = [
-                asyncio.ensure_future(duty)
-                for duty in (self._read(socket), self._write(socket), self._ping(), self._watch())
-            ]
-            try:
-                done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-                for duty in done:
-                    duty.result()
-            finally:
-                self._connected = False
-                for duty in duties:
-                    duty.cancel()
-                await asyncio.gather(*duties, return_exceptions=True)
+            while True:
+                await self._until_due(session)
+                session = await self._hand_over(session)
+        finally:
+            self.connection.disconnected()
+            for session in list(self._sessions):
+                await self._end(session)
 
-    def _subscriptions(self) -> asyncio.Queue[bytes]:
-        outbox: asyncio.Queue[bytes] = asyncio.Queue()
-        symbols = dict.fromkeys(subscription.symbol for subscription in self.subscriptions)
-        own = [Subscription(channel, symbol) for channel in self.exchange.connection_channels for symbol in symbols]
-        for message in self.exchange.subscribe([*self.subscriptions, *own]):
-            outbox.put_nowait(message)
-        return outbox
+    async def _open(self) -> Session:
+        await self._turns.wait()
+        url = await self._address() if self._asks_address else self.url
+        socket = await open_socket(url)
+        session = Session(self.exchange, socket, self._recorder, list(self.subscriptions), self._patience.idle)
+        session.begin(self._lifetime())
+        self._sessions.append(session)
+        return session
 
-    async def _read(self, socket: Socket) -> None:
-        feed, receive, now = self.connection.feed, socket.receive, clock.now
-        while True:
-            for _ in range(_FRAMES_AT_A_TIME):
-                frame = await receive()
-                self._received = received = max(now(), self._received + 1)
-                feed(frame, received)
-                self.frames += 1
-            # Frames that have queued up are received without giving the loop a turn.
-            await asyncio.sleep(0)
+    async def _end(self, session: Session) -> None:
+        self._sessions.remove(session)
+        await session.end()
 
-    async def _write(self, socket: Socket) -> None:
-        pause = 1 / self.exchange.limits.messages_per_second
-        while True:
-            await socket.send(await self._outbox.get())
-            await asyncio.sleep(pause)
+    def _lifetime(self) -> float | None:
+        lifetime = self._patience.lifetime or self.exchange.limits.connection_lifetime
+        return lifetime * random.uniform(*_LIFETIME_USED) if lifetime else None
 
-    async def _ping(self) -> None:
-        ping = self.exchange.ping
-        while ping is not None:
-            await asyncio.sleep(ping.seconds)
-            self._outbox.put_nowait(ping.message)
-        await asyncio.Event().wait()
+    async def _address(self) -> str:
+        """Ask the venue where to connect to."""
+        address = self.exchange.address
+        assert address is not None
+        url = self.exchange.rest.url + address.path
+        try:
+            async with httpx.AsyncClient(timeout=10) as client:
+                response = (await client.post(url)).raise_for_status()
+            return address.url(response.content)
+        except (httpx.HTTPError, ValueError, LookupError) as error:
+            raise Disconnected(f"{url} gives no address: {error}") from error
 
-    async def _watch(self) -> None:
-        while True:
-            before = self.frames
-            await asyncio.sleep(self._patience.idle)
-            if self.frames == before:
-                raise Disconnected(f"no frame for {self._patience.idle:g} s")
+    async def _until_due(self, session: Session) -> None:
+        """Wait until another session must take over: by age, by the venue's word, or by ours."""
+        calls = [asyncio.ensure_future(event.wait()) for event in (session.leaving, self._renew)]
+        awaited: list[asyncio.Future[Any]] = [session.task, *calls]
+        try:
+            await asyncio.wait(awaited, timeout=session.left(), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for call in calls:
+                call.cancel()
+        if session.task.done():
+            session.task.result()
+        session.leaving.clear()
+        self._renew.clear()
+
+    async def _hand_over(self, old: Session) -> Session:
+        """Let another session take over; if it does not come to deliver, the old one goes on."""
+        try:
+            new = await self._open()
+        except Transient as error:
+            return self._stay(old, str(error))
+        handover = Handover(self._recorder, old.connection, new.connection)
+        await self._overlap(old, new, handover)
+        if old.task.done() or (handover.delivers and not new.task.done()):
+            handover.finish(lost=old.task.done())
+            self.connection = new.connection
+            await self._end(old)
+            self._events.handed_over(self, None)
+            return new
+        handover.cancel()
+        await self._end(new)
+        return self._stay(old, "the new connection does not deliver all that the old one does")
+
+    def _stay(self, session: Session, reason: str) -> Session:
+        self._events.handed_over(self, reason)
+        session.replace_in(_AGAIN_AFTER * self._patience.overlap)
+        return session
+
+    async def _overlap(self, old: Session, new: Session, handover: Handover) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._patience.overlap
+        while loop.time() < end and not (old.task.done() or new.task.done() or handover.done):
+            await asyncio.sleep(_LOOK_SECONDS)

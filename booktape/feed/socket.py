@@ -1,7 +1,5 @@
 """The one place that knows the WebSocket library, so that another transport could be tried here alone."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -42,6 +40,10 @@ class Socket:
         except ConnectionClosed as error:
             raise Disconnected(str(error)) from error
 
+    async def close(self) -> None:
+        """Say goodbye; a venue that does not answer that is left after two seconds."""
+        await self._connection.close()
+
 
 def check_address(url: str) -> None:
     """Raise :class:`BadAddress` for what is not a WebSocket URL."""
@@ -51,18 +53,13 @@ def check_address(url: str) -> None:
         raise BadAddress(f"{url!r} is not a WebSocket URL (ws:// or wss://)") from error
 
 
-@asynccontextmanager
-async def open_socket(url: str) -> AsyncIterator[Socket]:
-    """A connected socket. Raises :class:`Disconnected` where nobody answers, or where we are sent elsewhere.
+async def open_socket(url: str) -> Socket:
+    """A connected socket, to be closed. Raises :class:`Disconnected` where nobody answers, or we are sent elsewhere.
 
     The library answers the server's pings, sends its own every 20 s and ends a connection that leaves them unanswered.
     Compression is off: it costs more processor time than it saves traffic.
     """
     try:
-        connection = await connect(url, max_size=MAX_FRAME, compression=None, open_timeout=10, close_timeout=2)
+        return Socket(await connect(url, max_size=MAX_FRAME, compression=None, open_timeout=10, close_timeout=2))
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed) as error:
         raise Disconnected(f"{url} does not answer: {error}") from error
-    try:
-        yield Socket(connection)
-    finally:
-        await connection.close()

@@ -17,7 +17,7 @@ from booktape.merge import inputs
 from booktape.merge.engine import Merge, Merged, MergeFailed, fingerprint
 from booktape.merge.inputs import Systems
 from booktape.merge.query import literal, statement, stored_types
-from booktape.merge.tables import COLUMNS, PARTITIONS, SYSTEMS, table_name
+from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, SYSTEMS, table_name
 from booktape.storage import Store
 
 _ASIDE: Final = ".merge-"
@@ -111,13 +111,14 @@ def _read(data_type: str, files: Sequence[Path]) -> str:
     paths = ", ".join(literal(str(path)) for path in files)
     return (
         f"SELECT * FROM read_json([{paths}], format = 'newline_delimited', compression = 'gzip', "
-        f"columns = {{{columns}}}, hive_partitioning = true, hive_types = {{{partitions}}})"
+        f"columns = {{{columns}}}, hive_partitioning = true, hive_types = {{{partitions}}}, "
+        f"filename = {literal(OBJECT)})"
     )
 
 
 def _empty(data_type: str) -> str:
-    columns = COLUMNS[data_type] | dict.fromkeys(PARTITIONS, "string")
-    return "SELECT " + ", ".join(f"NULL::{_type(kind)} AS {name}" for name, kind in columns.items()) + " WHERE false"
+    columns = COLUMNS[data_type] | dict.fromkeys((*PARTITIONS, OBJECT), "string")
+    return "SELECT " + ", ".join(f'NULL::{_type(kind)} AS "{name}"' for name, kind in columns.items()) + " WHERE false"
 
 
 def _type(kind: str) -> str:

@@ -22,9 +22,9 @@ class MergeInterrupted(Transient):
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What to merge: one data source (``data_type`` is ``trades``, ``book_updates`` or ``quotes``) and one UTC day.
+    """What to merge: one data source and one UTC day.
 
-    ``book_updates`` merges the book's snapshots in as well.
+    ``data_type`` is one of :data:`booktape.core.csv.PUBLISHED`; ``book_updates`` takes the book's snapshots in.
     """
 
     exchange: str

@@ -1,13 +1,16 @@
-"""The tables that the merge's SQL reads: one per stored data type and system, with the records' fields as columns."""
+"""The tables that the merge's SQL reads: one per merged data type and system, with the records' fields as columns."""
 
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 
 SYSTEMS: Final = ("primary", "replica")
 
 PARTITIONS: Final = ("exchange", "pair", "year", "month", "day")
 """Partition columns, all of them text: ``month`` and ``day`` have two digits."""
+
+OBJECT: Final = "$path"
+"""Athena's hidden column that every table has: the object that a row was read from."""
 
 _LEVELS: Final = "array<array<string>>"
 
@@ -19,6 +22,7 @@ COLUMNS: Final = {
         "price": "string",
         "amount": "string",
         "local_timestamp": "bigint",
+        "sequence": "bigint",
     },
     BOOK_UPDATES: {
         "first_id": "bigint",
@@ -51,8 +55,29 @@ COLUMNS: Final = {
         "local_timestamp": "bigint",
         "sent_timestamp": "bigint",
     },
+    DERIVATIVE_TICKER: {
+        "timestamp": "bigint",
+        "funding_timestamp": "bigint",
+        "funding_rate": "string",
+        "predicted_funding_rate": "string",
+        "open_interest": "string",
+        "last_price": "string",
+        "index_price": "string",
+        "mark_price": "string",
+        "local_timestamp": "bigint",
+        "sent_timestamp": "bigint",
+    },
+    LIQUIDATIONS: {
+        "id": "string",
+        "timestamp": "bigint",
+        "side": "string",
+        "price": "string",
+        "amount": "string",
+        "local_timestamp": "bigint",
+        "sent_timestamp": "bigint",
+    },
 }
-"""Column names and types (Athena's) of each stored data type: the fields of :mod:`booktape.core.records`."""
+"""Column names and types (Athena's) of each data type that is merged: the fields of :mod:`booktape.core.records`."""
 
 
 def table_name(data_type: str, system: str) -> str:

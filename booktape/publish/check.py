@@ -5,19 +5,30 @@ collectors' fault: it is counted, market by market, wherever the venue's ids can
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
+from booktape.core.csv import COLUMNS
+from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 from booktape.core.sequence import CONTIGUOUS
 from booktape.errors import BooktapeError
 from booktape.publish.ids import Ids
 from booktape.publish.results import Market
 
 _LONGEST_LINE: Final = 1024 * 1024
-_REQUIRED: Final = ("symbol", "side", "price", "amount")
-"""What no row may be without, as far as the data type has it."""
+_REQUIRED: Final = {
+    TRADES: ("symbol", "id", "side", "price", "amount"),
+    BOOK_UPDATES: ("symbol", "side", "price", "amount"),
+    QUOTES: ("symbol",),
+    DERIVATIVE_TICKER: ("symbol",),
+    LIQUIDATIONS: ("symbol", "side", "price", "amount"),
+}
+"""The columns that no row may be without. Liquidations have ids at some venues only."""
+
+_FILLED: Final = {DERIVATIVE_TICKER: COLUMNS[DERIVATIVE_TICKER][4:]}
+"""The columns that are filled forward: empty only until the market's first value of the day."""
 
 
 class BadFile(BooktapeError):
@@ -47,12 +58,14 @@ class Findings:
         return self.rows / self.expected if self.expected else 0.0
 
 
-def read(chunks: Iterable[bytes], columns: Sequence[str], rule: str, *, exchange: str, times: range | None) -> Findings:
+def read(chunks: Iterable[bytes], data_type: str, rule: str, *, exchange: str, times: range | None) -> Findings:
     """Check a published CSV file.
 
     :param chunks: the file's bytes.
-    :param columns: the header that it must have; ``symbol``, ``timestamp`` and, for trades, ``id`` are looked at.
-    :param rule: the sequence rule that the venue declares; under ``contiguous``, ids in the file show loss.
+    :param data_type: what it holds, which says what columns it must have.
+    :param rule: the sequence rule that the venue declares. Only trades under ``contiguous`` show loss by what is in the
+        file, their ids. Under ``sequenced`` the numbers that show it are others, which are not published: collectors
+        check them, but from the file nobody can, so it is unverifiable. All other rules, and other data types, too.
     :param exchange: the one whose rows these are.
     :param times: what ``timestamp`` may be (µs); None where that is not known.
     :raises BadFile: the header, a row's fields, the order or an id is wrong. The text names the line.
@@ -60,9 +73,9 @@ def read(chunks: Iterable[bytes], columns: Sequence[str], rule: str, *, exchange
     source = _Lines(chunks)
     rows = csv.reader(source, strict=True)
     try:
-        if next(rows, None) != list(columns):
-            raise BadFile(f"line 1: the header is not {','.join(columns)}")
-        reading = _Reading(columns, exchange, times, contiguous=rule == CONTIGUOUS and "id" in columns)
+        if next(rows, None) != list(COLUMNS[data_type]):
+            raise BadFile(f"line 1: the header is not {','.join(COLUMNS[data_type])}")
+        reading = _Reading(data_type, exchange, times, contiguous=rule == CONTIGUOUS and data_type == TRADES)
         for row in rows:
             reading.take(row)
     except (csv.Error, ValueError) as error:
@@ -103,22 +116,26 @@ class _Seen:
     first: str | None = None
     last: str | None = None
     ids: Ids = field(default_factory=Ids)
+    filled: set[str] = field(default_factory=set)
 
 
 class _Reading:
     """The rows so far: their order, and each market's ids."""
 
-    def __init__(self, columns: Sequence[str], exchange: str, times: range | None, *, contiguous: bool) -> None:
+    def __init__(self, data_type: str, exchange: str, times: range | None, *, contiguous: bool) -> None:
+        columns = COLUMNS[data_type]
         self._width = len(columns)
         self._exchange_column = columns.index("exchange")
         self._exchange = exchange
         self._times = times
-        self._required = [(name, columns.index(name)) for name in _REQUIRED if name in columns]
+        self._required = [(name, columns.index(name)) for name in _REQUIRED[data_type]]
+        self._filled = [(name, columns.index(name)) for name in _FILLED.get(data_type, ())]
         self._is_snapshot = columns.index("is_snapshot") if "is_snapshot" in columns else None
         self._updates = 0
         self._symbol = columns.index("symbol")
         self._timestamp = columns.index("timestamp")
         self._id = columns.index("id") if "id" in columns else None
+        self._unique = data_type == TRADES  # a liquidation's may be its order's, which closes at several prices
         self._contiguous = contiguous
         self._markets: dict[str, _Seen] = {}
         self._time = 0
@@ -131,7 +148,7 @@ class _Reading:
         if len(row) != self._width:
             raise ValueError(f"{len(row)} fields instead of {self._width}")
         market = row[self._symbol]
-        identifier = row[self._id] if self._id is not None else None
+        identifier = (row[self._id] or None) if self._id is not None else None
         time = int(row[self._timestamp])
         self._check_fields(row, time)
         self._check_order(time, market, identifier)
@@ -140,6 +157,8 @@ class _Reading:
             seen = self._markets[market] = _Seen(first=identifier)
         if self._contiguous and identifier is not None and not seen.ids.add(int(identifier)):
             raise ValueError(f"{market} has the id {identifier} twice")
+        if self._filled:
+            self._check_filled(row, market, seen.filled)
         seen.rows += 1
         seen.last = identifier
         self.rows += 1
@@ -155,12 +174,19 @@ class _Reading:
         if self._times is not None and time not in self._times:
             raise ValueError(f"the time {time} is not of that day")
 
+    def _check_filled(self, row: list[str], market: str, filled: set[str]) -> None:
+        for name, column in self._filled:
+            if row[column]:
+                filled.add(name)
+            elif name in filled:
+                raise ValueError(f"{market} has lost its {name}, which is to be filled forward")
+
     def _check_order(self, time: int, market: str, identifier: str | None) -> None:
         if time < self._time or (time == self._time and market < self._market):
             raise ValueError(f"{market} at {time} stands after {self._market} at {self._time}")
         if time == self._time and market == self._market and identifier is not None:
             before = self._identifier
-            if identifier == before:
+            if identifier == before and self._unique:
                 raise ValueError(f"{market} has the id {identifier} twice")
             if before is not None and _rank(identifier) < _rank(before):
                 raise ValueError(f"{market} has the id {identifier} after {before}")

@@ -5,9 +5,7 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Final
 
-from booktape.core.csv import COLUMNS
-from booktape.core.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND
-from booktape.exchanges import exchange
+from booktape.core.records import BOOK_UPDATES, DAY, DERIVATIVE_TICKER, LIQUIDATIONS, MINUTE, QUOTES, SECOND
 from booktape.merge import Merge, MergeFailed, MergeInterrupted, NothingToMerge
 from booktape.publish import check, files, manifest, results
 from booktape.publish.context import Context
@@ -18,6 +16,9 @@ from booktape.publish.sources import Run, Source
 
 _NAMED: Final = 3
 """How many of the markets that lack records are named."""
+
+_PERHAPS_UNTIMED: Final = frozenset({QUOTES, DERIVATIVE_TICKER, LIQUIDATIONS})
+"""Data types whose records have no exchange time at some venues."""
 
 
 def merge(context: Context, run: Run) -> results.Merge:
@@ -50,11 +51,11 @@ def check_file(context: Context, run: Run) -> results.Check:
     """Read the merged file from end to end, and say whether it may be published."""
     source = context.source(run.source)
     url = manifest.required(context.store, run, results.Merge).url
-    rule = exchange(source.exchange).channel(source.data_type).rule
+    rule = source.channel.rule
     version = files.version(url, context.aws)
     found = check.read(
         files.stream(url),
-        COLUMNS[source.data_type],
+        source.data_type,
         rule,
         exchange=source.exchange,
         times=_times(source, run.day),
@@ -83,7 +84,7 @@ def _why_held(source: Source, found: check.Findings) -> str | None:
     if found.completeness is not None and found.completeness < source.threshold:
         share = f"{found.completeness:.4%} of the numbered records are there"
         return f"{share}, below the threshold {source.threshold:.4%}: {_lacking(found.markets)}"
-    if found.updates == 0:
+    if found.updates == 0 and BOOK_UPDATES in source.channel.data_types:
         return "the book has snapshots only, not one update"
     return None
 
@@ -105,8 +106,8 @@ def _with_next_step(why: str, run: Run) -> str:
 
 
 def _times(source: Source, day: date) -> range | None:
-    """The times (µs) that rows may have. A quote without exchange time may have been observed on another day."""
-    if source.data_type == QUOTES:
+    """The times (µs) that rows may have; None where a record without exchange time may be of another day's receipt."""
+    if source.data_type in _PERHAPS_UNTIMED:
         return None
     midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
     slack = (

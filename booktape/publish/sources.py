@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
+from booktape.core.records import BOOK_UPDATES
 from booktape.errors import BooktapeError
+from booktape.exchanges import exchange
+from booktape.exchanges.spec import Channel
 
 AUTO: Final = "auto"
 VERIFY: Final = "verify"
@@ -39,10 +42,21 @@ class Source:
 
     name: str
     exchange: str
-    data_type: Literal["trades", "book_updates", "quotes"]
+    data_type: Literal["trades", "book_updates", "quotes", "derivative_ticker", "liquidations"]
     threshold: float = 0.999
     data_set: str | None = None
     products: tuple[Product, ...] = ()
+
+    @property
+    def channel(self) -> Channel:
+        """The venue's channel that these records come by. Some venues send their books as whole snapshots only.
+
+        Raises :class:`~booktape.exchanges.UnknownExchange`, or KeyError where the venue has no such channel.
+        """
+        venue = exchange(self.exchange)
+        if self.data_type == BOOK_UPDATES and venue.book is not None:
+            return venue.book
+        return venue.channel(self.data_type)
 
 
 @dataclass(frozen=True, slots=True)

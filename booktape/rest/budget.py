@@ -81,6 +81,24 @@ class Budget:
         return f"booktape:ban:{self._exchange}"
 
 
+class OwnBudget:
+    """The budget of a process that shares with nobody it knows of: it only keeps away when it was told to."""
+
+    def __init__(self, exchange: str) -> None:
+        self._exchange = exchange
+        self._banned_until = 0
+
+    def take(self, weight: int) -> None:
+        """Raises :class:`OverBudget` while banned."""
+        left = (self._banned_until - clock.now()) / SECOND
+        if left > 0:
+            raise OverBudget(f"{self._exchange} asked to be left alone for {left:.0f} s", left)
+
+    def ban(self, seconds: float) -> None:
+        """Ask no more for some seconds."""
+        self._banned_until = max(self._banned_until, clock.now() + round(seconds * SECOND))
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     try:

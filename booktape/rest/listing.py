@@ -34,6 +34,8 @@ def fetch_instruments(
         for request in listing.requests
         for instrument in _pages(listing, request, purse, client, base or exchange.rest.url)
     }
+    if not found:
+        raise VenueRefused(f"{exchange.id} lists no instrument at all")
     return [found[symbol] for symbol in sorted(found)]
 
 

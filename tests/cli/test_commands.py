@@ -57,7 +57,7 @@ def test_exchanges_tells_programs_what_is_verifiable(booktape: Booktape) -> None
     told = json.loads(booktape("exchanges", "--json").out)
     assert {"binance", "coinbase", "kraken"} <= set(told)
     assert told["binance"]["data_types"]["trades"] == {
-        "channel": "trade",
+        "channels": ["trade"],
         "sequence_rule": "contiguous",
         "verifiable": True,
     }
@@ -65,7 +65,9 @@ def test_exchanges_tells_programs_what_is_verifiable(booktape: Booktape) -> None
     assert told["kraken"]["docs"].startswith("https://docs.kraken.com/")
 
 
-@pytest.mark.parametrize("command", ["demo", "record", "ingest", "nightly", "republish", "exchanges", "status"])
+@pytest.mark.parametrize(
+    "command", ["demo", "record", "ingest", "nightly", "republish", "exchanges", "markets", "status"]
+)
 def test_every_commands_help_teaches(booktape: Booktape, command: str) -> None:
     outcome = booktape(command, "--help")
     assert outcome.status == 0

@@ -1,9 +1,13 @@
 """The sources and venues files: what they say, and how a mistake in them is told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from booktape.exchanges import exchange
+from booktape.exchanges.spec import Channel
+from booktape.publish import sources
 from booktape.publish.sources import Product, Source
 from config.files import BadConfiguration
 from config.sources import load_sources
@@ -74,6 +78,15 @@ def test_a_mistake_in_the_sources_is_one_line_with_file_line_and_key(tmp_path: P
     assert str(raised.value).startswith(str(path))
     assert error in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_book_may_come_in_snapshots_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = replace(exchange("kraken"), channels=(Channel("book", ("book_snapshots",), "none"),))
+    monkeypatch.setattr(sources, "exchange", lambda identifier: venue)
+    path = written(tmp_path, "a:\n  exchange: kraken\n  data_type: book_updates")
+    assert load_sources(path) == {"a": Source("a", "kraken", "book_updates")}
+    with pytest.raises(BadConfiguration, match=r"line 3: a\.data_type: kraken has no liquidations"):
+        load_sources(written(tmp_path, "a:\n  exchange: kraken\n  data_type: liquidations"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from os import environ
 
 import pytest
 
+from booktape.exchanges import exchanges
 from config.celery import BadTimes, celery_settings, queues, route
 from config.settings import BadSettings, load_settings
 
@@ -68,12 +69,14 @@ def test_a_lock_that_outlives_its_runs_sign_of_life_is_refused(monkeypatch: pyte
         celery_settings(load_settings())
 
 
-def test_every_exchange_with_rest_has_a_queue_of_its_own() -> None:
-    assert queues() == ["nightly", "snapshots.binance"]
+def test_what_each_exchange_is_asked_over_rest_has_a_queue_of_its_own() -> None:
+    assert queues() == ["nightly", *(f"snapshots.{identifier}" for identifier in sorted(exchanges()))]
+    assert {"snapshots.binance", "snapshots.kraken"} <= set(queues())
     assert celery_settings(load_settings())["task_create_missing_queues"] is False
 
 
 def test_a_snapshot_goes_to_its_exchanges_queue() -> None:
     assert route("tasks.snapshots.fetch", ("binance", "BTC-USDT"), {}, {}) == {"queue": "snapshots.binance"}
     assert route("tasks.snapshots.fetch_all", (), {"exchange": "binance"}, {}) == {"queue": "snapshots.binance"}
+    assert route("tasks.instruments.keep", ("kraken",), {}, {}) == {"queue": "snapshots.kraken"}
     assert route("tasks.nightly.merge", (), {}, {}) == {"queue": "nightly"}

@@ -5,7 +5,16 @@ from msgspec import Raw
 
 from booktape.core import csv
 from booktape.core.csv import COLUMNS, PUBLISHED, rows
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
+from booktape.core.records import (
+    BOOK_UPDATES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    DerivativeTicker,
+    Liquidation,
+    Quote,
+    Trade,
+)
 
 TRADE = Trade(3735683259, 1723161255342000, "sell", "61837.63000000", "0.02000000", 1723161254087896)
 UPDATE = BookUpdate(
@@ -57,6 +66,25 @@ def test_a_quote_has_the_best_time_known(timestamp: int | None, sent: int | None
     assert list(rows("binance", "BTC-USDT", quote)) == [("binance", "BTC-USDT", published, 9, "2", "11", "10", "1")]
 
 
+def test_a_ticker_is_one_row_in_which_what_it_does_not_tell_is_missing() -> None:
+    ticker = DerivativeTicker(
+        timestamp=5, funding_timestamp=80, funding_rate="0.0001", mark_price="10.5", local_timestamp=9
+    )
+    assert list(rows("bybit", "BTC-USDT-PERP", ticker)) == [
+        ("bybit", "BTC-USDT-PERP", 5, 9, 80, "0.0001", None, None, None, None, "10.5")
+    ]
+
+
+@pytest.mark.parametrize(("identifier", "published"), [(7, "7"), ("a", "a"), (None, None)])
+def test_a_liquidation_is_one_row_with_its_id_if_it_has_one(
+    identifier: int | str | None, published: str | None
+) -> None:
+    liquidation = Liquidation(id=identifier, side="sell", price="10.5", amount="2", local_timestamp=9, sent_timestamp=7)
+    assert list(rows("bybit", "BTC-USDT-PERP", liquidation)) == [
+        ("bybit", "BTC-USDT-PERP", 7, 9, published, "sell", "10.5", "2")
+    ]
+
+
 def test_text_is_quoted_as_athena_quotes() -> None:
     text = csv.text(
         BOOK_UPDATES, [("a", 'sy"m', 1, None, True, "bid", "0.10", ""), ("a", "s", 2, 3, False, "", "", "")]
@@ -73,8 +101,13 @@ def test_a_file_without_rows_is_its_header() -> None:
 
 
 def test_names_and_columns_are_those_of_tardis() -> None:
-    assert {PUBLISHED[data_type]: ",".join(COLUMNS[data_type]) for data_type in (TRADES, BOOK_UPDATES, QUOTES)} == {
+    assert {PUBLISHED[data_type]: ",".join(columns) for data_type, columns in COLUMNS.items()} == {
         "trades": "exchange,symbol,timestamp,local_timestamp,id,side,price,amount",
         "incremental_book_L2": "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount",
         "quotes": "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount",
+        "derivative_ticker": (
+            "exchange,symbol,timestamp,local_timestamp,funding_timestamp,funding_rate,predicted_funding_rate,"
+            "open_interest,last_price,index_price,mark_price"
+        ),
+        "liquidations": "exchange,symbol,timestamp,local_timestamp,id,side,price,amount",
     }

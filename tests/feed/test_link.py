@@ -1,8 +1,8 @@
 """Links against simulated exchanges over real sockets: what was sent is recorded, or a gap says what is not."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -10,9 +10,10 @@ from booktape.core import codec
 from booktape.core.records import BOOK_UPDATES, TRADES, BookUpdate, Trade
 from booktape.core.streams import Batch
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import Subscription
-from booktape.feed.link import Link, Patience, Pauses
-from booktape.feed.plan import plan
+from booktape.exchanges.spec import LEAVE, REPLY, Address, Exchange, Message, Parse, Subscription
+from booktape.feed.link import Link
+from booktape.feed.patience import Patience, Pauses, Turns
+from booktape.feed.plan import routes, subscriptions
 from booktape.recorder import GapSeen, Recorder
 from sandbox.exchanges import Simulation, simulated
 from sandbox.exchanges.faults import CorruptChecksum, Drop, Garbage, Refuse, Stall, Withhold
@@ -37,6 +38,12 @@ class Collected:
     def disconnected(self, link: Link, reason: str, pause: float) -> None:
         self.told.append(reason)
 
+    def subscribed(self, subscriptions: Sequence[Subscription]) -> None:
+        self.told.append("subscribed")
+
+    def handed_over(self, link: Link, reason: str | None) -> None:
+        self.told.append(reason or "handed over")
+
     def records(self, data_type: str) -> list[Trade | BookUpdate]:
         return [
             record
@@ -46,14 +53,13 @@ class Collected:
         ]  # type: ignore[return-value]  # asked for trades and books only
 
 
-def collector(simulation: Simulation) -> Collected:
-    venue = exchange(simulation.exchange)
+def collector(simulation: Simulation, venue: Exchange, patience: Patience) -> Collected:
     batches: list[Batch] = []
     gaps: list[GapSeen] = []
     collected = Collected(Recorder(venue, batches.append, gaps.append), batches, gaps)
-    (subscriptions,) = plan(venue, [MARKETS[venue.id]])
+    (route,) = routes(venue, subscriptions(venue, [venue.symbol(MARKETS[venue.id])]))
     url = simulation.routes["primary"].ws + {"binance": "/stream", "kraken": "/v2"}.get(venue.id, "")
-    collected.link = Link(venue, url, subscriptions, collected.recorder, collected, patience=QUICK)
+    collected.link = Link(venue, url, route, collected.recorder, collected, Turns(0), patience=patience)
     return collected
 
 
@@ -67,12 +73,20 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 Scene = Callable[[Simulation, Collected], Awaitable[None]]
 
 
-def play(venue: str, scene: Scene, *, rate: float = 200.0) -> tuple[Collected, list[dict[str, object]]]:
+def play(
+    venue: str,
+    scene: Scene,
+    *,
+    rate: float = 200.0,
+    patience: Patience = QUICK,
+    markets: Sequence[str] = (),
+    venue_of: Callable[[Exchange], Exchange] = lambda venue: venue,
+) -> tuple[Collected, list[dict[str, object]]]:
     """Record a simulated exchange while a scene is played; returns what was recorded and what was sent."""
 
     async def run() -> tuple[Collected, list[dict[str, object]]]:
-        async with simulated(venue, [MARKETS[venue]], rate=rate, levels=50) as simulation:
-            collected = collector(simulation)
+        async with simulated(venue, markets or [MARKETS[venue]], rate=rate, levels=50) as simulation:
+            collected = collector(simulation, venue_of(exchange(venue)), patience)
             assert collected.link is not None
             running = asyncio.ensure_future(collected.link.run())
             await until(lambda: collected.recorder.frames > 20)
@@ -194,3 +208,93 @@ def test_pauses_double_up_to_a_limit_with_jitter_and_begin_anew_after_success() 
     pauses.reset()
     assert pauses.next() == 1.0
     assert Pauses(Patience(first_pause=1.0), random_share=lambda: 0.0).next() == 0.5
+
+
+SHORT_LIVED = replace(QUICK, lifetime=0.5, overlap=2.0)
+
+
+@pytest.mark.parametrize("venue", sorted(MARKETS))
+def test_connections_replace_each_other_with_no_gap_and_no_duplicate(venue: str) -> None:
+    async def scene(simulation: Simulation, collected: Collected) -> None:
+        await until(lambda: collected.told.count("handed over") >= 4)
+
+    collected, ledger = play(venue, scene, patience=SHORT_LIVED)
+    assert (collected.gaps, collected.recorder.not_understood) == ([], {})
+    assert set(collected.told) == {"connected", "handed over"}
+    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    assert trades == sent_ids(ledger, trades[0])
+    books = [bytes(update.bids) for update in collected.records(BOOK_UPDATES) if isinstance(update, BookUpdate)]
+    sent = [codec.json.encode(entry["bids"]) for entry in ledger if entry["type"] == "book"]
+    assert books == sent[-len(books) :]
+    checked, failed = collected.recorder.checksums()
+    assert (checked > 0, failed) == (venue == "kraken", 0)
+
+
+def test_a_venue_that_lets_nobody_in_any_more_keeps_the_old_connection() -> None:
+    async def scene(simulation: Simulation, collected: Collected) -> None:
+        simulation.faults.inject(Refuse(seconds=30))
+        await until(lambda: any("does not answer" in told for told in collected.told))
+        await asyncio.sleep(0.3)
+
+    collected, ledger = play("binance", scene, patience=SHORT_LIVED)
+    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    assert trades == sent_ids(ledger, trades[0])
+    assert collected.told.count("connected") == 1
+
+
+def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
+    eth = [Subscription("trade", "ETHUSDT")]
+
+    async def scene(simulation: Simulation, collected: Collected) -> None:
+        assert collected.link is not None
+        collected.link.add(eth)
+        await until(lambda: (TRADES, "ETHUSDT") in collected.recorder.streams)
+        collected.link.remove(eth)
+        await asyncio.sleep(0.5)  # Binance takes four messages a second
+        before = collected.recorder.streams[TRADES, "ETHUSDT"].appended
+        await asyncio.sleep(0.3)
+        assert collected.recorder.streams[TRADES, "ETHUSDT"].appended == before
+
+    collected, _ = play("binance", scene, markets=["BTC-USDT", "ETH-USDT"])
+    assert collected.told == ["connected", "subscribed"]
+    assert collected.gaps == []
+
+
+def wanting(venue: Exchange, *first: Message, address: Address | None = None) -> Exchange:
+    """The venue, whose first frame on each connection wants something of the connection itself."""
+
+    def parser() -> Parse:
+        parse, wants = venue.parser(), [first]
+        return lambda frame, received: [*(wants.pop() if wants else ()), *parse(frame, received)]
+
+    return replace(venue, parser=parser, address=address)
+
+
+def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions() -> None:
+    """A Binance that pings: our answer is a request that it refuses, so we see that it was sent, and just once."""
+    answer = b'{"method":"PONG","id":99}'
+
+    async def scene(simulation: Simulation, collected: Collected) -> None:
+        await until(lambda: bool(collected.recorder.refused))
+
+    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, (REPLY, "", 0, answer)))
+    assert collected.recorder.refused.total() == 1
+
+
+def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that() -> None:
+    async def scene(simulation: Simulation, collected: Collected) -> None:
+        await until(lambda: "handed over" in collected.told)
+
+    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, (LEAVE, "", 0, "maintenance")))
+    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    assert (trades, collected.gaps) == (sent_ids(ledger, trades[0]), [])
+
+
+def test_where_streams_cannot_be_begun_anew_alone_another_connection_takes_over() -> None:
+    async def scene(simulation: Simulation, collected: Collected) -> None:
+        assert collected.link is not None
+        collected.link.resubscribe([Subscription("trade", "BTCUSDT")])
+        await until(lambda: "handed over" in collected.told)
+
+    collected, _ = play("binance", scene, venue_of=lambda venue: replace(venue, unsubscribe=None))
+    assert collected.gaps == []

@@ -11,9 +11,18 @@ from typing import Any, Final
 from booktape.core import codec
 from booktape.core.csv import Row, rows, text
 from booktape.core.keys import parse_key
-from booktape.core.merge import Stored, merge_book, merge_quotes, merge_trades
+from booktape.core.merge import (
+    Stored,
+    merge_book,
+    merge_derivative_ticker,
+    merge_liquidations,
+    merge_quotes,
+    merge_trades,
+)
 from booktape.core.records import (
     BOOK_UPDATES,
+    DERIVATIVE_TICKER,
+    LIQUIDATIONS,
     MINUTE,
     QUOTES,
     RECORD_TYPES,
@@ -29,7 +38,13 @@ from booktape.merge import Merge, Merged, open_engine
 from booktape.merge.query import stored_types
 from booktape.storage import Store, directory_of, open_store
 
-PURE: Final[dict[str, Any]] = {TRADES: merge_trades, BOOK_UPDATES: merge_book, QUOTES: merge_quotes}
+PURE: Final[dict[str, Any]] = {
+    TRADES: merge_trades,
+    BOOK_UPDATES: merge_book,
+    QUOTES: merge_quotes,
+    DERIVATIVE_TICKER: merge_derivative_ticker,
+    LIQUIDATIONS: merge_liquidations,
+}
 _tokens = count()
 
 
@@ -89,7 +104,7 @@ class Systems:
                 key = parse_key(item.key)
                 partition = datetime.fromtimestamp(key.minute // SECOND, UTC).date()
                 records = codec.decode(data_type, store.read(item.key))
-                found += [Stored(key.market, partition, record) for record in records]
+                found += [Stored(key.market, partition, record, item.key) for record in records]
         return found
 
     def merge_rows(self, merge: Merge) -> list[tuple[str, ...]]:

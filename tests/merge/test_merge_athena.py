@@ -13,7 +13,7 @@ from botocore.stub import Stubber
 from msgspec import Raw
 
 from booktape.core.csv import PUBLISHED
-from booktape.core.records import BookSnapshot, BookUpdate, Quote, Trade
+from booktape.core.records import BookSnapshot, BookUpdate, DerivativeTicker, Liquidation, Quote, Trade
 from booktape.errors import Transient
 from booktape.merge import (
     Engine,
@@ -107,6 +107,9 @@ def record_a_day(systems: Systems) -> None:
             put(store, *(Quote(i, None, "10", "1", "11", f"{i}", times[i] + number) for i in kept), market=market)
             put(store, *(update(i, times[i] + number) for i in kept), market=market)
             put(store, rest_snapshot(20, times[kept[-1]] + number), market=market)
+            put(store, *(ticker(i, times[i], number) for i in kept), market=market)
+            put(store, *(liquidation(i, times[i], number) for i in kept for _ in range(1 + i % 3)), market=market)
+            put(store, *(liquidation(i, times[i], number) for i in kept[5:]), market=market)
         put(store, Trade(99, at(NEXT, -1), "sell", "5", "1", at(NEXT, number)), partition=NEXT)
         put(store, Trade(100, at(NEXT), "sell", "5", "1", at(NEXT, number)))
 
@@ -119,6 +122,26 @@ def update(number: int, sent: int) -> BookUpdate:
         asks=Raw(b'[["11","1"]]'),
         local_timestamp=sent + 3,
         sent_timestamp=sent,
+    )
+
+
+def ticker(number: int, time: int, system: int) -> DerivativeTicker:
+    """Every third tells no engine time, and each tells one or two fields."""
+    return DerivativeTicker(
+        timestamp=time if number % 3 else None,
+        mark_price=f"{number}.50" if number % 2 else None,
+        funding_rate="0.0001" if number % 5 == 0 else None,
+        funding_timestamp=time + 9 if number % 5 == 0 else None,
+        open_interest='1"' if number % 2 == 0 else None,
+        local_timestamp=time + 5 + system,
+    )
+
+
+def liquidation(number: int, time: int, system: int) -> Liquidation:
+    """Every other one has an id."""
+    identifier = number if number % 2 else None
+    return Liquidation(
+        id=identifier, timestamp=time, side="sell", price="9.5", amount="2", local_timestamp=time + 5 + system
     )
 
 

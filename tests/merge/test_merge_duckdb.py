@@ -70,8 +70,8 @@ def test_objects_without_a_record_of_the_day_are_no_success_either(systems: Syst
 
 
 def test_a_data_type_that_is_not_published(engine: Engine) -> None:
-    with pytest.raises(MergeFailed, match="'liquidations' is not published; these are: trades, book_updates, quotes"):
-        engine.start(Merge("binance", "liquidations", DAY), "first")
+    with pytest.raises(MergeFailed, match="'instruments' is not published; these are: trades, book_updates, quotes, "):
+        engine.start(Merge("binance", "instruments", DAY), "first")
 
 
 def test_a_query_that_was_never_started(engine: Engine) -> None:

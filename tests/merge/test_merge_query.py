@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from booktape.core.records import RECORD_TYPES
+from booktape.core.records import INSTRUMENTS, RECORD_TYPES
 from booktape.merge import Merge
 from booktape.merge.ddl import statements
 from booktape.merge.query import literal, statement
@@ -17,7 +17,8 @@ CREATE EXTERNAL TABLE `booktape`.`trades_replica` (
   `side` string,
   `price` string,
   `amount` string,
-  `local_timestamp` bigint
+  `local_timestamp` bigint,
+  `sequence` bigint
 )
 PARTITIONED BY (`exchange` string, `pair` string, `year` string, `month` string, `day` string)
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
@@ -61,7 +62,11 @@ def test_a_day_is_its_microseconds_in_utc() -> None:
     assert sql.count("AND timestamp BETWEEN 1723075200000000 AND 1723161599999999\n") == 2
 
 
-@pytest.mark.parametrize("data_type", RECORD_TYPES)
+def test_all_but_instruments_can_be_merged() -> None:
+    assert RECORD_TYPES.keys() - COLUMNS.keys() == {INSTRUMENTS}
+
+
+@pytest.mark.parametrize("data_type", COLUMNS)
 def test_the_columns_of_a_table_are_the_fields_of_its_records(data_type: str) -> None:
     assert tuple(COLUMNS[data_type]) == RECORD_TYPES[data_type].__struct_fields__
 

@@ -12,8 +12,8 @@ NOON = at(DAY, 12 * 3600 * 1_000_000)
 TRADES = Merge("binance", "trades", DAY)
 
 
-def trade(identifier: int | str, time: int, received: int, price: str = "10.0") -> Trade:
-    return Trade(identifier, time, "buy", price, "1", received)
+def trade(identifier: int | str, time: int, received: int, price: str = "10.0", amount: str = "1") -> Trade:
+    return Trade(identifier, time, "buy", price, amount, received)
 
 
 def test_a_trade_is_published_once_with_what_the_primary_observed(systems: Systems) -> None:
@@ -38,6 +38,12 @@ def test_a_market_that_only_the_replica_has(systems: Systems) -> None:
     put(systems.primary, trade(1, NOON, NOON))
     put(systems.replica, trade(7, NOON, NOON), market="ETH-USDT")
     assert [(row[0], row[3]) for row in systems.merge_rows(TRADES)] == [("BTC-USDT", "1"), ("ETH-USDT", "7")]
+
+
+def test_ids_that_the_venue_used_up_are_no_trades(systems: Systems) -> None:
+    nothing = [trade(2, NOON, NOON, price="0", amount="0"), trade(3, NOON, NOON, amount="0.000")]
+    put(systems.primary, trade(1, NOON, NOON, amount="0.001"), *nothing, trade(4, NOON, NOON, amount="10"))
+    assert [(row[3], row[6]) for row in systems.merge_rows(TRADES)] == [("1", "0.001"), ("4", "10")]
 
 
 def test_the_same_id_in_two_markets_is_two_trades(systems: Systems) -> None:

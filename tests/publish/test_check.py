@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape.core import csv
-from booktape.core.records import BOOK_UPDATES, TRADES
-from booktape.core.sequence import CONTIGUOUS, MONOTONIC
+from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
+from booktape.core.sequence import CONTIGUOUS, MONOTONIC, SEQUENCED
 from booktape.publish.check import BadFile, Findings, read
 from booktape.publish.ids import Ids
 from booktape.publish.results import Market
 
 Row = tuple[str, int, int]
+Closed = tuple[int, str | None, str | None]
 
 
 def trades(*rows: Row) -> bytes:
@@ -27,12 +28,31 @@ def trades(*rows: Row) -> bytes:
 def check(content: bytes, rule: str = CONTIGUOUS, chunk: int = 7) -> Findings:
     """Check a file that arrives in small chunks."""
     chunks = [content[start : start + chunk] for start in range(0, len(content), chunk)]
-    return read(chunks, csv.COLUMNS[TRADES], rule, exchange="binance", times=range(100))
+    return read(chunks, TRADES, rule, exchange="binance", times=range(100))
 
 
 def read_book(rows: Sequence[csv.Row]) -> Findings:
-    content = csv.text(BOOK_UPDATES, rows).encode()
-    return read([content], csv.COLUMNS[BOOK_UPDATES], "ranged", exchange="binance", times=None)
+    return read([csv.text(BOOK_UPDATES, rows).encode()], BOOK_UPDATES, "ranged", exchange="binance", times=None)
+
+
+def check_liquidations(*rows: Closed) -> Findings:
+    """Check a file of liquidations from (time, id, price), of a venue whose trades' ids are contiguous."""
+    content = csv.text(
+        LIQUIDATIONS, [("binance", "A", time, time, identifier, "buy", price, "2") for time, identifier, price in rows]
+    )
+    return read([content.encode()], LIQUIDATIONS, CONTIGUOUS, exchange="binance", times=None)
+
+
+def check_tickers(*rows: tuple[str, int, str | None, str | None]) -> Findings:
+    """Check a file of tickers from (market, time, open interest, mark price)."""
+    content = csv.text(
+        DERIVATIVE_TICKER,
+        [
+            ("binance", market, time, time, None, None, None, interest, None, None, mark)
+            for market, time, interest, mark in rows
+        ],
+    )
+    return read([content.encode()], DERIVATIVE_TICKER, CONTIGUOUS, exchange="binance", times=None)
 
 
 def test_a_complete_file_is_counted_and_hashed() -> None:
@@ -56,8 +76,10 @@ def test_ids_need_not_rise_with_the_engines_time() -> None:
     assert check(trades(("A", 1, 2), ("A", 2, 1), ("A", 3, 3))).completeness == 1
 
 
-def test_where_ids_cannot_show_loss_the_file_is_unverifiable_not_complete() -> None:
-    found = check(trades(("A", 1, 1), ("A", 2, 5)), MONOTONIC)
+@pytest.mark.parametrize("rule", [MONOTONIC, SEQUENCED])
+def test_where_ids_cannot_show_loss_the_file_is_unverifiable_not_complete(rule: str) -> None:
+    """Under ``sequenced`` other numbers than the ids show it, which are not in the file."""
+    found = check(trades(("A", 1, 1), ("A", 2, 5)), rule)
     assert found.completeness is None
     assert found.markets["A"] == Market(rows=2, first_id="1", last_id="5", missing=None, gaps=None)
 
@@ -76,6 +98,38 @@ def test_the_updates_of_a_book_are_counted_apart_from_its_snapshots() -> None:
     assert read_book([("binance", "A", 1, 1, True, "bid", "1", "2")]).updates == 0
 
 
+def test_liquidations_may_lack_ids_and_their_ids_show_no_loss() -> None:
+    found = check_liquidations((1, None, "10"), (1, None, "10"), (1, "4", "10"), (2, "9", "10"))
+    assert (found.rows, found.completeness) == (4, None)
+    assert found.markets == {"A": Market(rows=4, first_id=None, last_id="9")}
+
+
+def test_a_liquidations_id_may_stand_at_several_prices() -> None:
+    assert check_liquidations((1, "4", "10"), (1, "4", "9")).rows == 2
+
+
+def test_tickers_may_lack_what_was_not_told_yet() -> None:
+    found = check_tickers(("A", 1, None, "10"), ("B", 1, "5", None), ("A", 2, "7", "10"))
+    assert (found.rows, found.completeness) == (3, None)
+
+
+def test_tickers_that_are_not_filled_forward_are_refused() -> None:
+    with pytest.raises(BadFile, match="line 4: A has lost its mark_price, which is to be filled forward"):
+        check_tickers(("A", 1, None, "10"), ("B", 1, "5", None), ("A", 2, "7", None))
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ([(1, "9", "10"), (1, "8", "10")], "line 3: A has the id 8 after 9"),
+        ([(1, None, None)], "line 2: a row without price"),
+    ],
+)
+def test_liquidations_with_a_fault_of_form_are_refused(rows: list[Closed], fault: str) -> None:
+    with pytest.raises(BadFile, match=fault):
+        check_liquidations(*rows)
+
+
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
@@ -91,6 +145,7 @@ def test_the_updates_of_a_book_are_counted_apart_from_its_snapshots() -> None:
         (trades(("A", 1, 1)) + b'"binance","A","x","1","1","buy","1","1"\n', "line 3: invalid literal"),
         (trades() + b'"kraken","A","1","1","1","buy","1","1"\n', "line 2: a row of 'kraken' instead of binance"),
         (trades() + b'"binance","","1","1","1","buy","1","1"\n', "line 2: a row without symbol"),
+        (trades() + b'"binance","A","1","1",,"buy","1","1"\n', "line 2: a row without id"),
         (trades() + b'"binance","A","1","1","1",,"1","1"\n', "line 2: a row without side"),
         (trades() + b'"binance","A","1","1","1","buy",,"1"\n', "line 2: a row without price"),
         (trades() + b'"binance","A","1","1","1","buy","1",\n', "line 2: a row without amount"),

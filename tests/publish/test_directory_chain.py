@@ -2,15 +2,28 @@
 
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from msgspec import Raw
 
 from booktape.core import codec
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    DERIVATIVE_TICKER,
+    LIQUIDATIONS,
+    BookSnapshot,
+    DerivativeTicker,
+    Liquidation,
+    Record,
+)
+from booktape.core.sequence import MONOTONIC, NONE
 from booktape.core.streams import Batch, key_of
 from booktape.errors import BooktapeError
-from booktape.publish import manifest
+from booktape.exchanges import exchange
+from booktape.exchanges.spec import Channel
+from booktape.publish import manifest, sources
 from booktape.publish.chain import BadDay, past_day, run_chain
 from booktape.publish.context import Context
 from booktape.publish.errors import Held
@@ -58,16 +71,72 @@ def test_a_run_that_is_done_gets_no_more_steps(in_directory: Context) -> None:
     assert contents(in_directory.store) == before
 
 
-def test_a_book_without_one_update_is_held(in_directory: Context) -> None:
+def with_snapshots_only(context: Context) -> Context:
+    """The context, with a source of books of which two snapshots were recorded, and no update."""
     levels = Raw(b'[["8","1"]]')
-    snapshot = BookSnapshot(
-        last_id=1, bids=levels, asks=levels, origin="rest", timestamp=MIDNIGHT + 1, local_timestamp=MIDNIGHT + 2
-    )
-    batch = Batch(BOOK_SNAPSHOTS, "BTC-USDT", MIDNIGHT, 1, 1, 1, codec.encode([snapshot]))
-    in_directory.store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
-    context = replace(in_directory, sources={SOURCE: Source(SOURCE, "binance", BOOK_UPDATES)})
+    snapshots = [
+        BookSnapshot(
+            last_id=number,
+            bids=levels,
+            asks=levels,
+            origin="stream",
+            timestamp=MIDNIGHT + number,
+            local_timestamp=MIDNIGHT + number + 5,
+        )
+        for number in (1, 2)
+    ]
+    batch = Batch(BOOK_SNAPSHOTS, "BTC-USDT", MIDNIGHT, 1, 2, 2, codec.encode(snapshots))
+    context.store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
+    return replace(context, sources={SOURCE: Source(SOURCE, "binance", BOOK_UPDATES)})
+
+
+def test_a_book_without_one_update_is_held(in_directory: Context) -> None:
     with pytest.raises(Held, match="the book has snapshots only, not one update; once"):
-        publish(context)
+        publish(with_snapshots_only(in_directory))
+
+
+def test_a_book_of_a_venue_that_sends_snapshots_only_is_published(
+    in_directory: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = replace(exchange("binance"), channels=(Channel("book", (BOOK_SNAPSHOTS,), MONOTONIC),))
+    monkeypatch.setattr(sources, "exchange", lambda identifier: venue)
+    context = with_snapshots_only(in_directory)
+    run = publish(context)
+    checked = manifest.required(context.store, run, Check)
+    assert (checked.rows, checked.rule, checked.completeness, checked.held) == (4, MONOTONIC, None, None)
+    published = manifest.required(context.store, run, Rename).url.removeprefix(f"{context.publication.url}/")
+    begin = f'"binance","BTC-USDT","{MIDNIGHT + 1}","{MIDNIGHT + 6}","true"'
+    rows = context.publication.read(published).decode().splitlines()
+    assert rows[1:3] == [f'{begin},"bid","8","1"', f'{begin},"ask","8","1"']
+
+
+@pytest.mark.parametrize(
+    ("data_type", "record", "row"),
+    [
+        (
+            DERIVATIVE_TICKER,
+            DerivativeTicker(mark_price="10.5", local_timestamp=MIDNIGHT - 1),
+            f'"{MIDNIGHT - 1}","{MIDNIGHT - 1}",,,,,,,"10.5"',
+        ),
+        (
+            LIQUIDATIONS,
+            Liquidation(timestamp=MIDNIGHT, side="sell", price="10.5", amount="2", local_timestamp=MIDNIGHT + 1),
+            f'"{MIDNIGHT}","{MIDNIGHT + 1}",,"sell","10.5","2"',
+        ),
+    ],
+)
+def test_what_only_derivatives_have_is_published_as_unverifiable(
+    in_directory: Context, monkeypatch: pytest.MonkeyPatch, data_type: Any, record: Record, row: str
+) -> None:
+    venue = replace(exchange("binance"), channels=(Channel("all", (data_type,), NONE),))
+    monkeypatch.setattr(sources, "exchange", lambda identifier: venue)
+    batch = Batch(data_type, "BTC-USDT", MIDNIGHT, MIDNIGHT, MIDNIGHT, 1, codec.encode([record]))
+    in_directory.store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
+    run = publish(replace(in_directory, sources={SOURCE: Source(SOURCE, "binance", data_type)}))
+    checked = manifest.required(in_directory.store, run, Check)
+    assert (checked.rows, checked.rule, checked.completeness, checked.held) == (1, NONE, None, None)
+    published = manifest.required(in_directory.store, run, Rename).url.removeprefix(f"{in_directory.publication.url}/")
+    assert in_directory.publication.read(published).decode().splitlines()[1] == f'"binance","BTC-USDT",{row}'
 
 
 def test_a_second_night_changes_nothing(in_directory: Context) -> None:

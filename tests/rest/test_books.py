@@ -11,8 +11,9 @@ from booktape.core import codec
 from booktape.core.keys import parse_key
 from booktape.core.records import BOOK_SNAPSHOTS, SECOND, BookSnapshot, levels
 from booktape.exchanges import exchange
+from booktape.rest.asking import VenueRefused, VenueUnavailable
+from booktape.rest.books import NoRestBook, fetch
 from booktape.rest.budget import Budget, OverBudget
-from booktape.rest.books import NoRestBook, VenueRefused, VenueUnavailable, fetch
 from booktape.storage import Store, open_store
 
 BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'

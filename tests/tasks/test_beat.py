@@ -28,9 +28,15 @@ def test_snapshots_are_scheduled_for_the_exchanges_that_give_books_over_rest() -
     assert all(entry["options"]["expires"] == entry["schedule"] for entry in rounds.values())
 
 
+def test_the_instruments_of_every_recorded_exchange_are_kept_once_a_day() -> None:
+    kept = {name: entry for name, entry in beat_schedule.items() if entry["task"] == "tasks.instruments.keep"}
+    assert {entry["args"] for entry in kept.values()} == {("binance",), ("coinbase",), ("kraken",)}
+    assert all(entry["schedule"] == crontab(hour="0", minute="5") for entry in kept.values())
+
+
 def test_a_replica_publishes_nothing() -> None:
     replica = schedule(Settings(system="replica"))
-    assert {entry["task"] for entry in replica.values()} == {"tasks.snapshots.fetch_all"}
+    assert {entry["task"] for entry in replica.values()} == {"tasks.snapshots.fetch_all", "tasks.instruments.keep"}
 
 
 def test_every_scheduled_task_exists() -> None:

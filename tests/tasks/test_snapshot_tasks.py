@@ -1,5 +1,6 @@
 """Snapshots by real workers: one task per market, on the exchange's own queue, within one budget."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +13,23 @@ import pytest
 import yaml
 from redis import Redis
 
+from booktape.core import codec
 from booktape.core.keys import parse_key
-from booktape.core.records import BOOK_SNAPSHOTS
+from booktape.core.records import BOOK_SNAPSHOTS, INSTRUMENTS, Instrument
 from tests.tasks.conftest import Installation, eventually
 
 BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'
+
+
+STATUSES = {"BTCUSDT": "TRADING", "ETHUSDT": "TRADING", "ETHEUR": "TRADING", "LUNUSDT": "BREAK"}
+LISTED = json.dumps(
+    {
+        "symbols": [
+            {"symbol": symbol, "status": status, "baseAsset": symbol[:3], "quoteAsset": symbol[3:], "filters": []}
+            for symbol, status in STATUSES.items()
+        ]
+    }
+).encode()
 
 
 class Venue(BaseHTTPRequestHandler):
@@ -26,13 +39,14 @@ class Venue(BaseHTTPRequestHandler):
     first: ClassVar[list[tuple[int, dict[str, str]]]] = []
 
     def do_GET(self) -> None:
-        self.asked.append(parse_qs(urlsplit(self.path).query)["symbol"][0])
+        parts = urlsplit(self.path)
+        self.asked.append(parse_qs(parts.query)["symbol"][0] if parts.query else parts.path)
         status, headers = self.first.pop(0) if self.first else (200, {})
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(BOOK)
+        self.wfile.write(BOOK if parts.query else LISTED)
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
@@ -89,7 +103,7 @@ def test_one_retry_after_silences_every_worker_until_it_is_over(recording: Insta
     send(recording, "fetch_all", "binance")
     eventually(lambda: fetched(recording) == {"BTC-USDT", "ETH-USDT"}, recording.log)
     assert time.monotonic() - began > 0.8
-    assert '"SnapshotsDelayed": 1' in recording.log()
+    assert '"RequestsDelayed": 1' in recording.log()
 
 
 def test_a_backlog_of_old_rounds_is_dropped(recording: Installation, redis: "Redis[bytes]") -> None:
@@ -107,3 +121,25 @@ def test_an_exchange_that_is_not_recorded_is_refused(recording: Installation) ->
     send(recording, "fetch_all", "kraken")
     error = "kraken is not recorded; the venues file has: binance"
     eventually(lambda: error in recording.log(), recording.log)
+
+
+def test_globs_in_the_venues_file_are_looked_up_in_the_venues_list(recording: Installation) -> None:
+    venues = Path(recording.environment["BOOKTAPE_VENUES"])
+    venues.write_text(venues.read_text().replace("BTC-USDT", "'*-USDT'").replace("ETH-USDT", "SOL-USDT"))
+    recording.start_worker(queues="snapshots.binance")
+    send(recording, "fetch_all", "binance")
+    eventually(lambda: fetched(recording) == {"BTC-USDT", "ETH-USDT", "SOL-USDT"}, recording.log)
+
+
+def test_the_list_of_instruments_is_kept_with_those_that_are_not_trading(recording: Installation) -> None:
+    recording.start_worker(queues="snapshots.binance")
+    recording.send("instruments.keep", "binance", queue="snapshots.binance")
+    eventually(lambda: any(recording.store.objects(INSTRUMENTS)), recording.log)
+    (kept,) = recording.store.objects(INSTRUMENTS)
+    found = codec.decode(INSTRUMENTS, recording.store.read(kept.key))
+    assert [(record.symbol, record.status) for record in found if isinstance(record, Instrument)] == [
+        ("BTCUSDT", "trading"),
+        ("ETHEUR", "trading"),
+        ("ETHUSDT", "trading"),
+        ("LUNUSDT", "break"),
+    ]

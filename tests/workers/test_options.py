@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from workers.options import BadOption, Options, market_names, sole_owner, split_list
+from booktape.core.markets import named
+from booktape.feed.plan import Shard
+from workers.options import BadOption, Options, market_names, shard, sole_owner, split_list
 
 
 def test_lists_as_people_type_them() -> None:
@@ -33,7 +35,27 @@ def test_two_workers_cannot_own_one_spool(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("name", ["BTCUSDT", "btc-usdt", "BTC/USDT", "BTC-", "*"])
+@pytest.mark.parametrize("name", ["BTCUSDT", "btc-usdt", "BTC/USDT", "BTC-"])
 def test_what_is_no_markets_name_is_refused_with_an_example(name: str) -> None:
     with pytest.raises(BadOption, match="is not a market's name; write base and quote as in BTC-USDT"):
         market_names(f"ETH-USDT,{name}")
+
+
+def test_globs_and_all_stand_for_markets_that_only_the_venue_can_tell() -> None:
+    assert market_names("all,*-USDT,BTC-EUR") == ("all", "*-USDT", "BTC-EUR")
+    assert named(("all", "*-USDT", "BTC-EUR")) == ["BTC-EUR"]
+
+
+def test_a_shard_is_one_of_several() -> None:
+    assert shard("2/4") == Shard(2, 4)
+
+
+@pytest.mark.parametrize("text", ["5/4", "0/4", "1/0", "2", "a/b", "1/4/5", "-1/4"])
+def test_what_is_no_shard_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(BadOption, match="is no shard; write 2/4 for the second of four"):
+        shard(text)
+
+
+def test_each_shard_has_a_spool_of_its_own() -> None:
+    urls = {Options("kraken", ("all",), "s3://x", shard=Shard(number, 2)).spool_url for number in (1, 2)}
+    assert len(urls) == 2

@@ -25,6 +25,7 @@ numbered AS (
 )
 SELECT exchange, pair AS symbol, timestamp, local_timestamp, id, side, price, amount
 FROM numbered
-WHERE copy = 1
+-- A trade of nothing is an id that the venue used up (Binance futures): recorded, since only so its ids show loss.
+WHERE copy = 1 AND regexp_like(amount, '[1-9]')
 -- Numbers in the order of numbers, whatever their size: the shorter before the longer. Other ids as text.
 ORDER BY timestamp, pair, CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END, id

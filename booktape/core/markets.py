@@ -1,0 +1,34 @@
+"""Which of a venue's markets are recorded: names, globs, or all of them. Pure."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import Final
+
+from booktape.core.records import TRADING, Instrument
+
+ALL: Final = "all"
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name stands for markets that only the venue's list of instruments can tell."""
+    return name == ALL or any(mark in name for mark in "*?[")
+
+
+def named(names: Iterable[str]) -> list[str]:
+    """The names that are markets themselves."""
+    return [name for name in names if not is_pattern(name)]
+
+
+def matching(
+    names: Sequence[str], instruments: Iterable[Instrument], *, every_status: bool = False
+) -> list[Instrument]:
+    """The instruments that one of the names, globs or ``all`` stands for, and that can be traded now, as listed."""
+    return [
+        instrument
+        for instrument in instruments
+        if (every_status or instrument.status == TRADING) and any(_matches(instrument.market, name) for name in names)
+    ]
+
+
+def _matches(market: str, name: str) -> bool:
+    return name == ALL or fnmatchcase(market, name)

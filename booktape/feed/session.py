@@ -1,0 +1,124 @@
+"""One socket, from its connecting to its end: it subscribes, feeds frames to the recorder, answers and pings."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any, Final
+
+from booktape import clock
+from booktape.exchanges.spec import REPLY, Exchange, Subscription
+from booktape.feed.socket import Disconnected, Socket
+from booktape.recorder import Recorder
+
+_FRAMES_AT_A_TIME: Final = 256
+
+_AT_ONCE: Final = 0
+_IN_TURN: Final = 1
+"""Keep-alives overtake subscriptions, of which there may be minutes' worth."""
+
+
+class Session:
+    """Carries frames from a connected socket to a connection of the recorder.
+
+    ``leaving`` is set when the venue has announced that it will end the connection; ``frames`` counts what came.
+
+    :param idle: how many seconds without any frame mean that the connection is dead.
+    """
+
+    def __init__(
+        self, exchange: Exchange, socket: Socket, recorder: Recorder, wanted: Sequence[Subscription], idle: float
+    ) -> None:
+        self.connection = recorder.connection(self._control)
+        self.leaving = asyncio.Event()
+        self.frames = 0
+        self.task: asyncio.Future[None]
+        self._due: float | None = None
+        self._exchange = exchange
+        self._socket = socket
+        self._idle = idle
+        self._received = 0
+        self._outbox: asyncio.PriorityQueue[tuple[int, int, bytes]] = asyncio.PriorityQueue()
+        self._number = count()
+        symbols = dict.fromkeys(subscription.symbol for subscription in wanted)
+        own = [Subscription(channel, symbol) for channel in exchange.connection_channels for symbol in symbols]
+        self.send(exchange.subscribe([*own, *wanted]))
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        """Send messages, as fast as the venue allows."""
+        for message in messages:
+            self._put(_IN_TURN, message)
+
+    def begin(self, lifetime: float | None) -> None:
+        """Start to carry frames. ``task`` ends with the connection, always by an exception.
+
+        :param lifetime: after how many seconds another session should take over (:meth:`left`).
+        """
+        self.task = asyncio.ensure_future(self._run())
+        if lifetime is not None:
+            self.replace_in(lifetime)
+
+    def replace_in(self, seconds: float) -> None:
+        """Another session should take over after so many seconds."""
+        self._due = asyncio.get_running_loop().time() + seconds
+
+    def left(self) -> float | None:
+        """How many seconds are left until another session should take over; None: it may live for ever."""
+        return None if self._due is None else max(0.0, self._due - asyncio.get_running_loop().time())
+
+    async def end(self) -> None:
+        """Stop, and close the socket."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        duties = [asyncio.ensure_future(duty) for duty in (self._read(), self._write(), self._ping(), self._watch())]
+        try:
+            done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
+            for duty in done:
+                duty.result()
+        finally:
+            for duty in duties:
+                duty.cancel()
+            await asyncio.gather(*duties, return_exceptions=True)
+            await self._socket.close()
+
+    def _control(self, kind: str, content: Any) -> None:
+        if kind == REPLY:
+            self._put(_AT_ONCE, content)
+        else:
+            self.leaving.set()
+
+    def _put(self, urgency: int, message: bytes) -> None:
+        self._outbox.put_nowait((urgency, next(self._number), message))
+
+    async def _read(self) -> None:
+        feed, receive, now = self.connection.feed, self._socket.receive, clock.now
+        while True:
+            for _ in range(_FRAMES_AT_A_TIME):
+                frame = await receive()
+                self._received = received = max(now(), self._received + 1)
+                feed(frame, received)
+                self.frames += 1
+            # Frames that have queued up are received without giving the loop a turn.
+            await asyncio.sleep(0)
+
+    async def _write(self) -> None:
+        pause = 1 / self._exchange.limits.messages_per_second
+        while True:
+            _, _, message = await self._outbox.get()
+            await self._socket.send(self._exchange.stamp(message, clock.now()))
+            await asyncio.sleep(pause)
+
+    async def _ping(self) -> None:
+        ping = self._exchange.ping
+        while ping is not None:
+            await asyncio.sleep(ping.seconds)
+            self._put(_AT_ONCE, ping.message)
+        await asyncio.Event().wait()
+
+    async def _watch(self) -> None:
+        while True:
+            before = self.frames
+            await asyncio.sleep(self._idle)
+            if self.frames == before:
+                raise Disconnected(f"no frame for {self._idle:g} s")

@@ -1,0 +1,67 @@
+-- The derivative tickers of one exchange and day, each once (the primary's copy where it has one, else the replica's),
+-- and filled forward: a message tells some of the fields, the published row all that the market was told so far that
+-- day. Copies go first: one that came late would otherwise bring old values back.
+--
+-- Where a venue gives no engine time, the time that this connection observed tells two messages apart, so that a value
+-- which comes back is not taken for a copy. A message without any exchange time belongs to the day of its partition.
+WITH stored AS (
+    SELECT
+        1 AS system, exchange, pair, timestamp, sent_timestamp, local_timestamp,
+        funding_timestamp, funding_rate, predicted_funding_rate, open_interest, last_price, index_price, mark_price
+    FROM derivative_ticker_primary
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+    UNION ALL
+    SELECT
+        2 AS system, exchange, pair, timestamp, sent_timestamp, local_timestamp,
+        funding_timestamp, funding_rate, predicted_funding_rate, open_interest, last_price, index_price, mark_price
+    FROM derivative_ticker_replica
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+),
+timed AS (
+    SELECT stored.*, coalesce(timestamp, sent_timestamp, local_timestamp) AS published_time
+    FROM stored
+),
+numbered AS (
+    SELECT
+        timed.*,
+        row_number() OVER (
+            PARTITION BY
+                pair, timestamp, published_time, funding_timestamp, funding_rate, predicted_funding_rate,
+                open_interest, last_price, index_price, mark_price
+            ORDER BY system, local_timestamp, sent_timestamp
+        ) AS copy
+    FROM timed
+),
+-- Messages of one instant stand in the order of receipt. The rest of the identity makes the order of any two of them,
+-- and with it what is filled in, the same in every run.
+placed AS (
+    SELECT
+        numbered.*,
+        row_number() OVER (
+            PARTITION BY pair
+            ORDER BY
+                published_time, local_timestamp, timestamp, funding_timestamp, funding_rate, predicted_funding_rate,
+                open_interest, last_price, index_price, mark_price
+        ) AS message
+    FROM numbered
+    WHERE copy = 1
+)
+SELECT
+    exchange,
+    pair AS symbol,
+    published_time AS timestamp,
+    local_timestamp,
+    last_value(funding_timestamp) IGNORE NULLS OVER so_far AS funding_timestamp,
+    last_value(funding_rate) IGNORE NULLS OVER so_far AS funding_rate,
+    last_value(predicted_funding_rate) IGNORE NULLS OVER so_far AS predicted_funding_rate,
+    last_value(open_interest) IGNORE NULLS OVER so_far AS open_interest,
+    last_value(last_price) IGNORE NULLS OVER so_far AS last_price,
+    last_value(index_price) IGNORE NULLS OVER so_far AS index_price,
+    last_value(mark_price) IGNORE NULLS OVER so_far AS mark_price
+FROM placed
+WINDOW so_far AS (PARTITION BY pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+ORDER BY published_time, pair, message

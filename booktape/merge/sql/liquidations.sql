@@ -1,0 +1,67 @@
+-- The liquidations of one exchange and day, each once: the primary's copy where it has one, else the replica's.
+--
+-- With an id, equal ones are copies. Without, two that are equal in every field may truly be two: an exchange closes
+-- several positions at one price in one instant. So equal ones are counted where nothing can be a copy, inside one
+-- object: it holds what one collector heard without a break, and every connection hears each liquidation once. The
+-- first of one object is the first of every other, the second the second: published are as many as the object has that
+-- has the most of them. Counting a whole system would not do: its two collectors, or one that began anew, may store the
+-- same minute in two objects.
+--
+-- Where there is neither an id nor engine time, the time that this connection observed tells two liquidations apart.
+-- One without any exchange time belongs to the day of its partition.
+WITH stored AS (
+    SELECT
+        1 AS system, "$$path" AS batch, exchange, pair, id, timestamp, sent_timestamp, local_timestamp,
+        side, price, amount
+    FROM liquidations_primary
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+    UNION ALL
+    SELECT
+        2 AS system, "$$path" AS batch, exchange, pair, id, timestamp, sent_timestamp, local_timestamp,
+        side, price, amount
+    FROM liquidations_replica
+    WHERE $partitions
+        AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
+            BETWEEN $first_microsecond AND $last_microsecond
+),
+identified AS (
+    SELECT
+        stored.*,
+        CASE WHEN id IS NULL THEN coalesce(timestamp, sent_timestamp, local_timestamp) END AS place
+    FROM stored
+),
+counted AS (
+    SELECT
+        identified.*,
+        CASE WHEN id IS NULL THEN row_number() OVER (
+            PARTITION BY system, batch, pair, id, timestamp, place, side, price, amount
+            ORDER BY local_timestamp, sent_timestamp
+        ) ELSE 1 END AS number
+    FROM identified
+),
+numbered AS (
+    SELECT
+        counted.*,
+        row_number() OVER (
+            PARTITION BY pair, id, timestamp, place, side, price, amount, number
+            ORDER BY system, local_timestamp, sent_timestamp
+        ) AS copy
+    FROM counted
+)
+SELECT
+    exchange,
+    pair AS symbol,
+    coalesce(timestamp, sent_timestamp, local_timestamp) AS timestamp,
+    local_timestamp,
+    id,
+    side,
+    price,
+    amount
+FROM numbered
+WHERE copy = 1
+-- Numbers in the order of numbers, as the trades' ids.
+ORDER BY
+    coalesce(timestamp, sent_timestamp, local_timestamp), pair,
+    CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END, id, local_timestamp, side, price, amount

@@ -1,0 +1,105 @@
+"""Keeps a worker's markets those that its orders stand for, as the venue lists and delists them."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+import httpx
+from redis import Redis
+
+from booktape.core.markets import is_pattern, matching, named
+from booktape.core.records import Instrument
+from booktape.errors import Transient
+from booktape.exchanges.spec import Exchange
+from booktape.feed.plan import Shard
+from booktape.rest.budget import Budget, OwnBudget, RedisUnavailable
+from booktape.rest.listing import fetch_instruments
+from workers.links import Links
+
+_TIMEOUT_SECONDS: Final = 20
+_FIRST_RETRY: Final = 5.0
+
+
+class Following:
+    """The markets of one worker, by names and globs.
+
+    Named markets are recorded from the start, whatever the venue lists; what globs stand for follows its list.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        names: tuple[str, ...],
+        shard: Shard,
+        links: Links,
+        log: Any,
+        *,
+        seconds: float,
+        redis_url: str | None,
+        rest_url: str | None,
+    ) -> None:
+        self._exchange = exchange
+        self._names = names
+        self._shard = shard
+        self._links = links
+        self._log = log
+        self._seconds = seconds
+        self._rest_url = rest_url
+        self._fixed = {exchange.symbol(name) for name in named(names)}
+        self._own = OwnBudget(exchange.id)
+        self._shared = None if redis_url is None else _budget(redis_url, exchange)
+
+    async def run(self) -> None:
+        """Record the named markets now, and the others as soon as the venue tells them; then follow its list."""
+        self._set(self._fixed)
+        if not any(map(is_pattern, self._names)):
+            return
+        pause = first_pause = min(_FIRST_RETRY, self._seconds)
+        while True:
+            try:
+                instruments = await asyncio.to_thread(self._fetch)
+            except Transient as error:
+                self._log.warning("no_list_of_instruments", error=str(error), again_in_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, self._seconds)
+                continue
+            except Exception as error:  # a list that cannot be read must not end what is recorded already
+                self._log.error("no_list_of_instruments", error=f"{type(error).__name__}: {error}")
+            else:
+                self._follow(instruments)
+            pause = first_pause
+            await asyncio.sleep(self._seconds)
+
+    def _follow(self, instruments: list[Instrument]) -> None:
+        found = {instrument.symbol for instrument in matching(self._names, instruments)}
+        if not found:
+            self._log.warning("no_market_matches", markets=list(self._names), listed=len(instruments))
+        self._set(found | self._fixed)
+
+    def _set(self, symbols: Iterable[str]) -> None:
+        ours = {symbol for symbol in symbols if self._shard.holds(symbol)}
+        now = self._links.symbols
+        listed, delisted = sorted(ours - now), sorted(now - ours)
+        if listed or delisted:
+            self._log.info("markets", now=len(ours), listed=_some(listed), delisted=_some(delisted))
+        self._links.forget(delisted)
+        self._links.record(listed)
+
+    def _fetch(self) -> list[Instrument]:
+        with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
+            if self._shared is not None:
+                try:
+                    return fetch_instruments(self._exchange, self._shared, client, base=self._rest_url)
+                except RedisUnavailable:  # recording goes on without Redis, and one list now and then is no storm
+                    pass
+            return fetch_instruments(self._exchange, self._own, client, base=self._rest_url)
+
+
+def _budget(redis_url: str, exchange: Exchange) -> Budget:
+    client = Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2)
+    return Budget(client, exchange.id, exchange.rest.budget)
+
+
+def _some(symbols: list[str]) -> list[str]:
+    """A log line does not name a thousand markets."""
+    return symbols if len(symbols) <= 20 else [*symbols[:20], f"… {len(symbols) - 20} more"]
