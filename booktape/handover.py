@@ -8,7 +8,7 @@ or engine times, on which both connections agree. Nothing here waits or reads a 
 the old connection has delivered        then
 ======================================  ==============================================================
 something after the new one's first     from that record on, the new one's records are taken
-all, and lies still                     at the end, what it had not delivered is taken from the new one
+less, at the planned end                what it had not delivered is taken from the new one
 less, and was lost                      a gap is told, unless the stream's rule can tell by itself
 ======================================  ==============================================================
 
@@ -41,9 +41,14 @@ class Handover:
             old.heard[key] = self._old_side(*key)
         new.stream_of = self._new_side
 
+    def subscribed(self) -> None:
+        """The new connection should deliver from now on whatever the old one does."""
+        for seam in self._seams.values():
+            seam.passed = False
+
     @property
     def delivers(self) -> bool:
-        """Whether the new connection has delivered in every stream in which the old one still does."""
+        """Whether the new one has delivered in every stream in which the old one has since it was subscribed."""
         return bool(self._new.heard) and all(seam.begin is not None for seam in self._seams.values() if seam.passed)
 
     @property
@@ -99,7 +104,7 @@ class _Seam:
     """Where one stream passes from the old connection to the new one.
 
     ``begin`` is the place of the new connection's first record. ``passed`` tells whether the old one has delivered
-    since the handover began; ``_known`` is the last place that it has delivered ever, and ``_there`` what lay there.
+    since the new one was subscribed; ``_known`` is the last place ever delivered, and ``_there`` what lay there.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -149,16 +154,21 @@ class _Seam:
             return
         if self.begin is None and not lost:
             self.switched = True
-        elif (
-            self.begin is not None
-            and self.begin <= self._known
-            and all(_has_place(record) for _, record, _ in self._held)
-        ):
+        elif self._joins(lost=lost):
             self._pass_over(self._was_not_delivered)
         else:
             self._stream.disconnected()
             for stream, record, time in self._emptied():
                 stream.append(record, time)
+
+    def _joins(self, *, lost: bool) -> bool:
+        """Whether nothing is missing between the two.
+
+        By plan, the old one has lived on for long after the new one was subscribed. Otherwise it must have reached it.
+        """
+        if self.begin is None or not all(_has_place(record) for _, record, _ in self._held):
+            return False
+        return not lost or self.begin <= self._known
 
     def _was_not_delivered(self, record: Record) -> bool:
         place = last_position(record)

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Trade
 
 COUNTER: Final = "counter"
 """Pseudo data type of a :class:`Message` that carries a frame's number on its connection, and no record."""
@@ -125,6 +125,32 @@ class Listing:
     following: Callable[[Request, bytes], Request | None] = lambda request, answer: None
 
 
+class Hole(NamedTuple):
+    """Trades of one market that are missing: their numbers, both ends included, and the times (µs) around them.
+
+    The numbers are those that the venue's rule is about: ids, or under ``sequenced`` the numbers beside them.
+    """
+
+    symbol: str
+    first: int
+    last: int
+    after: int
+    before: int
+
+
+@dataclass(frozen=True)
+class RestTrades:
+    """How to fetch past trades of one market.
+
+    ``request`` gives the request for a hole's beginning; ``parse`` turns its answer and the receive time (µs) into
+    trades in any order, perhaps more than were asked for. What one answer leaves out is asked for again.
+    """
+
+    request: Callable[[Hole], Request]
+    parse: Callable[[Hole, bytes, int], Sequence[Trade]]
+    weight: int = 1
+
+
 @dataclass(frozen=True)
 class Rest:
     """The venue's REST API. Each request's weight is drawn from ``budget`` per minute, which all processes share."""
@@ -134,6 +160,8 @@ class Rest:
     listing: Listing
     book: RestBook | None = None
     """None where a REST book has neither an id nor an engine time that places it among the stream's updates."""
+    trades: RestTrades | None = None
+    """None where past trades cannot be fetched, or not be told apart by their numbers."""
 
 
 @dataclass(frozen=True)

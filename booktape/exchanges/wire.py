@@ -2,16 +2,20 @@
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Raw, Struct, json
 
+from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.spec import NotUnderstood
 
 MILLISECOND: Final = 1_000
 """Microseconds in one."""
+
+Item = TypeVar("Item")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -99,3 +103,79 @@ def gunzip(frame: bytes) -> bytes:
     if not stream.eof:
         raise NotUnderstood("a gzipped frame that is truncated or too large")
     return text
+
+
+ABSENT: Final = Raw(b"")
+"""What a field for a JSON value holds when the message left it out."""
+
+
+def told(number: Raw) -> str | None:
+    """A JSON number's text as :func:`digits` gives it; None where the message left it out or said null."""
+    return None if bytes(number) in (b"", b"null") else digits(number)
+
+
+def signed(size: Raw | str) -> tuple[str, str]:
+    """A size that is negative where the taker sold, to the taker's side and the amount."""
+    text = digits(size)
+    return ("sell", text[1:]) if text.startswith("-") else ("buy", text)
+
+
+def decimal_millis(milliseconds: Raw | str) -> int:
+    """Milliseconds with a fraction (``1606292218213.4578``, a number or a text) to µs; finer digits are cut off."""
+    whole, _, fraction = digits(milliseconds).partition(".")
+    return int(whole) * MILLISECOND + int(fraction[:3].ljust(3, "0"))
+
+
+SIDES: Final = {"buy": "buy", "sell": "sell", "Buy": "buy", "Sell": "sell", "BUY": "buy", "SELL": "sell"}
+"""A venue's word for a side to ours."""
+
+OPPOSITE: Final = {word: "sell" if side == "buy" else "buy" for word, side in SIDES.items()}
+"""A venue's word for a side to the other one: the maker's to the taker's, a position's to that of closing it."""
+
+
+def best(bid: Raw, bid_amount: Raw, ask: Raw, ask_amount: Raw) -> tuple[str, str, str, str] | None:
+    """A best bid and ask of JSON numbers, as text; None where one is null or left out, as in a book's empty side."""
+    if any(bytes(number) in (b"", b"null") for number in (bid, bid_amount, ask, ask_amount)):
+        return None
+    return digits(bid), digits(bid_amount), digits(ask), digits(ask_amount)
+
+
+def chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Items in their order, in lists of at most ``size``: what one message may hold."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def step(places: int) -> str:
+    """The smallest step of a number with so many decimal places: ``2`` to ``0.01``, ``-2`` to ``100``."""
+    return digits(f"1e{-places}")
+
+
+def status_of(word: str, trading: str) -> str:
+    """An instrument's status: ours where the venue's word is that for trading, else its word in small letters."""
+    return TRADING if word == trading else word.lower()
+
+
+def named_instrument(symbol: str, market: str, received: int) -> Instrument:
+    """The instrument of a list that tells nothing but names: base, quote and kind are read off the market's."""
+    pair = market.removesuffix("-PERP")
+    base, _, quote = pair.partition("-")
+    return Instrument(
+        symbol=symbol,
+        market=market,
+        base=base,
+        quote=quote,
+        kind="spot" if pair == market else "perpetual",
+        status=TRADING,
+        local_timestamp=received,
+    )
+
+
+def millis(milliseconds: int | str | None) -> int | None:
+    """Milliseconds, a number or its text, to µs; None where the venue told none: null, 0 or an empty text."""
+    return int(milliseconds) * MILLISECOND if milliseconds else None
+
+
+def path_and_query(url: str) -> tuple[str, dict[str, str]]:
+    """What a REST answer was asked for by: the path of its URL, and the parameters."""
+    parts = urlsplit(url)
+    return parts.path, dict(parse_qsl(parts.query))

@@ -21,6 +21,8 @@ _LIFETIME_USED: Final = (0.6, 0.9)
 
 _LOOK_SECONDS: Final = 0.05
 
+_MORE_TIME: Final = 3
+
 _AGAIN_AFTER: Final = 3
 """After a failed handover, the next one is tried this many times the longest overlap later."""
 
@@ -219,7 +221,17 @@ class Link:
         return session
 
     async def _overlap(self, old: Session, new: Session, handover: Handover) -> None:
+        """Let both run side by side: until every stream has passed over, or long enough for those that are quiet.
+
+        A stream in which only the old one delivers gets more time.
+        """
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._patience.overlap
-        while loop.time() < end and not (old.task.done() or new.task.done() or handover.done):
+        began = None
+        while not (old.task.done() or new.task.done() or handover.done):
+            now = loop.time()
+            if began is None and new.is_subscribed:
+                began = now
+                handover.subscribed()
+            if began is not None and now >= began + self._patience.overlap * (1 if handover.delivers else _MORE_TIME):
+                return
             await asyncio.sleep(_LOOK_SECONDS)

@@ -48,6 +48,11 @@ class Session:
         for message in messages:
             self._put(_IN_TURN, message)
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether every subscription has been sent."""
+        return self._outbox.empty()
+
     def begin(self, lifetime: float | None) -> None:
         """Start to carry frames. ``task`` ends with the connection, always by an exception.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import json
 
@@ -23,6 +23,7 @@ from booktape.exchanges.spec import COUNTER, LEAVE, REPLY, WHOLE_VENUE, Exchange
 from booktape.recorder import GapSeen, Recorder
 
 FIXTURES = Path(__file__).parent / "fixtures"
+EXCHANGE_MODULES = Path(__file__).parents[2] / "booktape" / "exchanges"
 RECEIVED = 1_000
 PSEUDO: Final = frozenset({COUNTER, REPLY, LEAVE})
 MARKET_NAME: Final = re.compile(r"[^\s/,*?\[\]=]+(-[^\s/,*?\[\]=]+)+")
@@ -211,6 +212,7 @@ def test_a_frame_that_is_not_known_is_counted_by_its_kind_and_never_fatal(identi
 
 
 @pytest.mark.parametrize(("identifier", "name"), EVERY_FRAME)
+@settings(max_examples=15)  # of each of hundreds of frames
 @given(data=st.data())
 def test_a_truncated_frame_is_counted_and_leaves_no_record(identifier: str, name: str, data: st.DataObject) -> None:
     fixture = fixtures(identifier)[name]
@@ -243,3 +245,16 @@ def test_ever_new_kinds_of_frames_do_not_fill_the_memory() -> None:
     assert recorder.not_understood.total() == 500
     assert len(recorder.not_understood) == 101
     assert recorder.not_understood["other"] == 400
+
+
+@pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
+def test_an_id_can_be_part_of_a_key(identifier: str) -> None:
+    assert re.fullmatch("[a-z0-9-]+", identifier)
+
+
+def test_adapters_stay_small() -> None:
+    modules = [path for path in EXCHANGE_MODULES.glob("*.py") if "EXCHANGES: Final" in path.read_text()]
+    sizes = sorted(len(path.read_text().splitlines()) for path in modules)
+    assert sizes[-1] <= 200
+    assert sizes[len(sizes) // 2] < 150
+    assert max(len(path.read_text().splitlines()) for path in EXCHANGE_MODULES.glob("*.py")) <= 300

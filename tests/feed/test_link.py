@@ -1,10 +1,14 @@
 """Links against simulated exchanges over real sockets: what was sent is recorded, or a gap says what is not."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
+from msgspec import json
 
 from booktape.core import codec
 from booktape.core.records import BOOK_UPDATES, TRADES, BookUpdate, Trade
@@ -298,3 +302,50 @@ def test_where_streams_cannot_be_begun_anew_alone_another_connection_takes_over(
 
     collected, _ = play("binance", scene, venue_of=lambda venue: replace(venue, unsubscribe=None))
     assert collected.gaps == []
+
+
+class Addresses(BaseHTTPRequestHandler):
+    """Tells where to connect, as a venue does that gives out tokens; the first time it breaks."""
+
+    told: ClassVar[list[bytes]] = []
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.asked.append(self.path)
+        answer = self.told.pop(0)
+        self.send_response(200 if answer else 503)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+def test_a_venue_that_gives_out_addresses_is_asked_for_one_before_each_connection() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Addresses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        rest = f"http://127.0.0.1:{server.server_port}"
+
+        async def run() -> Collected:
+            async with simulated("binance", ["BTC-USDT"], rate=200.0, levels=50) as simulation:
+                there = simulation.routes["primary"].ws
+                Addresses.told[:] = [b"", b"{}", json.encode({"url": f"{there}/stream?token=1"})]
+                venue = exchange("binance")
+                venue = replace(
+                    venue,
+                    rest=replace(venue.rest, url=rest),
+                    address=Address("/bullet", lambda answer: str(json.decode(answer)["url"])),
+                )
+                collected = collector(simulation, venue, QUICK)
+                (route,) = routes(venue, subscriptions(venue, ["BTCUSDT"]))
+                link = Link(venue, venue.websocket_url, route, collected.recorder, collected, Turns(0), patience=QUICK)
+                running = asyncio.ensure_future(link.run())
+                await until(lambda: collected.recorder.frames > 20)
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+                return collected
+
+        collected = asyncio.run(run())
+        server.shutdown()
+    assert Addresses.asked == ["/bullet"] * 3
+    assert [told.partition(" gives no address")[0] for told in collected.told] == [f"{rest}/bullet"] * 2 + ["connected"]

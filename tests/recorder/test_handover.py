@@ -182,6 +182,29 @@ def test_a_stream_that_lies_still_passes_over_without_a_gap(kind: Kind) -> None:
 
 
 @every_kind
+def test_at_the_planned_end_what_an_old_connection_has_not_delivered_yet_comes_from_the_new_one(kind: Kind) -> None:
+    world = World(kind, before=5, subscribed_at=5)
+    for _ in range(4):
+        world.deliver(world.new)
+    world.handover.finish()
+    world.deliver(world.new)
+    assert world.gaps == []
+    assert same(world.stored(), kind, world.delivered[id(world.new)])
+
+
+def test_a_quiet_stream_whose_last_record_came_before_the_new_one_was_subscribed_does_not_hold_up_the_rest() -> None:
+    world = World(KINDS["trades by time"], before=5, subscribed_at=7)
+    world.deliver(world.old)
+    assert not world.handover.delivers
+    world.handover.subscribed()
+    world.deliver(world.new)
+    world.deliver(world.new)
+    assert world.handover.delivers
+    world.deliver(world.old)
+    assert world.handover.delivers
+
+
+@every_kind
 def test_a_new_connection_that_never_delivers_leaves_the_old_one_in_place(kind: Kind) -> None:
     world = World(kind, before=5, subscribed_at=5)
     world.deliver(world.old)

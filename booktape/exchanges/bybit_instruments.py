@@ -1,0 +1,144 @@
+"""Bybit's instruments: their names, and how REST lists them.
+
+Source: "Bybit API v5": Market: Get Instruments Info, Get Orderbook; Enums: symbol; Rate Limit.
+
+- Linear: ``BTCUSDT``, ``BTCPERP`` (margined in USDC), dated ``BTCUSDT-25DEC26`` and ``BTC-25DEC26`` (USDC). Inverse:
+  ``BTCUSD``, dated ``BTCUSDH26`` by the month's letter. The symbols of spot are those of linear perpetuals.
+- Only instruments that trade are listed, unless one asks for another status; spot has no pages.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from msgspec import Struct, json
+
+from booktape.core.records import Instrument
+from booktape.exchanges.spec import Listing, NotUnderstood, Request, Rest, RestBook
+from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, split_pair, status_of
+
+_INVERSE: Final = re.compile(r"([^-]+)USD([FGHJKMNQUVXZ][0-9]{2})?")
+
+spot_pair: Final = partial(split_pair, quotes=(*(set(QUOTE_ASSETS) - {"TUSD"}), "RLUSD", "XUSD"))
+"""``BTCUSDT`` to ``BTC-USDT``, and ``USDTUSD`` to ``USDT-USD``: nothing is quoted in TUSD here."""
+
+
+def category(symbol: str) -> str:
+    """Which of the two kinds of contracts a symbol is of."""
+    return "inverse" if _INVERSE.fullmatch(symbol) else "linear"
+
+
+def market(symbol: str) -> str:
+    """The market's name of a contract."""
+    inverse = _INVERSE.fullmatch(symbol)
+    if inverse:
+        return f"{inverse[1]}-USD-{inverse[2] or 'PERP'}"
+    if symbol.endswith("PERP"):
+        return f"{symbol.removesuffix('PERP')}-USDC-PERP"
+    pair, dash, expiry = symbol.partition("-")
+    if dash and not pair.endswith("USDT"):
+        return f"{pair}-USDC-{expiry}"
+    return f"{split_pair(pair, ('USDT',))}-{expiry or 'PERP'}"
+
+
+def symbol(market: str) -> str:
+    """The symbol of a contract."""
+    pair, _, expiry = market.rpartition("-")
+    base, _, quote = pair.rpartition("-")
+    if quote == "USDC":
+        return f"{base}PERP" if expiry == "PERP" else f"{base}-{expiry}"
+    if expiry == "PERP":
+        return base + quote
+    return f"{base}{quote}{expiry}" if quote == "USD" else f"{base}{quote}-{expiry}"
+
+
+class _LotSize(Struct):
+    qtyStep: str = ""
+    basePrecision: str = ""
+
+
+class _Price(Struct):
+    tickSize: str
+
+
+class _Instrument(Struct):
+    symbol: str
+    baseCoin: str
+    quoteCoin: str
+    status: str
+    lotSizeFilter: _LotSize
+    priceFilter: _Price
+    contractType: str = ""
+    deliveryTime: str = "0"
+
+
+class _Result(Struct):
+    list: list[_Instrument]
+    nextPageCursor: str | None = None
+
+
+class _Answer(Struct):
+    retCode: int
+    retMsg: str
+    result: _Result | None = None
+
+
+_answer = json.Decoder(_Answer)
+
+
+def _page(body: bytes) -> _Result:
+    answer = _answer.decode(body)
+    if answer.retCode or answer.result is None:
+        raise NotUnderstood(f"{answer.retMsg} (code {answer.retCode})")
+    return answer.result
+
+
+def _following(request: Request, body: bytes) -> Request | None:
+    """The next page: its cursor comes ready to be put into a URL."""
+    cursor = _page(body).nextPageCursor
+    first = request.path.partition("&cursor=")[0]
+    return Request(f"{first}&cursor={cursor}") if cursor else None
+
+
+def _kind(contract_type: str) -> str:
+    if not contract_type:
+        return "spot"
+    return "perpetual" if contract_type.endswith("Perpetual") else "future"
+
+
+def _instrument(found: _Instrument, name: str, received: int) -> Instrument:
+    return Instrument(
+        symbol=found.symbol,
+        market=name,
+        base=found.baseCoin,
+        quote=found.quoteCoin,
+        kind=_kind(found.contractType),
+        status=status_of(found.status, "Trading"),
+        price_increment=found.priceFilter.tickSize,
+        amount_increment=found.lotSizeFilter.qtyStep or found.lotSizeFilter.basePrecision or None,
+        expiry=int(found.deliveryTime or 0) * MILLISECOND or None,
+        local_timestamp=received,
+    )
+
+
+def rest(categories: Sequence[str], name: Callable[[str], str], category: Callable[[str], str]) -> Rest:
+    """The REST API for some categories of instruments.
+
+    :param name: the market's name of a symbol.
+    :param category: that of a symbol.
+    """
+
+    def parse(body: bytes, received: int) -> list[Instrument]:
+        return [_instrument(found, name(found.symbol), received) for found in _page(body).list]
+
+    def book(symbol: str) -> Request:
+        return Request(f"/v5/market/orderbook?category={category(symbol)}&symbol={symbol}&limit=1000")
+
+    path = "/v5/market/instruments-info?category="
+    return Rest(
+        url="https://api.bybit.com",
+        budget=1200,  # 600 in 5 seconds are allowed
+        listing=Listing(tuple(Request(f"{path}{name}&limit=1000") for name in categories), parse, following=_following),
+        book=RestBook(book),
+    )

@@ -1,0 +1,42 @@
+"""Coinbase's list of products. A symbol is the market's name as it stands."""
+
+from msgspec import Struct, json
+
+from booktape.core.records import Instrument
+from booktape.exchanges.wire import status_of
+
+
+class _Product(Struct):
+    product_id: str
+    base_currency_id: str
+    quote_currency_id: str
+    price_increment: str
+    base_increment: str
+    status: str
+    product_type: str
+
+
+class _Products(Struct):
+    products: list[_Product]
+
+
+_products = json.Decoder(_Products)
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``GET /api/v3/brokerage/market/products``."""
+    return [
+        Instrument(
+            symbol=product.product_id,
+            market=product.product_id,
+            base=product.base_currency_id,
+            quote=product.quote_currency_id,
+            kind="spot",
+            status=status_of(product.status, "online"),
+            price_increment=product.price_increment,
+            amount_increment=product.base_increment,
+            local_timestamp=received,
+        )
+        for product in _products.decode(body).products
+        if product.product_type == "SPOT"
+    ]

@@ -1,0 +1,78 @@
+"""Deribit: the names of its markets, and how it lists them.
+
+Source: "Deribit API": Naming (instruments) and ``public/get_instruments``.
+
+Inverse instruments begin with the coin alone and are quoted against USD: ``BTC-PERPETUAL`` is ``BTC-USD-PERP``,
+``BTC-27MAR26-100000-C`` is ``BTC-USD-27MAR26-100000-C``. The others begin with a pair: ``BTC_USDC-PERPETUAL`` is
+``BTC-USDC-PERP``, and ``BTC_USDC`` alone is the spot market. Combos keep their own words (``BTC-USD-FS-27MAR26_PERP``).
+"""
+
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from booktape.core.records import Instrument
+from booktape.exchanges.wire import ABSENT, MILLISECOND, status_of, told
+
+_INVERSE_QUOTE: Final = "USD"
+_KINDS: Final = frozenset({"spot", "future", "option"})
+
+
+def market(symbol: str) -> str:
+    """``BTC_USDC-PERPETUAL`` to ``BTC-USDC-PERP``."""
+    pair, *rest = symbol.split("-")
+    base, _, quote = pair.partition("_")
+    return "-".join((base, quote or _INVERSE_QUOTE, *("PERP" if part == "PERPETUAL" else part for part in rest)))
+
+
+def symbol(market: str) -> str:
+    """The way back from :func:`market`."""
+    base, quote, *rest = market.split("-")
+    pair = base if rest and quote == _INVERSE_QUOTE else f"{base}_{quote}"
+    return "-".join((pair, *("PERPETUAL" if part == "PERP" else part for part in rest)))
+
+
+class _Instrument(Struct):
+    instrument_name: str
+    kind: str
+    base_currency: str
+    quote_currency: str
+    is_active: bool
+    state: str = "open"
+    settlement_period: str = ""
+    tick_size: Raw = ABSENT
+    min_trade_amount: Raw = ABSENT
+    contract_size: Raw = ABSENT
+    expiration_timestamp: int | None = None
+
+
+class _Instruments(Struct):
+    result: list[_Instrument]
+
+
+_instruments = json.Decoder(_Instruments)
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``public/get_instruments``."""
+    return [_instrument(found, received) for found in _instruments.decode(body).result]
+
+
+def _instrument(found: _Instrument, received: int) -> Instrument:
+    perpetual = found.settlement_period == "perpetual"
+    expiry = found.expiration_timestamp
+    expires = expiry is not None and found.kind != "spot" and not perpetual  # where none does, it is in the year 3000
+    state = "inactive" if found.state == "open" and not found.is_active else found.state
+    return Instrument(
+        symbol=found.instrument_name,
+        market=market(found.instrument_name),
+        base=found.base_currency,
+        quote=found.quote_currency,
+        kind="perpetual" if perpetual else found.kind if found.kind in _KINDS else "other",
+        status=status_of(state, "open"),
+        price_increment=told(found.tick_size),
+        amount_increment=told(found.min_trade_amount),
+        contract_size=told(found.contract_size),
+        expiry=expiry * MILLISECOND if expiry is not None and expires else None,
+        local_timestamp=received,
+    )

@@ -1,0 +1,50 @@
+"""dYdX chain: names of markets, and the list of instruments ("List Perpetual Markets")."""
+
+from msgspec import Struct, json
+
+from booktape.core.records import Instrument
+from booktape.exchanges.wire import status_of
+
+
+class _Perpetual(Struct):
+    ticker: str
+    status: str
+    tickSize: str
+    stepSize: str
+
+
+class _Perpetuals(Struct):
+    markets: dict[str, _Perpetual]
+
+
+_perpetuals = json.Decoder(_Perpetuals)
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``GET /v4/perpetualMarkets``."""
+    return [_instrument(perpetual, received) for perpetual in _perpetuals.decode(body).markets.values()]
+
+
+def _instrument(perpetual: _Perpetual, received: int) -> Instrument:
+    base, _, quote = perpetual.ticker.rpartition("-")
+    return Instrument(
+        symbol=perpetual.ticker,
+        market=market(perpetual.ticker),
+        base=base,
+        quote=quote,
+        kind="perpetual",
+        status=status_of(perpetual.status, "ACTIVE"),
+        price_increment=perpetual.tickSize,
+        amount_increment=perpetual.stepSize,
+        local_timestamp=received,
+    )
+
+
+def market(symbol: str) -> str:
+    """``BTC-USD`` to ``BTC-USD-PERP``; the commas in the names of some are written ``~``."""
+    return symbol.replace(",", "~") + "-PERP"
+
+
+def symbol(market: str) -> str:
+    """The reverse of :func:`market`."""
+    return market.removesuffix("-PERP").replace("~", ",")

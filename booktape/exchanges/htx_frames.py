@@ -1,0 +1,200 @@
+"""The frames of HTX spot. The facts about them stand in :mod:`~booktape.exchanges.htx`."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
+from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.wire import MILLISECOND, NumberLevel, best, digits, gunzip, number_levels
+
+BOOK: Final = "mbp.400"
+_MOST_HELD: Final = 300
+"""Half a minute of updates without an answer: the snapshot is asked for again."""
+
+
+class _Frame(Struct, rename={"error": "err-msg", "code": "err-code"}):
+    ch: str = ""
+    rep: str = ""
+    ts: int = 0
+    tick: Raw = Raw()
+    data: Raw = Raw()
+    ping: int | None = None
+    subbed: str = ""
+    unsubbed: str = ""
+    status: str = ""
+    error: str = ""
+    code: str = ""
+
+
+class _Trade(Struct, gc=False):
+    tradeId: int
+    ts: int
+    price: Raw
+    amount: Raw
+    direction: str
+
+
+class _Trades(Struct):
+    data: list[_Trade]
+
+
+class _Update(Struct):
+    seqNum: int
+    prevSeqNum: int
+    bids: list[NumberLevel] = []
+    asks: list[NumberLevel] = []
+
+
+class _Snapshot(Struct):
+    seqNum: int
+    bids: list[NumberLevel]
+    asks: list[NumberLevel]
+
+
+class Depth(Struct):
+    """A whole book of ``depth.step0``."""
+
+    ts: int
+    bids: list[NumberLevel]
+    asks: list[NumberLevel]
+    version: int
+
+
+class _Best(Struct):
+    seqId: int
+    quoteTime: int
+    bid: Raw
+    bidSize: Raw
+    ask: Raw
+    askSize: Raw
+
+
+_frame = json.Decoder(_Frame)
+_trades = json.Decoder(_Trades)
+_update = json.Decoder(_Update)
+_snapshot = json.Decoder(_Snapshot)
+_depth = json.Decoder(Depth)
+_best = json.Decoder(_Best)
+
+
+class Parser:
+    """The frames of one connection. It remembers the updates of books whose snapshot is still to come, by channel."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, list[Message]] = {}
+
+    def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
+        """A frame to its records."""
+        content = _frame.decode(gunzip(frame))
+        if not content.ch:
+            return self._control(content, received)
+        _, symbol, kind = content.ch.split(".", 2)
+        if kind == BOOK:
+            return self._updated(content, symbol, received)
+        if kind == "trade.detail":
+            rows = sorted(_trades.decode(content.tick).data, key=lambda trade: trade.tradeId)
+            return [_trade(row, symbol, received) for row in rows]
+        if kind == "bbo":
+            return _quote(_best.decode(content.tick), symbol, content.ts * MILLISECOND, received)
+        if kind == "depth.step0":
+            depth = _depth.decode(content.tick)
+            return (whole_book(depth, symbol, content.ts * MILLISECOND, received, last_id=depth.version),)
+        raise NotUnderstood(kind)
+
+    def _updated(self, content: _Frame, symbol: str, received: int) -> Sequence[Message]:
+        tick, sent = _update.decode(content.tick), content.ts * MILLISECOND
+        update = BookUpdate(
+            first_id=tick.prevSeqNum + 1,
+            last_id=tick.seqNum,
+            previous_id=tick.prevSeqNum,
+            bids=number_levels(tick.bids),
+            asks=number_levels(tick.asks),
+            local_timestamp=received,
+            sent_timestamp=sent,
+        )
+        message = (BOOK_UPDATES, symbol, sent, update)
+        held = self._held.get(content.ch)
+        if held is None:
+            return (message,)
+        held.append(message)
+        if len(held) <= _MOST_HELD:
+            return ()
+        self._held[content.ch] = []
+        return [*held, _asked(content.ch)]
+
+    def _answered(self, content: _Frame, received: int) -> Sequence[Message]:
+        channel, book, sent = content.rep, _snapshot.decode(content.data), content.ts * MILLISECOND
+        symbol, held = channel.split(".", 2)[1], self._held.pop(channel, [])
+        snapshot = BookSnapshot(
+            last_id=book.seqNum,
+            bids=number_levels(book.bids),
+            asks=number_levels(book.asks),
+            origin="stream",
+            local_timestamp=received,
+            sent_timestamp=sent or None,
+        )
+        message = (BOOK_SNAPSHOTS, symbol, sent, snapshot)
+        for place, (_, _, _, update) in enumerate(held):
+            if update.previous_id == book.seqNum:
+                return [*held[:place], message, *held[place:]]
+        last = held[-1][3].last_id if held else 0
+        if last > book.seqNum:  # older than what is held, or none of its ends
+            self._held[channel] = held
+            return (_asked(channel),)
+        return [*held, message] if last == book.seqNum else (message,)
+
+    def _control(self, content: _Frame, received: int) -> Sequence[Message]:
+        if content.ping is not None:
+            return (pong(content.ping),)
+        if content.status == "error":
+            raise Refused(f"{content.error} ({content.code})")
+        if content.rep.endswith(BOOK):
+            return self._answered(content, received)
+        if content.subbed.endswith(BOOK):
+            self._held[content.subbed] = []
+            return (_asked(content.subbed),)
+        if content.unsubbed:
+            self._held.pop(content.unsubbed, None)
+        elif not content.subbed:
+            raise NotUnderstood("frame without channel")
+        return ()
+
+
+def _asked(channel: str) -> Message:
+    """The request for a book's snapshot."""
+    return (REPLY, "", 0, json.encode({"req": channel, "id": channel}))
+
+
+def pong(number: int) -> Message:
+    """The answer to a ping."""
+    return (REPLY, "", 0, b'{"pong":%d}' % number)
+
+
+def whole_book(depth: Depth, symbol: str, sent: int, received: int, last_id: int | None) -> Message:
+    """A book of ``depth.step0``. It says nothing of the incremental stream, so it counts as one from REST."""
+    time = depth.ts * MILLISECOND
+    snapshot = BookSnapshot(
+        last_id=last_id,
+        timestamp=time,
+        bids=number_levels(depth.bids),
+        asks=number_levels(depth.asks),
+        origin="rest",
+        local_timestamp=received,
+        sent_timestamp=sent,
+    )
+    return (BOOK_SNAPSHOTS, symbol, time, snapshot)
+
+
+def _trade(trade: _Trade, symbol: str, received: int) -> Message:
+    time, price, amount = trade.ts * MILLISECOND, digits(trade.price), digits(trade.amount)
+    return (TRADES, symbol, time, Trade(trade.tradeId, time, trade.direction, price, amount, received))
+
+
+def _quote(row: _Best, symbol: str, sent: int, received: int) -> Sequence[Message]:
+    numbers = best(row.bid, row.bidSize, row.ask, row.askSize)
+    if numbers is None:
+        return ()
+    time = row.quoteTime * MILLISECOND
+    return ((QUOTES, symbol, time, Quote(row.seqId, time, *numbers, received, sent)),)

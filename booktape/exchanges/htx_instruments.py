@@ -1,0 +1,52 @@
+"""HTX spot: names of markets, and the list of instruments ("Get all Supported Trading Symbol")."""
+
+from typing import Final
+
+from msgspec import Struct, json
+
+from booktape.core.records import Instrument
+from booktape.exchanges.wire import split_pair, status_of, step
+
+QUOTE_ASSETS: Final = (
+    "USDT", "USDC", "USDD", "HUSD", "TUSD", "USD1", "BTC", "ETH", "HT", "TRX", "EUR", "GBP", "RUB", "UAH", "TRY", "BRL",
+    "EURT", "USD",
+)  # fmt: skip
+
+
+class _Pair(Struct, rename="kebab"):
+    symbol: str
+    base_currency: str
+    quote_currency: str
+    price_precision: int
+    amount_precision: int
+    state: str
+
+
+class _Pairs(Struct):
+    data: list[_Pair]
+
+
+_pairs = json.Decoder(_Pairs)
+
+
+def instruments(body: bytes, received: int) -> list[Instrument]:
+    """The answer of ``GET /v1/common/symbols``."""
+    return [
+        Instrument(
+            symbol=pair.symbol,
+            market=market(pair.symbol),
+            base=pair.base_currency.upper(),
+            quote=pair.quote_currency.upper(),
+            kind="spot",
+            status=status_of(pair.state, "online"),
+            price_increment=step(pair.price_precision),
+            amount_increment=step(pair.amount_precision),
+            local_timestamp=received,
+        )
+        for pair in _pairs.decode(body).data
+    ]
+
+
+def market(symbol: str) -> str:
+    """``btcusdt`` to ``BTC-USDT``."""
+    return split_pair(symbol.upper(), QUOTE_ASSETS)

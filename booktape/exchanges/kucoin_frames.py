@@ -1,0 +1,187 @@
+"""KuCoin's frames and REST books to records, and the WebSocket's URL.
+
+What the venue promises of them stands in :mod:`booktape.exchanges.kucoin`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    Quote,
+    Trade,
+)
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import MILLISECOND, levels_of, millis, path_and_query
+
+_WITHOUT_RECORD: Final = frozenset(
+    {"trade.ticker", "trade.candles.add", "trade.candles.update", "trade.snapshot", "level2"}
+)
+
+
+class _Frame(Struct, gc=False):
+    type: str = ""
+    subject: str = ""
+    topic: str = ""
+    data: Raw = Raw(b"null")
+    code: int = 0
+
+
+class _Trade(Struct, gc=False):
+    symbol: str
+    sequence: int
+    side: str
+    price: str
+    size: str
+    time: int
+
+
+class _Change(Struct, array_like=True, gc=False):
+    price: str
+    size: str
+    sequence: int
+
+
+class _Changes(Struct):
+    asks: list[_Change]
+    bids: list[_Change]
+
+
+class _Update(Struct):
+    symbol: str
+    sequenceStart: int
+    sequenceEnd: int
+    changes: _Changes
+    time: int | None = None
+
+
+class _Best(Struct):
+    asks: list[str]
+    bids: list[str]
+    timestamp: int
+
+
+_frame = json.Decoder(_Frame)
+_text = json.Decoder(str)
+_best = json.Decoder(_Best)
+# Not strict: whole numbers are sent as text.
+_trades = json.Decoder(_Trade, strict=False)
+_updates = json.Decoder(_Update, strict=False)
+
+
+def parse(frame: bytes, received: int) -> Sequence[Message]:
+    """A frame to its one record."""
+    content = _frame.decode(frame)
+    if content.type == "message":
+        read = _READERS.get(content.subject)
+        if read is not None:
+            return read(content, received)
+        if content.subject in _WITHOUT_RECORD:
+            return ()
+        raise NotUnderstood(content.subject or "message without subject")
+    if content.type in ("welcome", "ack", "pong"):
+        return ()
+    if content.type == "error":
+        raise Refused(f"{_text.decode(content.data)} (code {content.code})")
+    raise NotUnderstood(content.type or "frame without type")
+
+
+def _trade(frame: _Frame, received: int) -> Sequence[Message]:
+    trade = _trades.decode(frame.data)
+    time = trade.time // 1_000
+    record = Trade(trade.sequence, time, trade.side, trade.price, trade.size, received)
+    return ((TRADES, trade.symbol, time, record),)
+
+
+def _update(frame: _Frame, received: int) -> Sequence[Message]:
+    update = _updates.decode(frame.data)
+    time = millis(update.time)
+    record = BookUpdate(
+        first_id=update.sequenceStart,
+        last_id=update.sequenceEnd,
+        timestamp=time,
+        bids=_side(update.changes.bids),
+        asks=_side(update.changes.asks),
+        local_timestamp=received,
+    )
+    return ((BOOK_UPDATES, update.symbol, time or 0, record),)
+
+
+def _side(changes: list[_Change]) -> Raw:
+    if len(changes) > 1:
+        changes.sort(key=lambda change: change.sequence)
+    return levels_of((change.price, change.size) for change in changes if change.price != "0")
+
+
+def _quote(frame: _Frame, received: int) -> Sequence[Message]:
+    best = _best.decode(frame.data)
+    if not (best.bids and best.asks):
+        return ()
+    (bid, bid_size), (ask, ask_size), time = best.bids, best.asks, best.timestamp * MILLISECOND
+    quote = Quote(None, time, bid, bid_size, ask, ask_size, received)
+    return ((QUOTES, frame.topic.partition(":")[2], time, quote),)
+
+
+_READERS: Final[dict[str, Callable[[_Frame, int], Sequence[Message]]]] = {
+    "trade.l3match": _trade,
+    "trade.l2update": _update,
+    "level1": _quote,
+}
+
+
+class _RestBook(Struct):
+    time: int
+    sequence: int
+    bids: Raw
+    asks: Raw
+
+
+class _RestAnswer(Struct):
+    data: _RestBook
+
+
+_rest_answer = json.Decoder(_RestAnswer, strict=False)
+
+
+def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
+    """An answer of Get Part OrderBook, or of the whole book that older recordings have, to the snapshot it is."""
+    path, asked = path_and_query(url)
+    if "/market/orderbook/level2" not in path:
+        return ()
+    book = _rest_answer.decode(body).data
+    time = book.time * MILLISECOND
+    snapshot = BookSnapshot(
+        last_id=book.sequence,
+        bids=book.bids,
+        asks=book.asks,
+        origin="rest",
+        local_timestamp=received,
+        sent_timestamp=time,
+    )
+    return ((BOOK_SNAPSHOTS, asked["symbol"], time, snapshot),)
+
+
+class _Server(Struct):
+    endpoint: str
+
+
+class _Token(Struct):
+    token: str
+    instanceServers: list[_Server]
+
+
+class _TokenAnswer(Struct):
+    data: _Token
+
+
+def websocket_url(answer: bytes) -> str:
+    """The URL out of the answer of Get Public Token."""
+    told = json.decode(answer, type=_TokenAnswer).data
+    return f"{told.instanceServers[0].endpoint}?token={told.token}"

@@ -1,0 +1,91 @@
+"""OKX: spot, perpetual swaps, dated futures and options.
+
+Source: "OKX API guide" (v5): WebSocket channels ``trades-all``, ``books``, ``bbo-tbt``, ``funding-rate``,
+``mark-price``, ``open-interest``, ``liquidation-orders``, Notification; and the notice "Order Book Channels Checksum
+Field Deprecation" (2026).
+
+- Trade ids rise by one per instrument: ``trades`` documents that id 123 with ``count`` 3 stands for 123, 122 and 121,
+  and a recording's ids do so. ``trades-all`` sends each trade by itself, and lives on another path.
+- A book message names the ``seqId`` before it. Every connection is sent the same ids. After a minute without a change
+  comes an empty message whose two ids are equal. When the ids begin again (maintenance) the connection is made anew.
+- ``checksum`` is always 0 since June 2026. ``ts`` of a book is the time of its generation, that of a trade its filling.
+- A level is ``[price, amount, "0", orders]``. Amounts are contracts, except for spot.
+- Liquidations come for all instruments of a kind at once, one a second each at most; their price is the bankruptcy's.
+- ``ts`` of a funding rate is the time of the answer. Only perpetual swaps have funding rates, and spot has no open
+  interest: the venue refuses such subscriptions, so they are left out.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from msgspec import json
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.core.sequence import CONTIGUOUS, LINKED, NONE
+from booktape.exchanges.okx_frames import parse
+from booktape.exchanges.okx_instruments import INSTRUMENT_PAGES, instruments, is_perpetual, is_spot, market, symbol
+from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
+from booktape.exchanges.wire import chunks
+
+_LIQUIDATED: Final = ("SWAP", "FUTURES")
+
+LIMITS: Final = Limits(
+    streams_per_connection=150,  # the guide advises fewer than 30 books
+    messages_per_second=2,
+    subscriptions_per_message=100,  # a message may have 64 KB
+    connections_per_minute=120,  # 3 a second are allowed
+)
+
+
+def _requests(operation: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
+    arguments = [argument for wanted in subscriptions if _exists(wanted) for argument in _arguments(wanted)]
+    return [
+        json.encode({"op": operation, "args": chunk}) for chunk in chunks(arguments, LIMITS.subscriptions_per_message)
+    ]
+
+
+def _exists(subscription: Subscription) -> bool:
+    channel, instrument = subscription
+    if channel == "funding-rate":
+        return is_perpetual(instrument)
+    return channel not in ("open-interest", "liquidation-orders") or not is_spot(instrument)
+
+
+def _arguments(subscription: Subscription) -> list[dict[str, str]]:
+    channel, instrument = subscription
+    if channel == "liquidation-orders":
+        return [{"channel": channel, "instType": kind} for kind in _LIQUIDATED]
+    return [{"channel": channel, "instId": instrument}]
+
+
+EXCHANGES: Final = (
+    Exchange(
+        id="okx",
+        title="OKX",
+        docs="https://www.okx.com/docs-v5/en/",
+        websocket_url="wss://ws.okx.com:8443/ws/v5",
+        path=lambda subscription: "/business" if subscription.channel == "trades-all" else "/public",
+        channels=(
+            Channel("trades-all", (TRADES,), CONTIGUOUS, quiet=600),
+            Channel("books", (BOOK_SNAPSHOTS, BOOK_UPDATES), LINKED, quiet=300),
+            Channel("bbo-tbt", (QUOTES,), NONE, quiet=300),
+            Channel("funding-rate", (DERIVATIVE_TICKER,), NONE, quiet=None),
+            Channel("mark-price", (DERIVATIVE_TICKER,), NONE, quiet=None),
+            Channel("open-interest", (DERIVATIVE_TICKER,), NONE, quiet=None),
+            Channel("liquidation-orders", (LIQUIDATIONS,), NONE, quiet=None, venue_wide=True),
+        ),
+        limits=LIMITS,
+        symbol=symbol,
+        market=market,
+        parser=lambda: parse,
+        subscribe=partial(_requests, "subscribe"),
+        unsubscribe=partial(_requests, "unsubscribe"),
+        rest=Rest(
+            url="https://www.okx.com",
+            budget=300,  # 20 in 2 seconds for each kind of instrument
+            listing=Listing(tuple(Request(page) for page in INSTRUMENT_PAGES), instruments),
+        ),
+        ping=Ping(b"ping", seconds=20),
+    ),
+)

@@ -1,0 +1,206 @@
+"""OKX's frames to records. What the venue promises of them stands in :mod:`booktape.exchanges.okx`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    DERIVATIVE_TICKER,
+    LIQUIDATIONS,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    DerivativeTicker,
+    Liquidation,
+    Quote,
+    Trade,
+)
+from booktape.exchanges.spec import LEAVE, Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, text_levels
+
+_WITHOUT_RECORD: Final = frozenset({"subscribe", "unsubscribe", "channel-conn-count"})
+
+
+class _Arg(Struct, gc=False):
+    channel: str
+    instId: str = ""
+
+
+class _Frame(Struct, gc=False):
+    arg: _Arg | None = None
+    action: str = ""
+    data: Raw = ABSENT
+    event: str = ""
+    code: str = ""
+    msg: str = ""
+
+
+class _Trade(Struct, gc=False):
+    tradeId: int
+    px: str
+    sz: str
+    side: str
+    ts: int
+
+
+class _Book(Struct, gc=False):
+    asks: list[TextLevel]
+    bids: list[TextLevel]
+    ts: int
+    seqId: int
+    prevSeqId: int = -1
+
+
+class _Funding(Struct, gc=False):
+    fundingRate: str
+    fundingTime: int
+    ts: int
+    nextFundingRate: str = ""
+
+
+class _Mark(Struct, gc=False):
+    markPx: str
+    ts: int
+
+
+class _Interest(Struct, gc=False):
+    oi: str
+    ts: int
+
+
+class _Detail(Struct, gc=False):
+    side: str
+    bkPx: str
+    sz: str
+    ts: int
+
+
+class _Liquidated(Struct, gc=False):
+    instId: str
+    details: list[_Detail]
+
+
+_frame = json.Decoder(_Frame)
+# Not strict: whole numbers are sent as text.
+_trades = json.Decoder(list[_Trade], strict=False)
+_books = json.Decoder(list[_Book], strict=False)
+_fundings = json.Decoder(list[_Funding], strict=False)
+_marks = json.Decoder(list[_Mark], strict=False)
+_interests = json.Decoder(list[_Interest], strict=False)
+_liquidated = json.Decoder(list[_Liquidated], strict=False)
+
+
+def parse(frame: bytes, received: int) -> Sequence[Message]:
+    """A frame to its records."""
+    if frame == b"pong":
+        return ()
+    content = _frame.decode(frame)
+    if content.data is ABSENT or content.arg is None:
+        return _control(content)
+    channel = content.arg.channel
+    read = _READERS.get(channel)
+    if read is None:
+        if channel.startswith(("candle", "index-")) or channel in ("tickers", "books5"):
+            return ()
+        raise NotUnderstood(channel)
+    return list(read(content, content.arg.instId, received))
+
+
+def _control(frame: _Frame) -> Sequence[Message]:
+    if frame.event == "error":
+        raise Refused(f"{frame.msg} (code {frame.code})")
+    if frame.event == "notice":
+        return ((LEAVE, "", 0, f"{frame.msg} (code {frame.code})"),)
+    if frame.event in _WITHOUT_RECORD:
+        return ()
+    raise NotUnderstood(frame.event or "frame without data or event")
+
+
+def _trade(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+    for trade in _trades.decode(frame.data):
+        time = trade.ts * MILLISECOND
+        yield (TRADES, instrument, time, Trade(trade.tradeId, time, trade.side, trade.px, trade.sz, received))
+
+
+def _book(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+    for book in _books.decode(frame.data):
+        time, bids, asks = book.ts * MILLISECOND, text_levels(book.bids), text_levels(book.asks)
+        if frame.action == "snapshot":
+            snapshot = BookSnapshot(
+                last_id=book.seqId, timestamp=time, bids=bids, asks=asks, origin="stream", local_timestamp=received
+            )
+            yield (BOOK_SNAPSHOTS, instrument, time, snapshot)
+        elif frame.action != "update":
+            raise NotUnderstood(f"books {frame.action}")
+        elif book.seqId > book.prevSeqId:
+            update = BookUpdate(
+                last_id=book.seqId,
+                previous_id=book.prevSeqId,
+                timestamp=time,
+                bids=bids,
+                asks=asks,
+                local_timestamp=received,
+            )
+            yield (BOOK_UPDATES, instrument, time, update)
+        elif book.seqId < book.prevSeqId:
+            yield (LEAVE, "", 0, f"the ids of {instrument}'s book began again")
+
+
+def _quote(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+    for book in _books.decode(frame.data):
+        if book.bids and book.asks:
+            (bid, *_), (ask, *_), time = book.bids, book.asks, book.ts * MILLISECOND
+            quote = Quote(book.seqId, time, bid.price, bid.amount, ask.price, ask.amount, received)
+            yield (QUOTES, instrument, time, quote)
+
+
+def _funding(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+    for told in _fundings.decode(frame.data):
+        ticker = DerivativeTicker(
+            funding_timestamp=told.fundingTime * MILLISECOND,
+            funding_rate=told.fundingRate,
+            predicted_funding_rate=told.nextFundingRate or None,
+            local_timestamp=received,
+            sent_timestamp=told.ts * MILLISECOND,
+        )
+        yield (DERIVATIVE_TICKER, instrument, told.ts * MILLISECOND, ticker)
+
+
+def _mark(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+    for told in _marks.decode(frame.data):
+        time = told.ts * MILLISECOND
+        ticker = DerivativeTicker(timestamp=time, mark_price=told.markPx, local_timestamp=received)
+        yield (DERIVATIVE_TICKER, instrument, time, ticker)
+
+
+def _interest(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+    for told in _interests.decode(frame.data):
+        time = told.ts * MILLISECOND
+        ticker = DerivativeTicker(timestamp=time, open_interest=told.oi, local_timestamp=received)
+        yield (DERIVATIVE_TICKER, instrument, time, ticker)
+
+
+def _liquidation(frame: _Frame, _: str, received: int) -> Iterator[Message]:
+    for told in _liquidated.decode(frame.data):
+        for order in told.details:
+            time = order.ts * MILLISECOND
+            record = Liquidation(
+                timestamp=time, side=order.side, price=order.bkPx, amount=order.sz, local_timestamp=received
+            )
+            yield (LIQUIDATIONS, told.instId, time, record)
+
+
+_READERS: Final[dict[str, Callable[[_Frame, str, int], Iterator[Message]]]] = {
+    "trades-all": _trade,
+    "trades": _trade,  # an older recorder's choice
+    "books": _book,
+    "bbo-tbt": _quote,
+    "funding-rate": _funding,
+    "mark-price": _mark,
+    "open-interest": _interest,
+    "liquidation-orders": _liquidation,
+}

@@ -1,0 +1,84 @@
+"""The frames of Upbit. The facts about them stand in :mod:`~booktape.exchanges.upbit`."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from msgspec import Raw, Struct, ValidationError, json
+
+from booktape.core.records import BOOK_SNAPSHOTS, TRADES, BookSnapshot, Trade
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import MILLISECOND, digits, levels_of
+
+_TAKER: Final = {"ASK": "sell", "BID": "buy"}
+
+
+class _Trade(Struct, tag_field="ty", tag="trade", gc=False):
+    cd: str
+    tp: Raw
+    tv: Raw
+    ab: str
+    ttms: int
+    sid: int
+
+
+class _Unit(Struct, rename={"amount_asked": "as"}, gc=False):
+    """One level of both sides."""
+
+    ap: Raw
+    bp: Raw
+    bs: Raw
+    amount_asked: Raw
+
+
+class _Book(Struct, tag_field="ty", tag="orderbook", gc=False):
+    cd: str
+    tms: int
+    obu: list[_Unit]
+
+
+class _Error(Struct):
+    name: str
+    message: str = ""
+
+
+class _Control(Struct):
+    ty: str = ""
+    status: str = ""
+    error: _Error | None = None
+
+
+_data = json.Decoder(_Trade | _Book)
+_other = json.Decoder(_Control)
+
+
+def parse(frame: bytes, received: int) -> Sequence[Message]:
+    """A frame to its one message."""
+    try:
+        data = _data.decode(frame)
+    except ValidationError:
+        return _control(_other.decode(frame))
+    if isinstance(data, _Trade):
+        time, side = data.ttms * MILLISECOND, _TAKER.get(data.ab, "unknown")
+        return ((TRADES, data.cd, time, Trade(data.sid, time, side, digits(data.tp), digits(data.tv), received)),)
+    time = data.tms * MILLISECOND
+    snapshot = BookSnapshot(
+        timestamp=time,
+        bids=_side((unit.bp, unit.bs) for unit in data.obu),
+        asks=_side((unit.ap, unit.amount_asked) for unit in data.obu),
+        origin="stream",
+        local_timestamp=received,
+    )
+    return ((BOOK_SNAPSHOTS, data.cd, time, snapshot),)
+
+
+def _side(levels: Iterable[tuple[Raw, Raw]]) -> Raw:
+    pairs = ((digits(price), digits(amount)) for price, amount in levels)
+    return levels_of(pair for pair in pairs if pair[0].strip("0."))
+
+
+def _control(content: _Control) -> Sequence[Message]:
+    if content.error is not None:
+        raise Refused(f"{content.error.name}: {content.error.message}")
+    if content.status == "UP" and not content.ty:
+        return ()
+    raise NotUnderstood(content.ty or "frame without type")
