@@ -190,6 +190,11 @@ def sequence_id(record: Record) -> int | None:
     return None
 
 
+def engine_time(record: Record) -> int | None:
+    """The time (µs) at which the venue's engine made a record, the same for all who received it; None if untold."""
+    return None if isinstance(record, Instrument) else record.timestamp
+
+
 def record_time(record: Record) -> int:
     """The best time known for a record (µs): the engine's, else the venue's on sending, else that of receipt."""
     match record:

@@ -107,6 +107,10 @@ class Counter:
         self._next = number + 1
         return None if expected is None or number == expected else Gap(expected, number - 1)
 
+    def forget(self) -> None:
+        """Begin anew with the next number."""
+        self._next = None
+
 
 class Contiguous(Counter):
     """Trade ids that rise by one in each market."""
@@ -135,6 +139,15 @@ class Sequenced(Counter):
         if number is None:
             raise Unnumbered("a trade without its number")
         return self.advance(number)
+
+
+@runtime_checkable
+class Restarts(Protocol):
+    """A rule of numbers, which a venue may begin anew."""
+
+    def forget(self) -> None:
+        """Begin anew with the next record."""
+        ...
 
 
 @runtime_checkable
@@ -168,6 +181,10 @@ class Ranged:
         self._next = last + 1
         return None if expected is None or first <= expected else Gap(expected, first - 1)
 
+    def forget(self) -> None:
+        """Begin anew with the next message."""
+        self._next = None
+
     def rebase(self, last_id: int) -> Verdict:
         """Go on from a snapshot. See :class:`Rebased`."""
         expected, self._next = self._next, last_id + 1
@@ -195,6 +212,10 @@ class Linked:
                 return Gap(last + 1, max(previous, last + 1))
         self.last = new
         return None
+
+    def forget(self) -> None:
+        """Begin anew with the next message."""
+        self.last = None
 
     def rebase(self, last_id: int) -> Verdict:
         """Go on from a snapshot. See :class:`Rebased`."""
@@ -248,6 +269,10 @@ class Rising:
             return STALE
         self.last = number
         return None
+
+    def forget(self) -> None:
+        """Begin anew with the next number."""
+        self.last = None
 
 
 class Monotonic(Rising):

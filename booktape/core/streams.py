@@ -10,10 +10,14 @@ from typing import Final
 
 from booktape.core import codec
 from booktape.core.keys import Key
-from booktape.core.records import MINUTE, Record, first_position, last_position, record_time
-from booktape.core.sequence import STALE, Gap, Rebased, Rule
+from booktape.core.records import MINUTE, SECOND, Record, engine_time, first_position, last_position, record_time
+from booktape.core.sequence import STALE, Gap, Rebased, Restarts, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
+
+_CERTAINLY_LATER: Final = SECOND
+_CERTAINLY_SENT_LATER: Final = MINUTE
+"""By how much a record of the past can seem newer than it is: by the engine's clock, and by that of a connection."""
 
 _encode_into = codec.encode_into
 
@@ -95,8 +99,10 @@ class Stream:
         verdict = self._check(record)
         if verdict is not None:
             if verdict is STALE:
-                self.stale += 1
-                return
+                if not self._has_restarted(record):
+                    self.stale += 1
+                    return
+                verdict = self._restart(record)
             self._break(verdict)
         buffer = self._buffer
         if time >= self._end or len(buffer) > MAX_BATCH_BYTES:
@@ -104,6 +110,25 @@ class Stream:
         _encode_into(record, buffer, -1)
         buffer += b"\n"
         self._last = record
+
+    def _has_restarted(self, record: Record) -> bool:
+        """Whether a record with a number of the past is news: the venue has begun its numbers anew.
+
+        A copy is as old as its number: one that the engine made after the last record is none.
+        """
+        last = self._last
+        if last is None or not isinstance(self._rule, Restarts):
+            return False
+        if engine_time(record) is not None and engine_time(last) is not None:
+            return record_time(record) > record_time(last) + _CERTAINLY_LATER
+        return record_time(record) > record_time(last) + _CERTAINLY_SENT_LATER
+
+    def _restart(self, record: Record) -> Gap:
+        """Go on with a record whose number begins anew. What was lost around it, nobody can tell."""
+        assert self._last is not None and isinstance(self._rule, Restarts)
+        self._rule.forget()
+        self._check(record)
+        return Gap(record_time(self._last), record_time(record), reconnect=True)
 
     def _turn(self, record: Record, time: int) -> bytearray:
         """Open a batch with a record: in the minute of ``time``, or in the one before if the record is late.

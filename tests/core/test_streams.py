@@ -1,11 +1,16 @@
 """Streams: where batches are cut, and that nothing is lost or doubled on the way."""
 
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from booktape.core import codec
-from booktape.core.records import MINUTE, QUOTES, TRADES, Quote, Trade
-from booktape.core.sequence import Contiguous, Gap
+from booktape.core.records import BOOK_UPDATES, MINUTE, QUOTES, TRADES, BookUpdate, Quote, Trade
+from booktape.core.sequence import Contiguous, Gap, Linked, Ranged, Rule
 from booktape.core.streams import MAX_BATCH_BYTES, Batch, Stream, key_of
 
 T0 = 1723161240_000_000  # 2024-08-08 23:54:00 UTC, the start of a minute
@@ -32,6 +37,10 @@ def trades_stream(sink: Sink) -> Stream:
 def feed(stream: Stream, trades: list[tuple[int, int]]) -> None:
     for identifier, time in trades:
         stream.append(Trade(identifier, time, "buy", "1", "1", time + 5), time)
+
+
+def book_update(time: int | None, **fields: Any) -> BookUpdate:
+    return BookUpdate(bids=Raw(b"[]"), asks=Raw(b"[]"), timestamp=time, local_timestamp=T0, **fields)
 
 
 def test_a_batch_ends_where_the_exchanges_time_enters_a_new_minute() -> None:
@@ -178,3 +187,54 @@ def test_two_collectors_that_saw_the_same_write_the_same_key_whenever_they_recei
         keys.append(str(key_of(sink.batches[0], "binance")))
     assert keys[0] == keys[1]
     assert keys[0].startswith("trades/exchange=binance/pair=BTC-USDT/year=2024/month=08/day=08/2354_1-3_")
+
+
+def test_numbers_that_the_venue_begins_anew_are_news_and_the_restart_is_told() -> None:
+    sink = Sink()
+    stream = trades_stream(sink)
+    feed(stream, [(900, T0), (901, T0 + 10), (1, T0 + 3_000_000), (2, T0 + 3_000_001)])
+    stream.close()
+    assert sink.ranges() == [(900, 901), (1, 2)]
+    assert sink.gaps == [Gap(T0 + 10, T0 + 3_000_000, reconnect=True)]
+    assert stream.stale == 0
+
+
+def test_a_copy_is_no_restart_however_late_it_comes() -> None:
+    sink = Sink()
+    stream = trades_stream(sink)
+    feed(stream, [(900, T0), (901, T0 + 10), (900, T0), (902, T0 + 5_000_000), (901, T0 + 10)])
+    assert (stream.stale, sink.gaps) == (2, [])
+
+
+def test_a_trade_out_of_order_within_a_second_is_no_restart() -> None:
+    sink = Sink()
+    stream = trades_stream(sink)
+    feed(stream, [(900, T0), (902, T0 + 10), (901, T0 + 900_000)])
+    assert (stream.stale, sink.gaps) == (1, [Gap(901, 901)])
+
+
+@pytest.mark.parametrize(
+    ("rule", "update"),
+    [
+        (Ranged(), lambda number, time: book_update(time, first_id=number, last_id=number)),
+        (Linked(), lambda number, time: book_update(time, previous_id=number - 1, last_id=number)),
+    ],
+)
+def test_a_books_numbers_can_begin_anew_too(rule: Rule, update: Callable[[int, int], BookUpdate]) -> None:
+    sink = Sink()
+    stream = Stream(BOOK_UPDATES, "BTC-USDT", sink.batches.append, sink.on_gap, rule, spans_connections=True)
+    for number, time in [(900, T0), (901, T0), (1, T0 + 2_000_000), (2, T0 + 2_000_000)]:
+        stream.append(update(number, time), time)
+    stream.close()
+    assert sink.ranges() == [(900, 901), (1, 2)]
+    assert [gap.reconnect for gap in sink.gaps] == [True]
+
+
+def test_where_only_the_connection_tells_a_time_a_restart_shows_after_a_minute() -> None:
+    sink = Sink()
+    stream = Stream(BOOK_UPDATES, "BTC-USDT", sink.batches.append, sink.on_gap, Ranged(), spans_connections=True)
+    for number, sent in [(900, T0), (1, T0 + 30_000_000), (2, T0 + 61_000_000), (3, T0 + 62_000_000)]:
+        stream.append(book_update(None, first_id=number, last_id=number, sent_timestamp=sent), sent)
+    stream.close()
+    assert sink.ranges() == [(900, 900), (2, 3)]
+    assert (stream.stale, sink.gaps) == (1, [Gap(T0, T0 + 61_000_000, reconnect=True)])
