@@ -1,8 +1,10 @@
 """One connection takes over from another, with no gap and no duplicate.
 
-While both carry the same streams, the old one's records are taken and the new one's held. As soon as the old one
-delivers something that the new one has as well, each stream passes over at exactly that place: places are sequence ids
-or engine times, on which both connections agree. Nothing here waits or reads a clock.
+While both carry the same streams, numbered ones and books pass over at a place: the old connection's records are taken
+and the new one's held, until the old one delivers something that the new one has had as well; from exactly there on,
+the new one's are taken. Places are sequence ids or engine times, on which both connections agree, so it does not
+matter which of the two is ahead. Other records are taken from both, and copies told by their identity. Nothing here
+waits or reads a clock.
 
 ======================================  ==============================================================
 the old connection has delivered        then
@@ -12,30 +14,51 @@ less, at the planned end                what it had not delivered is taken from 
 less, and was lost                      a gap is told, unless the stream's rule can tell by itself
 ======================================  ==============================================================
 
-Streams whose records have neither ids nor engine times cannot be joined: they pass over at once, and are told as
-interrupted.
+Books whose messages have neither ids nor engine times cannot be joined: they pass over at once, and are told as
+interrupted. So is a stream in which only the old connection delivers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from booktape.core.records import Record, first_position, identity, last_position, sequence_id
+from booktape.core.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    SECOND,
+    Record,
+    engine_time,
+    first_position,
+    identity,
+    last_position,
+    sequence_id,
+)
 from booktape.core.streams import Stream
+from booktape.errors import BooktapeError
 from booktape.recorder import Connection, Recorder, Taker
 
 _MOST_HELD: Final = 50_000
 
+_CERTAINLY_LATER: Final = SECOND
+
+StreamKey = tuple[str, str]
+
 
 class Handover:
-    """From one connection of a recorder to the next one, which must not have been fed yet."""
+    """From one connection of a recorder to the next one, which must not have been fed yet.
 
-    def __init__(self, recorder: Recorder, old: Connection, new: Connection) -> None:
+    :param suspected: streams (data type, symbol) that are thought to be dead on the old connection.
+    """
+
+    def __init__(
+        self, recorder: Recorder, old: Connection, new: Connection, suspected: Collection[StreamKey] = ()
+    ) -> None:
         self._recorder = recorder
         self._old = old
         self._new = new
-        self._seams: dict[tuple[str, str], _Seam] = {}
+        self._suspected = frozenset(suspected)
+        self._seams: dict[StreamKey, _Seam] = {}
         old.stream_of = self._old_side
         for key in list(old.heard):
             old.heard[key] = self._old_side(*key)
@@ -48,8 +71,9 @@ class Handover:
 
     @property
     def delivers(self) -> bool:
-        """Whether the new one has delivered in every stream in which the old one has since it was subscribed."""
-        return bool(self._new.heard) and all(seam.begin is not None for seam in self._seams.values() if seam.passed)
+        """Whether the new one delivers in most of the streams in which the old one has since it was subscribed."""
+        passed = [seam for seam in self._seams.values() if seam.passed]
+        return sum(seam.begun for seam in passed) * 2 >= len(passed)
 
     @property
     def done(self) -> bool:
@@ -58,11 +82,11 @@ class Handover:
 
     def finish(self, *, lost: bool = False) -> None:
         """Only the new connection goes on: by plan, or because the old one was ``lost``."""
-        for seam in self._seams.values():
-            seam.finish(lost=lost)
+        for key, seam in self._seams.items():
+            seam.finish(lost=lost or key in self._suspected)
         self._new.stream_of = self._recorder.stream
-        for key in self._new.heard:
-            if self._seam(*key).caught_up:
+        for key in self._old.heard | self._new.heard:
+            if key not in self._new.heard or self._seam(*key).caught_up:
                 self._new.heard[key] = self._recorder.stream(*key)
         self._old.ended()
 
@@ -73,6 +97,8 @@ class Handover:
             self._old.heard[key] = self._recorder.stream(*key)
             if self._seam(*key).switched:
                 self._old.heard[key].disconnected()
+        self._new.stream_of = lambda data_type, symbol: _NOWHERE
+        self._new.heard.update(dict.fromkeys(self._new.heard, _NOWHERE))
         self._new.ended()
 
     def _old_side(self, data_type: str, symbol: str) -> Taker:
@@ -88,8 +114,23 @@ class Handover:
         kind = self._recorder.leading(data_type)
         found = self._seams.get((kind, symbol))
         if found is None:
-            found = self._seams[kind, symbol] = _Seam(self._recorder.stream(kind, symbol))
+            stream = self._recorder.stream(kind, symbol)
+            ordered = stream.has_rule or kind in (BOOK_UPDATES, BOOK_SNAPSHOTS)
+            make: Callable[[Stream, Give], _Seam] = _Joined if ordered else _United
+            found = self._seams[kind, symbol] = make(stream, self._give)
         return found
+
+    def _give(self, stream: Stream, record: Any, time: int) -> None:
+        """Let a stream take a record, of which nobody knows yet whether its rule will have it."""
+        try:
+            stream.append(record, time)
+        except BooktapeError:  # ours, not the record's
+            raise
+        except Exception as error:  # one record must not keep the others from passing over
+            self._recorder.count_not_understood(type(error).__name__)
+
+
+Give = Callable[[Stream, Any, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,75 +141,162 @@ class _Side:
     disconnected: Callable[[], None]
 
 
-class _Seam:
+_NOWHERE: Final = _Side(lambda record, time: None, lambda: None)
+"""What a connection that was given up goes on to feed until it has ended."""
+
+
+class _Seam(Protocol):
     """Where one stream passes from the old connection to the new one.
 
-    ``begin`` is the place of the new connection's first record. ``passed`` tells whether the old one has delivered
-    since the new one was subscribed; ``_known`` is the last place ever delivered, and ``_there`` what lay there.
+    ``passed`` tells whether the old one has delivered since the new one was subscribed, ``switched`` whether the stream
+    has passed over.
     """
 
-    def __init__(self, stream: Stream) -> None:
-        self.begin: int | None = None
-        self.passed = False
-        self.switched = False
+    passed: bool
+    switched: bool
+
+    @property
+    def begun(self) -> bool:
+        """Whether the new connection has delivered."""
+        ...
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that the new connection delivers is news."""
+        ...
+
+    def from_old(self, stream: Stream, record: Any, time: int) -> None:
+        """Take a record of the old connection."""
+
+    def from_new(self, stream: Stream, record: Any, time: int) -> None:
+        """Take a record of the new connection."""
+
+    def finish(self, *, lost: bool) -> None:
+        """Nothing more comes from the old connection. If it was lost, nobody knows since when it was silent."""
+
+
+class _United:
+    """Records in no order that matters: those of both are taken, and copies left out.
+
+    What is no newer than what the old connection had delivered before, it has delivered or will: it is not lost yet.
+    """
+
+    def __init__(self, stream: Stream, give: Give) -> None:
+        self.passed = self.switched = self._begun = False
         self._stream = stream
+        self._give = give
+        self._seen: set[tuple[object, ...]] = set()
+        self._before = 0 if stream.last is None else last_position(stream.last)
+
+    @property
+    def begun(self) -> bool:
+        return self._begun
+
+    @property
+    def caught_up(self) -> bool:
+        return self.switched
+
+    def from_old(self, stream: Stream, record: Any, time: int) -> None:
+        self.passed = True
+        self._take(stream, record, time)
+
+    def from_new(self, stream: Stream, record: Any, time: int) -> None:
+        self._begun = True
+        if self.switched or last_position(record) > self._before:
+            self._take(stream, record, time)
+        else:
+            stream.stale += 1
+
+    def finish(self, *, lost: bool) -> None:
+        self.switched = True
+        if lost or (self.passed and not self._begun):
+            self._stream.disconnected()
+
+    def _take(self, stream: Stream, record: Any, time: int) -> None:
+        key = identity(record)
+        if key in self._seen:
+            stream.stale += 1
+        else:
+            self._seen.add(key)
+            self._give(stream, record, time)
+
+
+class _Joined:
+    """Records in an order that matters: they pass over at a place.
+
+    ``_begin`` is the place of the new connection's first record. ``_known`` is the last place that the old one has ever
+    delivered, and ``_there`` what lay there.
+    """
+
+    def __init__(self, stream: Stream, give: Give) -> None:
+        self.passed = self.switched = False
+        self._begin: int | None = None
+        self._stream = stream
+        self._give = give
         self._there = [] if stream.last is None else [stream.last]
         self._known = max(map(last_position, self._there), default=0)
         self._held: list[tuple[Stream, Any, int]] = []
         self._is_news: Callable[[Record], bool] | None = None
 
     @property
+    def begun(self) -> bool:
+        return self._begin is not None
+
+    @property
     def caught_up(self) -> bool:
-        """Whether every record of the new connection is news from now on."""
         return self.switched and self._is_news is None
 
     def from_old(self, stream: Stream, record: Any, time: int) -> None:
-        """Take a record of the old connection, unless the stream has passed over, or does so here."""
         if self.switched:
             stream.stale += 1
             return
         place = first_position(record)
-        if self.begin is not None and place > self.begin and place > self._known:
+        if self._begin is not None and place > self._begin and place > self._known:
             self._pass_over(lambda record: last_position(record) >= place)
             return
         if last_position(record) > self._known:
             self._known, self._there = last_position(record), []
         self._there.append(record)
         self.passed = True
-        stream.append(record, time)
+        self._give(stream, record, time)
 
     def from_new(self, stream: Stream, record: Any, time: int) -> None:
-        """Hold a record of the new connection, until the stream passes over."""
         if self.switched:
+            if stream is not self._stream:  # a further snapshot: whatever the numbers were, the book goes on from it
+                self._is_news = None
             self._take(stream, record, time)
             return
         self._held.append((stream, record, time))
-        if self.begin is None:
-            self.begin = first_position(record)
-        if len(self._held) > _MOST_HELD or not _has_place(record):
-            self.finish()
+        if self._begin is None:
+            self._begin = first_position(record)
+        if len(self._held) > _MOST_HELD or not _has_place(record) or self._has_restarted(record):
+            self._break()
 
-    def finish(self, *, lost: bool = False) -> None:
-        """Nothing more comes from the old connection. If it was lost, nobody knows since when it was silent."""
+    def finish(self, *, lost: bool) -> None:
         if self.switched:
             return
-        if self.begin is None and not lost:
+        if self._begin is None:
             self.switched = True
-        elif self._joins(lost=lost):
-            self._pass_over(self._was_not_delivered)
+            if lost or self.passed:
+                self._stream.disconnected()
+        elif lost and self._begin > self._known:
+            self._break()
         else:
-            self._stream.disconnected()
-            for stream, record, time in self._emptied():
-                stream.append(record, time)
+            self._pass_over(self._was_not_delivered)
 
-    def _joins(self, *, lost: bool) -> bool:
-        """Whether nothing is missing between the two.
+    def _break(self) -> None:
+        """The two cannot be joined: only the new one's records are taken."""
+        self._stream.disconnected()
+        for held in self._emptied():
+            self._give(*held)
 
-        By plan, the old one has lived on for long after the new one was subscribed. Otherwise it must have reached it.
-        """
-        if self.begin is None or not all(_has_place(record) for _, record, _ in self._held):
+    def _has_restarted(self, record: Record) -> bool:
+        """Whether the venue has begun its numbers anew: a number of the past, made after all that the old one had."""
+        number, time = sequence_id(record), engine_time(record)
+        before = [engine_time(there) for there in self._there]
+        if number is None or number >= self._known or time is None or None in before:
             return False
-        return not lost or self.begin <= self._known
+        return all(time > known + _CERTAINLY_LATER for known in before if known is not None)
 
     def _was_not_delivered(self, record: Record) -> bool:
         place = last_position(record)
@@ -180,18 +308,19 @@ class _Seam:
         The snapshot that the new one's book begins with is kept. The rule is not told of it: it is ahead of that.
         """
         self._is_news = is_news
-        for held in self._emptied():
-            self._take(*held)
+        for stream, record, time in self._emptied():
+            if stream is self._stream:
+                self._take(stream, record, time)
+            else:
+                stream.insert(record, time)
 
     def _take(self, stream: Stream, record: Any, time: int) -> None:
         """Take a record of the new connection, as soon as it has caught up with the old one."""
         if self._is_news is None:
-            stream.append(record, time)
-        elif stream is not self._stream:
-            stream.insert(record, time)
+            self._give(stream, record, time)
         elif self._is_news(record):
             self._is_news = None
-            stream.append(record, time)
+            self._give(stream, record, time)
         else:
             stream.stale += 1
 
@@ -203,4 +332,4 @@ class _Seam:
 
 def _has_place(record: Record) -> bool:
     """Whether both connections agree on where a record belongs."""
-    return sequence_id(record) is not None or getattr(record, "timestamp", None) is not None
+    return sequence_id(record) is not None or engine_time(record) is not None

@@ -4,9 +4,10 @@ from collections import Counter as Counts
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
-from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, SECOND
-from booktape.core.sequence import STALE, Checksum, Counter, Gap, Rebase, Rule
+from booktape.core import ledger, sequence
+from booktape.core.gaps import Span, meaning
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
+from booktape.core.sequence import STALE, Begin, Checksum, Counter, Gap, Rebase, Rule
 from booktape.core.streams import Batch, Stream
 from booktape.errors import BooktapeError
 from booktape.exchanges.spec import COUNTER, LEAVE, REPLY, Exchange, NotUnderstood, Parse, Refused
@@ -25,12 +26,16 @@ _PLAUSIBLE: Final = 1_000_000_000 * SECOND
 
 _WAIT: Final = 10 * SECOND
 
+_AHEAD: Final = 10 * MINUTE
+"""How far the venue's clock may jump before ours; a connection's first time may be a day before it."""
+
 
 class GapSeen(NamedTuple):
     """A gap and the stream that it is in; for a gap in a connection's counter, the connection.
 
     ``reconnect``: the stream was interrupted, and nothing can tell what that cost. ``resumed``: the stream has sent a
-    snapshot by itself.
+    snapshot by itself. ``kind`` is that of :class:`booktape.core.ledger.Gap`; ``span``, where it is there, says between
+    what times something is missing, in place of ``first`` and ``last``.
     """
 
     data_type: str
@@ -40,6 +45,8 @@ class GapSeen(NamedTuple):
     reconnect: bool = False
     resumed: bool = False
     connection: "Connection | None" = None
+    kind: ledger.GapKind = ledger.TIME
+    span: Span | None = None
 
 
 class Taker(Protocol):
@@ -86,8 +93,7 @@ class Recorder:
         """The stream of one data type of one of the venue's symbols; made when first asked for."""
         found = self.streams.get((data_type, symbol))
         if found is None:
-            channel = self.exchange.channel(data_type) if data_type != BOOK_SNAPSHOTS else None
-            continuous = channel is None or channel.rule in sequence.SPANS_CONNECTIONS
+            continuous = self._spans_connections(data_type)
             found = Stream(
                 data_type,
                 self.exchange.market(symbol),
@@ -98,6 +104,13 @@ class Recorder:
             )
             self.streams[data_type, symbol] = found
         return found
+
+    def _spans_connections(self, data_type: str) -> bool:
+        """Whether a reconnect costs nothing untold. Snapshots beside updates come when they come."""
+        beside_updates = self.leading(data_type) != data_type or not self.exchange.book_begins_itself
+        if data_type == BOOK_SNAPSHOTS and beside_updates:
+            return True
+        return self.exchange.channel(data_type).rule in sequence.SPANS_CONNECTIONS
 
     def leading(self, data_type: str) -> str:
         """The data type whose rule is about a data type's records too: a book's updates lead its snapshots."""
@@ -113,7 +126,7 @@ class Recorder:
             return self._checksum(symbol)
         if data_type == BOOK_SNAPSHOTS and BOOK_UPDATES in channel.data_types:
             updates = self.stream(BOOK_UPDATES, symbol)
-            return Rebase(updates.rebase) if updates.can_rebase else None
+            return Rebase(updates.rebase) if updates.can_rebase else Begin(updates.disconnected)
         return sequence.rule(channel.rule, data_type)
 
     def _checksum(self, symbol: str) -> Checksum:
@@ -125,14 +138,25 @@ class Recorder:
         return self._checksums[symbol]
 
     def _gap(self, stream: Stream, gap: Gap) -> None:
-        self._on_gap(GapSeen(stream.data_type, stream.market, *gap))
+        kind, span = meaning(self.exchange.channel(stream.data_type).rule, gap, stream.last)
+        self._on_gap(GapSeen(stream.data_type, stream.market, *gap, kind=kind, span=span))
 
-    def counter_gap(self, connection: "Connection", gap: Gap) -> None:
-        """Frames of a connection are missing: end the batches that only its counter could vouch for."""
+    def counter_gap(self, connection: "Connection", gap: Gap, span: tuple[int, int]) -> None:
+        """Frames are missing between two receive times: end the batches that only the counter could vouch for."""
         for data_type, symbol in connection.heard:
             if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
                 self.streams[data_type, symbol].close()
-        self._on_gap(GapSeen(ANY, ANY, gap.first, gap.last, connection=connection))
+        self._on_gap(GapSeen(ANY, ANY, gap.first, gap.last, connection=connection, kind=ledger.COUNTER, span=span))
+
+    def interrupt(self, data_type: str, symbol: str) -> None:
+        """A stream's subscription is interrupted, whichever connection carried it."""
+        found = self.streams.get((data_type, symbol))
+        if found is not None:
+            found.disconnected()
+
+    def count_not_understood(self, kind: str) -> None:
+        """Count a record or frame that could not be taken."""
+        _count(self.not_understood, kind)
 
     def close_past(self, time: int) -> None:
         """End the batches of quiet streams whose minute was over at ``time`` (µs, the exchange's)."""
@@ -182,6 +206,7 @@ class Connection:
         self.clock = 0
         self.heard: dict[tuple[str, str], Taker] = {}
         self.stream_of: Callable[[str, str], Taker] = recorder.stream
+        self._most_ahead = DAY
         self._on_end = on_end
         self._on_control = on_control
         self._held: list[tuple[Taker, Any]] = []
@@ -190,6 +215,7 @@ class Connection:
         self._recorder = recorder
         self._parse = recorder.exchange.parser()
         self._counter = Counter()
+        self._counted_at = 0
 
     def feed(self, frame: bytes, received: int, parse: Parse | None = None) -> None:
         """Take one frame. Whatever is in it, this does not raise: what is not understood is counted by its kind.
@@ -209,7 +235,7 @@ class Connection:
                     stream = heard[data_type, symbol]
                 except KeyError:
                     if data_type in _PSEUDO:
-                        self._control(data_type, record, alone=len(messages) == 1)
+                        self._control(data_type, record, received, alone=len(messages) == 1)
                         continue
                     stream = heard[data_type, symbol] = self.stream_of(data_type, symbol)
                 if time > self.clock:
@@ -225,7 +251,7 @@ class Connection:
             _count(recorder.refused, str(error))
         except NotUnderstood as error:
             if error.number is not None:
-                self._count(error.number)
+                self._count(error.number, received)
             _count(recorder.not_understood, str(error))
         except BooktapeError:  # ours, not the frame's: whoever takes the batches could not
             raise
@@ -237,20 +263,21 @@ class Connection:
         parse_rest = self._recorder.exchange.parse_rest
         self.feed(body, received, lambda body, received: parse_rest(url, body, received, sent))
 
-    def _control(self, kind: str, content: Any, *, alone: bool) -> None:
+    def _control(self, kind: str, content: Any, received: int, *, alone: bool) -> None:
         self._recorder.control += alone
         if kind == COUNTER:
-            self._count(content)
+            self._count(content, received)
         else:
             self._on_control(kind, content)
 
-    def _count(self, number: int) -> None:
+    def _count(self, number: int, received: int) -> None:
+        before, self._counted_at = self._counted_at, received
         verdict = self._counter.advance(number)
         if verdict is STALE:
             if number == 0:  # a capture that holds several connections, one after the other
                 self._restart()
         elif verdict is not None:
-            self._recorder.counter_gap(self, verdict)
+            self._recorder.counter_gap(self, verdict, (before, received))
 
     def _restart(self) -> None:
         for stream in self.heard.values():
@@ -259,9 +286,14 @@ class Connection:
         self._counter.advance(0)
 
     def _advance(self, time: int, received: int) -> None:
-        """The exchange has told a newer time. One that cannot be true would spoil every later minute of the process."""
-        if time > received + DAY and received > _PLAUSIBLE:
-            raise NotUnderstood("a time more than a day ahead")
+        """The exchange has told a newer time. One that cannot be true would spoil every later minute of the process.
+
+        This machine's clock may be wrong by any amount, but then it is wrong by the same amount as before.
+        """
+        ahead = time - received
+        if ahead > self._most_ahead and received > _PLAUSIBLE:
+            raise NotUnderstood("a time that is far ahead")
+        self._most_ahead = max(ahead, 0) + _AHEAD
         self.clock = time
         if self._held:
             self.release(time)

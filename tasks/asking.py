@@ -24,8 +24,9 @@ def client() -> httpx.Client:
 
 
 def budget(exchange: str) -> Budget:
-    """What may still be asked of a venue, by everybody together."""
-    return Budget(redis(), exchange, exchange_of(exchange).rest.budget)
+    """What may still be asked of a venue, by everybody together: exchanges at one host share it."""
+    rest = exchange_of(exchange).rest
+    return Budget(redis(), rest.host, rest.budget)
 
 
 def rest_url(exchange: str) -> str | None:

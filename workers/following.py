@@ -1,6 +1,7 @@
 """Keeps a worker's markets those that its orders stand for, as the venue lists and delists them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -12,12 +13,14 @@ from booktape.core.records import Instrument
 from booktape.errors import Transient
 from booktape.exchanges.spec import Exchange
 from booktape.feed.plan import Shard
-from booktape.rest.budget import Budget, OwnBudget, RedisUnavailable
+from booktape.rest.budget import Budget, OverBudget, OwnBudget, RedisUnavailable
 from booktape.rest.listing import fetch_instruments
 from workers.links import Links
 
 _TIMEOUT_SECONDS: Final = 20
 _FIRST_RETRY: Final = 5.0
+_LISTS: Final = 3
+"""So many lists in a row must leave a market out before it is let go."""
 
 
 class Following:
@@ -46,6 +49,7 @@ class Following:
         self._seconds = seconds
         self._rest_url = rest_url
         self._fixed = {exchange.symbol(name) for name in named(names)}
+        self._absent: Counter[str] = Counter()
         self._own = OwnBudget(exchange.id)
         self._shared = None if redis_url is None else _budget(redis_url, exchange)
 
@@ -57,7 +61,7 @@ class Following:
         pause = first_pause = min(_FIRST_RETRY, self._seconds)
         while True:
             try:
-                instruments = await asyncio.to_thread(self._fetch)
+                self._follow(await asyncio.to_thread(self._fetch))
             except Transient as error:
                 self._log.warning("no_list_of_instruments", error=str(error), again_in_seconds=pause)
                 await asyncio.sleep(pause)
@@ -65,16 +69,19 @@ class Following:
                 continue
             except Exception as error:  # a list that cannot be read must not end what is recorded already
                 self._log.error("no_list_of_instruments", error=f"{type(error).__name__}: {error}")
-            else:
-                self._follow(instruments)
             pause = first_pause
             await asyncio.sleep(self._seconds)
 
     def _follow(self, instruments: list[Instrument]) -> None:
+        """Record what is listed; let go what several lists in a row have left out: one list may be wrong."""
         found = {instrument.symbol for instrument in matching(self._names, instruments)}
         if not found:
-            self._log.warning("no_market_matches", markets=list(self._names), listed=len(instruments))
-        self._set(found | self._fixed)
+            self._log.error("no_market_matches", markets=list(self._names), listed=len(instruments))
+            return
+        recorded = self._links.symbols - self._fixed
+        self._absent = Counter({symbol: self._absent[symbol] + 1 for symbol in recorded - found})
+        kept = {symbol for symbol, lists in self._absent.items() if lists < _LISTS}
+        self._set(found | kept | self._fixed)
 
     def _set(self, symbols: Iterable[str]) -> None:
         ours = {symbol for symbol in symbols if self._shard.holds(symbol)}
@@ -90,6 +97,9 @@ class Following:
             if self._shared is not None:
                 try:
                     return fetch_instruments(self._exchange, self._shared, client, base=self._rest_url)
+                except OverBudget as error:
+                    self._own.ban(error.seconds)
+                    raise
                 except RedisUnavailable:  # recording goes on without Redis, and one list now and then is no storm
                     pass
             return fetch_instruments(self._exchange, self._own, client, base=self._rest_url)
@@ -97,7 +107,7 @@ class Following:
 
 def _budget(redis_url: str, exchange: Exchange) -> Budget:
     client = Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2)
-    return Budget(client, exchange.id, exchange.rest.budget)
+    return Budget(client, exchange.rest.host, exchange.rest.budget)
 
 
 def _some(symbols: list[str]) -> list[str]:

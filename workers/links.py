@@ -1,22 +1,36 @@
 """The connections of one worker, and which market goes over which."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from statistics import median_high
+from typing import Protocol
 
 from booktape.core.records import MINUTE, SECOND
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
-from booktape.feed.link import Events, Link
+from booktape.feed.link import Events as LinkEvents
+from booktape.feed.link import Link
 from booktape.feed.patience import Patience, Turns
-from booktape.feed.plan import Route, routes, subscriptions, venue_wide
+from booktape.feed.plan import WHOLE, Route, Shard, routes, subscriptions, venue_wide
 from booktape.recorder import Recorder
+
+
+class Events(LinkEvents, Protocol):
+    """What the links tell of themselves, and of what they carry."""
+
+    def begun(self, subscriptions: Sequence[Subscription]) -> None:
+        """Streams are to be recorded; their connections are yet to be told of."""
+
+    def ended(self, subscriptions: Sequence[Subscription]) -> None:
+        """Streams are to be recorded no more."""
 
 
 class Links:
     """Makes connections for markets as they come, and lets markets go.
 
     :param base: the venue's WebSocket URL.
-    :param sharing: how many processes share what the venue allows to one address.
+    :param shard: of several processes that share the markets and what the venue allows to one address, the first one
+        also records the channels that tell of the whole venue.
     """
 
     def __init__(
@@ -28,7 +42,7 @@ class Links:
         events: Events,
         patience: Patience,
         *,
-        sharing: int = 1,
+        shard: Shard = WHOLE,
     ) -> None:
         self._exchange = exchange
         self._base = base
@@ -36,7 +50,8 @@ class Links:
         self._recorder = recorder
         self._events = events
         self._patience = patience
-        self._turns = Turns(sharing * MINUTE / SECOND / exchange.limits.connections_per_minute)
+        self._turns = Turns(shard.total * MINUTE / SECOND / exchange.limits.connections_per_minute)
+        self._wide = venue_wide(exchange, data_types) if shard.number == 1 else []
         self._links: list[Link] = []
         self._tasks: list[asyncio.Future[None]] = []
 
@@ -50,14 +65,15 @@ class Links:
 
     @property
     def clock(self) -> int:
-        """The newest time that the exchange has told on any connection (µs); 0 before any."""
-        return max((link.connection.clock for link in self._links), default=0)
+        """The exchange's time (µs; 0 before any): that of the middle connection, lest one that errs decides for all."""
+        clocks = [link.connection.clock for link in self._links if link.connection.clock]
+        return median_high(clocks) if clocks else 0
 
     def record(self, symbols: Iterable[str]) -> None:
         """Begin to record markets: over connections that have room, else over new ones."""
         wanted = subscriptions(self._exchange, symbols, self._data_types)
-        if not self._links:
-            wanted = venue_wide(self._exchange, self._data_types) + wanted
+        wanted, self._wide = self._wide + wanted, []
+        self._events.begun(wanted)
         for route in routes(self._exchange, self._placed(wanted)):
             link = Link(
                 self._exchange,
@@ -79,6 +95,7 @@ class Links:
             left = [subscription for subscription in link.subscriptions if subscription.symbol in gone]
             if left:
                 link.remove(left)
+                self._events.ended(left)
 
     async def close(self) -> None:
         """End every connection."""
@@ -91,18 +108,22 @@ class Links:
         if not self._links:
             return list(wanted)
         rest: list[Subscription] = []
+        more: dict[Link, list[Subscription]] = {}
         for _, group in groupby(wanted, key=lambda subscription: subscription.symbol):
             for route in routes(self._exchange, list(group)):
-                link = self._with_room(route)
+                link = self._with_room(route, more)
                 if link is None:
                     rest += route.subscriptions
                 else:
-                    link.add(route.subscriptions)
+                    more.setdefault(link, []).extend(route.subscriptions)
+        for link, added in more.items():
+            link.add(added)
         return rest
 
-    def _with_room(self, route: Route) -> Link | None:
+    def _with_room(self, route: Route, more: Mapping[Link, Sequence[Subscription]]) -> Link | None:
         limit = self._exchange.limits.streams_per_connection
         for link in self._links:
-            if link.path == route.path and len(link.subscriptions) + len(route.subscriptions) <= limit:
+            taken = len(link.subscriptions) + len(more.get(link, ()))
+            if link.path == route.path and taken + len(route.subscriptions) <= limit:
                 return link
         return None

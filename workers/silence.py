@@ -22,6 +22,7 @@ class Heard(NamedTuple):
 class _State:
     records: int
     since: float
+    asked: float
     longest: float = 0.0
     factor: int = 1
 
@@ -44,13 +45,14 @@ class Silence(Generic[StreamT]):
     def _is_silent(self, now: float, stream: StreamT, heard: Heard) -> bool:
         state = self._states.get(stream)
         if state is None:
-            self._states[stream] = _State(heard.records, now)
+            self._states[stream] = _State(heard.records, now, now)
             return False
         if heard.records != state.records:
             longest = max(state.longest, now - state.since)
-            self._states[stream] = _State(heard.records, now, longest)
+            self._states[stream] = _State(heard.records, now, now, longest)
             return False
-        if now - state.since < max(heard.quiet, _HABIT * state.longest) * state.factor:
+        if now - state.asked < max(heard.quiet, _HABIT * state.longest) * state.factor:
             return False
+        state.asked = now
         state.factor = min(state.factor * 2, _LONGEST_FACTOR)
         return True

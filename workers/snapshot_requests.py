@@ -11,6 +11,8 @@ from booktape.exchanges.spec import Exchange
 from config.celery import snapshot_queue
 
 TASK = "tasks.snapshots.fetch"
+_EXPIRES_SECONDS = 600
+"""A request that waits longer than this is worth nothing: the market has been asked for again, or goes on."""
 
 
 class SnapshotRequests:
@@ -43,6 +45,7 @@ class SnapshotRequests:
                     TASK,
                     args=[self._exchange.id, market],
                     queue=snapshot_queue(self._exchange.id),
+                    expires=_EXPIRES_SECONDS,
                     retry=False,
                     ignore_result=True,
                 )

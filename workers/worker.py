@@ -3,13 +3,14 @@
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 import structlog
 import uvloop
 
+from booktape import clock
 from booktape.core.markets import named
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND
 from booktape.errors import BooktapeError
@@ -20,14 +21,16 @@ from booktape.feed.patience import Patience
 from booktape.feed.plan import channels
 from booktape.feed.socket import check_address
 from booktape.feed.uploader import Uploader
-from booktape.recorder import ANY, GapSeen, Recorder
+from booktape.recorder import ANY, Connection, GapSeen, Recorder
 from booktape.storage import open_store
 from workers.following import Following
+from workers.ledger import Ledger
 from workers.links import Links
 from workers.options import BadOption, Options, sole_owner
 from workers.silence import Heard, Silence
 from workers.snapshot_requests import SnapshotRequests
 from workers.telling import Teller
+from workers.watching import Watch
 
 GRACE: Final = 10 * SECOND
 """How far the exchange's time must be past a minute before a quiet stream's batch of that minute is closed."""
@@ -43,10 +46,11 @@ class Worker:
         self.exchange = venue
         self.log = structlog.get_logger().bind(exchange=venue.id, system=options.system, instance=options.worker)
         _refuse_unknown(venue, options)
-        self.uploader = Uploader(
-            open_store(options.storage), open_store(options.spool_url), venue.id, self._upload_failed
-        )
+        ledger = Ledger(options.worker, clock.now())
+        stores = open_store(options.storage), open_store(options.spool_url)
+        self.uploader = Uploader(*stores, venue.id, self._upload_failed, on_kept=ledger.wrote)
         self.recorder = Recorder(venue, self.uploader.submit, self._gap)
+        self.watch = Watch(venue, self.recorder, ledger)
         self.links = Links(
             venue,
             options.websocket_url or venue.websocket_url,
@@ -54,7 +58,7 @@ class Worker:
             self.recorder,
             self,
             replace(patience, lifetime=options.connection_lifetime or patience.lifetime),
-            sharing=options.shard.total,
+            shard=options.shard,
         )
         self.following = Following(
             venue,
@@ -93,7 +97,11 @@ class Worker:
             await self._flush_all()
 
     async def _flush_all(self) -> None:
+        for link in self.links:
+            self.watch.disconnected(link.subscriptions)
         self.recorder.close()
+        await asyncio.to_thread(self.uploader.settle)
+        self.watch.close(self.uploader)
         left = await asyncio.to_thread(self.uploader.close)
         self.teller.tell_news()
         self.teller.emit()
@@ -119,6 +127,8 @@ class Worker:
     async def _each_second(self) -> None:
         self.recorder.close_past(self.links.clock - GRACE)
         self._resubscribe()
+        self.watch.look()
+        self.watch.write(self.uploader)
         self.teller.tell_news()
 
     async def _emit(self) -> None:
@@ -142,6 +152,7 @@ class Worker:
             link, subscription = owners[stream]
             self.teller.counts["SilentStreams"] += 1
             self.log.warning("silent", data_type=data_type, market=self.exchange.market(symbol))
+            self.watch.silent(data_type, symbol)
             link.resubscribe([subscription])
 
     def _watched(self, subscription: Subscription) -> Iterator[str]:
@@ -158,13 +169,28 @@ class Worker:
 
     # What links, recorder and uploader tell
 
+    def begun(self, subscriptions: Sequence[Subscription]) -> None:
+        """Streams are to be recorded."""
+        self.watch.begun(subscriptions)
+
+    def ended(self, subscriptions: Sequence[Subscription]) -> None:
+        """Streams are to be recorded no more."""
+        self.watch.ended(subscriptions)
+
     def connected(self, link: Link) -> None:
         """A link is up."""
         self.log.info("connected", connection=link.number, url=link.url, streams=len(link.subscriptions))
-        self.subscribed(link.subscriptions)
+        self.watch.connected(link.subscriptions)
+        self._begin_books(link.subscriptions)
 
-    def subscribed(self, subscriptions: Iterable[Subscription]) -> None:
-        """Streams begin: books that only REST can begin need a snapshot now."""
+    def subscribed(self, subscriptions: Sequence[Subscription]) -> None:
+        """More streams begin on a link that is up, at once or with the next connection."""
+        if self.exchange.unsubscribe is not None:
+            self.watch.connected(subscriptions)
+        self._begin_books(subscriptions)
+
+    def _begin_books(self, subscriptions: Iterable[Subscription]) -> None:
+        """Books that only REST can begin need a snapshot now."""
         if self.requests is not None and self.exchange.book is not None:
             for channel, symbol in subscriptions:
                 if channel == self.exchange.book.name:
@@ -173,12 +199,14 @@ class Worker:
     def disconnected(self, link: Link, reason: str, pause: float) -> None:
         """A link is down; it comes back by itself."""
         self.teller.counts["Disconnects"] += 1
+        self.watch.disconnected(link.subscriptions)
         self.log.warning("disconnected", connection=link.number, reason=reason, again_in_seconds=round(pause, 2))
 
     def handed_over(self, link: Link, reason: str | None) -> None:
         """A link's new connection has taken over, or could not."""
         if reason is None:
             self.teller.counts["Handovers"] += 1
+            self.watch.joined(link.subscriptions)
             self.log.info("handed_over", connection=link.number)
         else:
             self.log.warning("not_handed_over", connection=link.number, reason=reason)
@@ -187,8 +215,15 @@ class Worker:
         self.teller.counts["SequenceGaps"] += 1
         told = {"data_type": gap.data_type, "market": gap.market, "first": gap.first, "last": gap.last}
         self.log.warning("gap", **told, reconnect=gap.reconnect, resumed=gap.resumed)
+        self.watch.gap(gap, self._carried(gap.connection))
         if not (gap.reconnect or gap.resumed) and gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
             self._want_snapshot(gap)
+
+    def _carried(self, connection: Connection | None) -> list[Subscription]:
+        """What the link carries whose connection this is."""
+        if connection is None:
+            return []
+        return [one for link in self.links if link.carries(connection) for one in link.subscriptions]
 
     def _want_snapshot(self, gap: GapSeen) -> None:
         """A fresh snapshot of one market's book, or of all whose loss only this connection's counter can show.
@@ -200,10 +235,11 @@ class Worker:
             self.requests.want(gap.market)
         elif book is not None:
             for link in self.links:
-                if gap.connection in (None, link.connection):
+                if gap.connection is None or link.carries(gap.connection):
                     for subscription in link.subscriptions:
                         market = self.exchange.market(subscription.symbol)
                         if subscription.channel == book.name and gap.market in (ANY, market):
+                            self.watch.resyncing(subscription)
                             self._wanted.setdefault(link, {})[subscription] = None
 
     def _resubscribe(self) -> None:
@@ -212,7 +248,7 @@ class Worker:
         for link, wanted in self._wanted.items():
             if wanted and now - self._resynced.get(link, -_RESYNC_SECONDS) >= _RESYNC_SECONDS:
                 self._resynced[link] = now
-                link.resubscribe(list(wanted))
+                link.resubscribe([subscription for subscription in wanted if subscription in link.subscriptions])
                 wanted.clear()
 
     def _upload_failed(self, key: str, error: BooktapeError) -> None:
@@ -222,6 +258,8 @@ class Worker:
 def _refuse_unknown(venue: Exchange, options: Options) -> None:
     """Raise a BooktapeError for orders that no venue's list is needed to see through."""
     channels(venue, options.data_types)
+    if not options.instance or "/" in options.instance:
+        raise BadOption(f"{options.instance!r} is no instance's name; write a letter or a word, without slashes")
     check_address(options.websocket_url or venue.websocket_url)
     for name in named(options.markets):
         if venue.market(venue.symbol(name)) != name:

@@ -252,6 +252,24 @@ class Rebase:
         return None
 
 
+class Begin:
+    """The rule of the snapshots in a stream whose updates are not numbered: a subscription has begun (again).
+
+    :param interrupted: tells the updates' stream that something may be missing before the next one.
+    """
+
+    __slots__ = ("_interrupted",)
+
+    def __init__(self, interrupted: Callable[[], None]) -> None:
+        self._interrupted = interrupted
+
+    def check(self, record: BookSnapshot) -> Verdict:
+        """Let a snapshot pass."""
+        if record.origin == "stream":
+            self._interrupted()
+        return None
+
+
 class Rising:
     """Numbers that rise by unknown steps: copies and late records can be seen, loss cannot."""
 

@@ -10,7 +10,16 @@ from typing import Final
 
 from booktape.core import codec
 from booktape.core.keys import Key
-from booktape.core.records import MINUTE, SECOND, Record, engine_time, first_position, last_position, record_time
+from booktape.core.records import (
+    MINUTE,
+    SECOND,
+    Record,
+    engine_time,
+    first_position,
+    last_position,
+    record_time,
+    sequence_id,
+)
 from booktape.core.sequence import STALE, Gap, Rebased, Restarts, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
@@ -117,7 +126,7 @@ class Stream:
         A copy is as old as its number: one that the engine made after the last record is none.
         """
         last = self._last
-        if last is None or not isinstance(self._rule, Restarts):
+        if last is None or not isinstance(self._rule, Restarts) or sequence_id(record) == sequence_id(last):
             return False
         if engine_time(record) is not None and engine_time(last) is not None:
             return record_time(record) > record_time(last) + _CERTAINLY_LATER
@@ -125,7 +134,8 @@ class Stream:
 
     def _restart(self, record: Record) -> Gap:
         """Go on with a record whose number begins anew. What was lost around it, nobody can tell."""
-        assert self._last is not None and isinstance(self._rule, Restarts)
+        assert self._last is not None
+        assert isinstance(self._rule, Restarts)
         self._rule.forget()
         self._check(record)
         return Gap(record_time(self._last), record_time(record), reconnect=True)
@@ -185,6 +195,11 @@ class Stream:
             self.append(record, time)
         finally:
             self._check = check
+
+    @property
+    def has_rule(self) -> bool:
+        """Whether the order of the records matters, since a rule looks at it."""
+        return self._rule is not None
 
     @property
     def can_rebase(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from booktape.core.book import Book
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Trade
@@ -162,6 +163,11 @@ class Rest:
     """None where a REST book has neither an id nor an engine time that places it among the stream's updates."""
     trades: RestTrades | None = None
     """None where past trades cannot be fetched, or not be told apart by their numbers."""
+
+    @property
+    def host(self) -> str:
+        """Who counts the requests: exchanges at one host share its budget and its bans."""
+        return urlsplit(self.url).hostname or self.url
 
 
 @dataclass(frozen=True)

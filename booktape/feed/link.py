@@ -77,6 +77,7 @@ class Link:
         self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
         self._sessions: list[Session] = []
         self._renew = asyncio.Event()
+        self._suspected: set[tuple[str, str]] = set()
         check_address(self.url)
 
     @property
@@ -120,6 +121,10 @@ class Link:
         """Let streams go. Where the venue offers no way to say so, they end with the connection."""
         for subscription in subscriptions:
             self.subscriptions.pop(subscription, None)
+        for key in self._streams(subscriptions):
+            self._recorder.interrupt(*key)
+            for session in self._sessions:
+                session.connection.heard.pop(key, None)
         if self.exchange.unsubscribe is not None:
             for session in self._sessions:
                 session.send(self.exchange.unsubscribe(subscriptions))
@@ -130,18 +135,26 @@ class Link:
         What the venue sends in between is missed, so the streams are told that they were interrupted. Where single
         streams cannot be begun anew, another connection takes over.
         """
+        keys = self._streams(subscriptions)
         if self.exchange.unsubscribe is None:
+            self._suspected |= keys
             self._renew.set()
             return
         for session in self._sessions[:1]:
             session.send([*self.exchange.unsubscribe(subscriptions), *self.exchange.subscribe(subscriptions)])
-            for channel, symbol in subscriptions:
-                for data_type in self._data_types[channel]:
-                    if (stream := session.connection.heard.get((data_type, symbol))) is not None:
-                        stream.disconnected()
+            for key in keys:
+                self._recorder.interrupt(*key)
+
+    def carries(self, connection: Connection) -> bool:
+        """Whether a connection of the recorder is one of this link."""
+        return any(session.connection is connection for session in self._sessions)
+
+    def _streams(self, subscriptions: Sequence[Subscription]) -> set[tuple[str, str]]:
+        return {(data_type, symbol) for channel, symbol in subscriptions for data_type in self._data_types[channel]}
 
     async def _serve(self) -> None:
         """Carry frames, over one session after the other, until there is none any more: always by an exception."""
+        self._renew.clear()
         try:
             session = await self._open()
             self.connection = session.connection
@@ -150,15 +163,15 @@ class Link:
                 await self._until_due(session)
                 session = await self._hand_over(session)
         finally:
-            self.connection.disconnected()
             for session in list(self._sessions):
+                session.connection.disconnected()
                 await self._end(session)
 
     async def _open(self) -> Session:
         await self._turns.wait()
         url = await self._address() if self._asks_address else self.url
         socket = await open_socket(url)
-        session = Session(self.exchange, socket, self._recorder, list(self.subscriptions), self._patience.idle)
+        session = Session(self.exchange, socket, self._recorder, list(self.subscriptions), self._patience)
         session.begin(self._lifetime())
         self._sessions.append(session)
         return session
@@ -192,6 +205,8 @@ class Link:
         finally:
             for call in calls:
                 call.cancel()
+        # A venue that announces its end on each new connection is not stormed.
+        await asyncio.wait([session.task], timeout=max(0.0, self._patience.proven - session.age))
         if session.task.done():
             session.task.result()
         session.leaving.clear()
@@ -203,10 +218,14 @@ class Link:
             new = await self._open()
         except Transient as error:
             return self._stay(old, str(error))
-        handover = Handover(self._recorder, old.connection, new.connection)
+        suspected, self._suspected = self._suspected, set()
+        handover = Handover(self._recorder, old.connection, new.connection, suspected)
         await self._overlap(old, new, handover)
-        if old.task.done() or (handover.delivers and not new.task.done()):
-            handover.finish(lost=old.task.done())
+        lost = old.task.done()
+        if lost or (handover.delivers and not new.task.done()):
+            if lost:
+                self._events.disconnected(self, "lost while another connection took over", 0.0)
+            handover.finish(lost=lost)
             self.connection = new.connection
             await self._end(old)
             self._events.handed_over(self, None)
@@ -226,12 +245,17 @@ class Link:
         A stream in which only the old one delivers gets more time.
         """
         loop = asyncio.get_running_loop()
-        began = None
-        while not (old.task.done() or new.task.done() or handover.done):
+        subscribed: float | None = None
+        settled = False
+        while not (old.task.done() or new.task.done() or (settled and handover.done)):
             now = loop.time()
-            if began is None and new.is_subscribed:
-                began = now
+            if subscribed is None and new.is_subscribed:
+                subscribed = now
+            if subscribed is not None and not settled and now >= subscribed + self._patience.settle:
+                settled = True
                 handover.subscribed()
-            if began is not None and now >= began + self._patience.overlap * (1 if handover.delivers else _MORE_TIME):
-                return
+            if settled and subscribed is not None:
+                overlap = self._patience.overlap * (1 if handover.delivers else _MORE_TIME)
+                if now >= subscribed + self._patience.settle + overlap:
+                    return
             await asyncio.sleep(_LOOK_SECONDS)

@@ -10,14 +10,19 @@ from dataclasses import dataclass
 class Patience:
     """How long a link waits, in seconds.
 
-    ``idle``: for any frame, before it takes the connection for dead. ``proven``: how long a connection must have lived
-    for the next pause to be short again, so that a venue which lets us in and throws us out is not stormed.
-    ``overlap``: how long two connections run side by side at most when one takes over from the other. ``lifetime``:
-    after how long a connection is replaced; None: by what the venue declares.
+    ``idle``: for any frame, before it takes the connection for dead; ``unheard``: the same where the venue sends
+    nothing of its own on a quiet connection (the library's pings still find one that is cut).
+    ``proven``: how long a connection must have lived for the next pause to be short again, and before it is replaced,
+    so that a venue which lets us in and throws us out is not stormed.
+    ``settle``: how long the venue may take to act on the last subscription. ``overlap``: how long two connections then
+    run side by side when one takes over from the other.
+    ``lifetime``: after how long a connection is replaced; None: by what the venue declares.
     """
 
     idle: float = 30.0
+    unheard: float = 300.0
     proven: float = 10.0
+    settle: float = 2.0
     first_pause: float = 0.5
     longest_pause: float = 30.0
     overlap: float = 20.0

@@ -7,10 +7,13 @@ from typing import Any, Final
 
 from booktape import clock
 from booktape.exchanges.spec import REPLY, Exchange, Subscription
+from booktape.feed.patience import Patience
 from booktape.feed.socket import Disconnected, Socket
 from booktape.recorder import Recorder
 
 _FRAMES_AT_A_TIME: Final = 256
+
+_PINGS_MISSED: Final = 2.5
 
 _AT_ONCE: Final = 0
 _IN_TURN: Final = 1
@@ -22,11 +25,16 @@ class Session:
 
     ``leaving`` is set when the venue has announced that it will end the connection; ``frames`` counts what came.
 
-    :param idle: how many seconds without any frame mean that the connection is dead.
+    Sessions begin in a running event loop.
     """
 
     def __init__(
-        self, exchange: Exchange, socket: Socket, recorder: Recorder, wanted: Sequence[Subscription], idle: float
+        self,
+        exchange: Exchange,
+        socket: Socket,
+        recorder: Recorder,
+        wanted: Sequence[Subscription],
+        patience: Patience,
     ) -> None:
         self.connection = recorder.connection(self._control)
         self.leaving = asyncio.Event()
@@ -35,7 +43,8 @@ class Session:
         self._due: float | None = None
         self._exchange = exchange
         self._socket = socket
-        self._idle = idle
+        self._idle = _idle(exchange, patience)
+        self._began = asyncio.get_running_loop().time()
         self._received = 0
         self._outbox: asyncio.PriorityQueue[tuple[int, int, bytes]] = asyncio.PriorityQueue()
         self._number = count()
@@ -61,6 +70,11 @@ class Session:
         self.task = asyncio.ensure_future(self._run())
         if lifetime is not None:
             self.replace_in(lifetime)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was made."""
+        return asyncio.get_running_loop().time() - self._began
 
     def replace_in(self, seconds: float) -> None:
         """Another session should take over after so many seconds."""
@@ -127,3 +141,10 @@ class Session:
             await asyncio.sleep(self._idle)
             if self.frames == before:
                 raise Disconnected(f"no frame for {self._idle:g} s")
+
+
+def _idle(exchange: Exchange, patience: Patience) -> float:
+    """How many seconds without any frame mean that the connection is dead."""
+    if exchange.ping is not None:
+        return max(patience.idle, _PINGS_MISSED * exchange.ping.seconds)
+    return patience.idle if exchange.connection_channels else patience.unheard

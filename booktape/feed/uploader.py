@@ -4,10 +4,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import Lock
-from typing import Final
+from functools import partial
+from threading import Condition, Lock
+from typing import Final, NamedTuple
 
 from booktape.core import codec
+from booktape.core.keys import Key
+from booktape.core.ledger import LEDGER
 from booktape.core.streams import Batch, key_of
 from booktape.errors import BooktapeError, Transient
 from booktape.storage import NoSuchObject, Store
@@ -23,6 +26,7 @@ class Uploads:
 
     ``objects`` were written by this instance; ``collisions`` were there already, written by another instance or an
     earlier run; ``spooled`` went to disk first; ``dropped`` could be written nowhere and are lost. ``size`` in bytes.
+    ``segments`` are the ledger's objects: they are nobody else's, so they count neither as objects nor as collisions.
     """
 
     objects: int = 0
@@ -30,6 +34,15 @@ class Uploads:
     spooled: int = 0
     dropped: int = 0
     size: int = 0
+    segments: int = 0
+
+
+class _Object(NamedTuple):
+    """What is to be written; ``kept`` is told when it lies in the store or in the spool."""
+
+    key: str
+    content: bytes
+    kept: Callable[[], None]
 
 
 class Uploader:
@@ -40,6 +53,8 @@ class Uploader:
     counted and told to ``on_error``.
 
     :param spool: a store on the local disk, of this instance alone.
+    :param on_kept: is told of each batch that lies in the store or in the spool: its key and how many records it has.
+        It is called on the upload threads, where the key is made anyway.
     """
 
     def __init__(
@@ -49,6 +64,7 @@ class Uploader:
         exchange: str,
         on_error: Callable[[str, BooktapeError], None],
         *,
+        on_kept: Callable[[Key, int], None] = lambda key, count: None,
         most_waiting: int = _MOST_WAITING,
         retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
@@ -56,10 +72,11 @@ class Uploader:
         self._spool = spool
         self._exchange = exchange
         self._on_error = on_error
+        self._on_kept = on_kept
         self._most_waiting = most_waiting
         self._retry_seconds = retry_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
-        self._lock = Lock()
+        self._lock = Condition()
         self._draining = Lock()
         self._waiting = 0
         self._away_until = 0.0
@@ -77,12 +94,16 @@ class Uploader:
 
     def submit(self, batch: Batch) -> None:
         """Take a finished batch. Returns at once, unless so many wait that this one is spooled here and now."""
-        if self._waiting >= self._most_waiting:
-            self._to_spool(*self._object(batch))
-            return
+        self._take(partial(self._of_batch, batch), f"{batch.data_type} of {batch.market}, {batch.first}-{batch.last}")
+
+    def keep(self, key: str, make: Callable[[], bytes]) -> None:
+        """Take a segment of the ledger, as :meth:`submit` takes a batch. ``make`` is called off the event loop."""
+        self._take(lambda: _Object(key, make(), lambda: None), key)
+
+    def settle(self) -> None:
+        """Wait until everything that was taken lies in the store or in the spool, or is dropped."""
         with self._lock:
-            self._waiting += 1
-        self._threads.submit(self._upload, batch)
+            self._lock.wait_for(lambda: self._waiting == 0)
 
     def drain(self) -> int:
         """Move what the spool holds to the store, oldest first. Returns how many moved.
@@ -104,7 +125,7 @@ class Uploader:
                     self._on_error(spooled.key, error)
                     continue
                 self._spool.delete(spooled.key)
-                self._stored(content, created=created)
+                self._stored(spooled.key, content, created=created)
                 moved += 1
         return moved
 
@@ -118,38 +139,49 @@ class Uploader:
             self.drain()
         return sum(1 for _ in self._spool.objects(""))
 
-    def _upload(self, batch: Batch) -> None:
+    def _take(self, make: Callable[[], _Object], name: str) -> None:
+        if self._waiting >= self._most_waiting:
+            self._to_spool(make())
+            return
+        with self._lock:
+            self._waiting += 1
+        self._threads.submit(self._upload, make, name)
+
+    def _upload(self, make: Callable[[], _Object], name: str) -> None:
         try:
-            key, content = self._object(batch)
+            made = make()
             if self._is_away():
-                self._to_spool(key, content)
+                self._to_spool(made)
                 return
             try:
-                created = self._store.create(key, content)
+                created = self._store.create(made.key, made.content)
             except BooktapeError as error:
-                self._refused(key, error)
-                self._to_spool(key, content)
+                self._refused(made.key, error)
+                self._to_spool(made)
             else:
-                self._stored(content, created=created)
+                self._stored(made.key, made.content, created=created)
+                made.kept()
         except Exception as error:  # nobody waits for this thread: what it loses must be counted and told here
             self._count(dropped=1)
-            name = f"{batch.data_type} of {batch.market}, {batch.first}-{batch.last}"
             self._on_error(name, BooktapeError(f"{type(error).__name__}: {error}"))
         finally:
             with self._lock:
                 self._waiting -= 1
+                self._lock.notify_all()
 
-    def _object(self, batch: Batch) -> tuple[str, bytes]:
-        return str(key_of(batch, self._exchange)), codec.compress(batch.lines)
+    def _of_batch(self, batch: Batch) -> _Object:
+        key = key_of(batch, self._exchange)
+        return _Object(str(key), codec.compress(batch.lines), partial(self._on_kept, key, batch.count))
 
-    def _to_spool(self, key: str, content: bytes) -> None:
+    def _to_spool(self, made: _Object) -> None:
         try:
-            self._spool.create(key, content)
+            self._spool.create(made.key, made.content)
         except BooktapeError as error:
             self._count(dropped=1)
-            self._on_error(key, error)
+            self._on_error(made.key, error)
         else:
             self._count(spooled=1)
+            made.kept()
 
     def _is_away(self) -> bool:
         return time.monotonic() < self._away_until
@@ -165,9 +197,11 @@ class Uploader:
             self._on_error(key, error)
         self._away_until = time.monotonic() + self._retry_seconds
 
-    def _stored(self, content: bytes, *, created: bool) -> None:
+    def _stored(self, key: str, content: bytes, *, created: bool) -> None:
         self._away_until = 0.0
-        if created:
+        if key.startswith(f"{LEDGER}/"):
+            self._count(segments=1)
+        elif created:
             self._count(objects=1, size=len(content))
         else:
             self._count(collisions=1)

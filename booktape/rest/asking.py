@@ -1,6 +1,7 @@
 """One REST request under the venue's budget, and what its failure means for everybody else."""
 
 import re
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, Protocol
 
@@ -73,7 +74,8 @@ def _refuse_failure(response: httpx.Response, purse: Purse) -> None:
     status, url = response.status_code, response.url
     if status in _BANNED:
         seconds = _seconds_away(response)
-        purse.ban(seconds)
+        with suppress(Transient):  # where the ban cannot be told to everybody, this one must know it at least
+            purse.ban(seconds)
         raise OverBudget(f"{url} answered {status}: to be left alone for {seconds:.0f} s", seconds)
     if response.is_server_error:
         raise VenueUnavailable(f"{url} answered {status}")

@@ -22,7 +22,7 @@ from booktape.recorder import GapSeen, Recorder
 from sandbox.exchanges import Simulation, simulated
 from sandbox.exchanges.faults import CorruptChecksum, Drop, Garbage, Refuse, Stall, Withhold
 
-QUICK = Patience(idle=0.4, first_pause=0.02, longest_pause=0.1)
+QUICK = Patience(idle=0.4, unheard=0.4, proven=0.1, settle=0.1, first_pause=0.02, longest_pause=0.1)
 MARKETS = {"binance": "BTC-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
 
 
@@ -214,7 +214,7 @@ def test_pauses_double_up_to_a_limit_with_jitter_and_begin_anew_after_success() 
     assert Pauses(Patience(first_pause=1.0), random_share=lambda: 0.0).next() == 0.5
 
 
-SHORT_LIVED = replace(QUICK, lifetime=0.5, overlap=2.0)
+SHORT_LIVED = replace(QUICK, lifetime=0.5, overlap=0.6)
 
 
 @pytest.mark.parametrize("venue", sorted(MARKETS))

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_ident
 
 import pytest
 
+from booktape.core.keys import Key
 from booktape.core.records import TRADES
 from booktape.core.streams import Batch, key_of
 from booktape.errors import BooktapeError
@@ -167,6 +169,82 @@ def test_a_batch_that_cannot_even_be_named_is_counted_and_told(uploader: Uploade
     uploader.close()
     assert uploader.uploads == Uploads(dropped=1)
     assert len(errors) == 1
+
+
+def test_each_batch_that_is_safe_is_told_with_its_key_be_it_in_the_store_or_in_the_spool(
+    flaky: FlakyStore, spool: Store
+) -> None:
+    told: list[tuple[Key, int]] = []
+    uploader = Uploader(
+        flaky,  # type: ignore[arg-type]
+        spool,
+        "binance",
+        lambda key, error: None,
+        on_kept=lambda key, count: told.append((key, count)),
+    )
+    uploader.submit(batch(1))
+    uploader.settle()
+    flaky.away = True
+    uploader.submit(batch(2))
+    uploader.settle()
+    assert told == [(key_of(batch(number), "binance"), 1) for number in (1, 2)]
+    uploader.close()
+
+
+def test_a_batch_that_is_lost_is_not_told_as_safe(flaky: FlakyStore, store: Store) -> None:
+    told: list[Key] = []
+
+    class FullDisk(FlakyStore):
+        def objects(self, prefix: str) -> Iterator[object]:
+            return iter(())
+
+    full = FullDisk(store)
+    full.away = flaky.away = True
+    uploader = Uploader(
+        flaky,  # type: ignore[arg-type]
+        full,  # type: ignore[arg-type]
+        "binance",
+        lambda key, error: None,
+        on_kept=lambda key, count: told.append(key),
+    )
+    uploader.submit(batch(1))
+    uploader.close()
+    assert (told, uploader.uploads.dropped) == ([], 1)
+
+
+def test_when_all_has_settled_everything_lies_somewhere(uploader: Uploader, store: Store, spool: Store) -> None:
+    for number in range(30):
+        uploader.submit(batch(number))
+    uploader.settle()
+    assert keys(store) | keys(spool) == wanted(*range(30))
+
+
+def test_a_segment_of_the_ledger_is_made_off_the_event_loop_and_counts_as_no_object(
+    uploader: Uploader, store: Store
+) -> None:
+    here = get_ident()
+
+    def make() -> bytes:
+        assert get_ident() != here
+        return b"lines"
+
+    uploader.keep("ledger/x", make)
+    uploader.close()
+    assert store.read("ledger/x") == b"lines"
+    assert uploader.uploads == Uploads(segments=1)
+
+
+def test_while_the_store_is_away_segments_wait_on_disk_too(
+    uploader: Uploader, flaky: FlakyStore, store: Store, spool: Store
+) -> None:
+    flaky.away = True
+    uploader.keep("ledger/x", lambda: b"lines")
+    uploader.settle()
+    assert keys(spool) == {"ledger/x"}
+    flaky.away = False
+    assert uploader.drain() == 1
+    assert store.read("ledger/x") == b"lines"
+    assert (uploader.uploads.segments, uploader.uploads.objects, uploader.uploads.collisions) == (1, 0, 0)
 
 
 def test_two_drains_at_once_move_each_object_once(uploader: Uploader, store: Store, spool: Store) -> None:

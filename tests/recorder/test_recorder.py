@@ -74,14 +74,25 @@ def test_quotes_that_still_wait_at_the_end_are_not_lost() -> None:
     assert sink.minutes() == [("quotes", T0, 1)]
 
 
-def test_a_time_more_than_a_day_ahead_is_not_believed_and_spoils_nothing() -> None:
+@pytest.mark.parametrize("ahead", [11 * MINUTE, 20 * 60 * MINUTE, T0 * 999])
+def test_a_time_far_ahead_is_not_believed_and_spoils_nothing(ahead: int) -> None:
     sink = Sink()
     connection = sink.recorder.connection()
     trade(connection, 1, T0, T0)
-    trade(connection, 2, T0 * 1000, T0)
+    trade(connection, 2, T0 + ahead, T0)
     trade(connection, 2, T0 + 1000, T0)
     assert sink.minutes() == [("trades", T0, 2)]
-    assert sink.recorder.not_understood == {"a time more than a day ahead": 1}
+    assert sink.recorder.not_understood == {"a time that is far ahead": 1}
+
+
+def test_a_machine_whose_clock_is_slow_records_all_the_same() -> None:
+    sink = Sink()
+    connection = sink.recorder.connection()
+    slow = T0 - 600 * MINUTE
+    for number, minute in enumerate([0, 1, 30, 31], 1):
+        trade(connection, number, T0 + minute * MINUTE, slow + minute * MINUTE)
+    assert [start for _, start, _ in sink.minutes()] == [T0, T0 + MINUTE, T0 + 30 * MINUTE, T0 + 31 * MINUTE]
+    assert not sink.recorder.not_understood
 
 
 @pytest.mark.parametrize(

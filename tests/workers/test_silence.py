@@ -1,5 +1,7 @@
 """Silence is judged per stream, by its own limit, and told once per silence."""
 
+from itertools import pairwise
+
 from workers.silence import Heard, Silence
 
 
@@ -24,7 +26,7 @@ def test_a_stream_that_never_delivered_is_silent_too() -> None:
 
 def test_while_asking_anew_does_not_help_it_is_done_after_ever_longer_silence() -> None:
     silence: Silence[str] = Silence()
-    assert [now for now in range(200) if silence.check(now, {"book": Heard(1, 10)})] == [10, 20, 40, 80, 160]
+    assert [now for now in range(200) if silence.check(now, {"book": Heard(1, 10)})] == [10, 30, 70, 150]
 
 
 def test_a_market_that_is_often_quiet_is_left_alone_four_times_as_long_as_its_longest_silence() -> None:
@@ -35,3 +37,9 @@ def test_a_market_that_is_often_quiet_is_left_alone_four_times_as_long_as_its_lo
         if silence.check(now, {"book": Heard(records, 60)}):
             told.append(now)
     assert told == [60, 450 + 4 * 90]
+
+
+def test_a_dead_market_is_asked_for_ever_more_rarely_and_never_more_often_again() -> None:
+    silence: Silence[str] = Silence()
+    told = [now for now in range(0, 4_000, 5) if silence.check(now, {"book": Heard(0, 10)})]
+    assert [after - before for before, after in pairwise(told)] == [20, 40, 80, 160, 320, *[640] * 5]
