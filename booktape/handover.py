@@ -14,8 +14,8 @@ less, at the planned end                what it had not delivered is taken from 
 less, and was lost                      a gap is told, unless the stream's rule can tell by itself
 ======================================  ==============================================================
 
-Books whose messages have neither ids nor engine times cannot be joined: they pass over at once, and are told as
-interrupted. So is a stream in which only the old connection delivers.
+Records that have neither ids nor engine times cannot be joined: books pass over at once, others at the end, and are
+told as interrupted. So is a stream in which only the old connection delivers.
 """
 
 from collections.abc import Callable, Collection
@@ -179,10 +179,11 @@ class _United:
     """Records in no order that matters: those of both are taken, and copies left out.
 
     What is no newer than what the old connection had delivered before, it has delivered or will: it is not lost yet.
+    Copies without an id and an engine time cannot be told: then the new one's are taken from the end on only.
     """
 
     def __init__(self, stream: Stream, give: Give) -> None:
-        self.passed = self.switched = self._begun = False
+        self.passed = self.switched = self._begun = self._blind = False
         self._stream = stream
         self._give = give
         self._seen: set[tuple[object, ...]] = set()
@@ -202,19 +203,22 @@ class _United:
 
     def from_new(self, stream: Stream, record: Any, time: int) -> None:
         self._begun = True
-        if self.switched or last_position(record) > self._before:
+        self._blind = self._blind or not _has_place(record)
+        if self.switched:
+            self._give(stream, record, time)
+        elif _has_place(record) and last_position(record) > self._before:
             self._take(stream, record, time)
         else:
             stream.stale += 1
 
     def finish(self, *, lost: bool) -> None:
         self.switched = True
-        if lost or (self.passed and not self._begun):
+        if lost or self._blind or (self.passed and not self._begun):
             self._stream.disconnected()
 
     def _take(self, stream: Stream, record: Any, time: int) -> None:
         key = identity(record)
-        if key in self._seen:
+        if key in self._seen and _has_place(record):
             stream.stale += 1
         else:
             self._seen.add(key)

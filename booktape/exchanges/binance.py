@@ -21,7 +21,8 @@ from msgspec import Raw, Struct, ValidationError, json
 from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Trade
 from booktape.core.sequence import CONTIGUOUS, MONOTONIC, RANGED
 from booktape.exchanges import binance_shared as shared
-from booktape.exchanges.spec import Channel, Exchange, Limits, Message, NotUnderstood, Request, Rest, RestBook
+from booktape.exchanges.binance_trades import TRADES_OVER_REST
+from booktape.exchanges.spec import Channel, Exchange, Limits, Message, NotUnderstood
 from booktape.exchanges.wire import MILLISECOND
 
 _NOTHING: Final = Raw(b"")
@@ -104,15 +105,6 @@ LIMITS: Final = Limits(
 )
 
 
-def _rest(url: str, budget: int, listing_weight: int, book_weight: int) -> Rest:
-    return Rest(
-        url=url,
-        budget=budget,
-        listing=shared.listing("/api/v3/exchangeInfo", listing_weight, shared.pair, lambda market: "spot"),
-        book=RestBook(lambda symbol: Request(f"/api/v3/depth?symbol={symbol}&limit=1000"), book_weight),
-    )
-
-
 _TRADE: Final = Channel("trade", (TRADES,), CONTIGUOUS, quiet=600)
 _OTHERS: Final = (
     Channel("depth@100ms", (BOOK_UPDATES,), RANGED),
@@ -132,7 +124,10 @@ _BINANCE: Final = Exchange(
     parse_rest=shared.parse_rest,
     subscribe=shared.subscribe,
     unsubscribe=shared.unsubscribe,
-    rest=_rest("https://api.binance.com", budget=6000, listing_weight=20, book_weight=50),
+    rest=replace(
+        shared.spot_rest("https://api.binance.com", 6000, listing_weight=20, book_weight=50, market=shared.pair),
+        trades=TRADES_OVER_REST,
+    ),
 )
 
 EXCHANGES: Final = (
@@ -144,6 +139,7 @@ EXCHANGES: Final = (
         docs="https://github.com/binance-us/binance-us-api-docs/blob/master/web-socket-streams.md",
         websocket_url="wss://stream.binance.us:9443/stream",
         channels=(replace(_TRADE, rule=MONOTONIC), *_OTHERS),
-        rest=_rest("https://api.binance.us", budget=1200, listing_weight=10, book_weight=10),
+        market=shared.us_pair,
+        rest=shared.spot_rest("https://api.binance.us", 1200, listing_weight=10, book_weight=10, market=shared.us_pair),
     ),
 )

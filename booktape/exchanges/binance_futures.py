@@ -17,6 +17,7 @@ WebSocket Change Notice" of 2026-03-06.
 - A REST book carries the engine's time, and ``lastUpdateId`` places it among the depth events.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -24,7 +25,13 @@ from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS,
 from booktape.core.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE
 from booktape.exchanges import binance_shared as shared
 from booktape.exchanges.binance_futures_frames import parse
-from booktape.exchanges.binance_futures_instruments import coin_m_symbol, kind, market, usd_m_symbol
+from booktape.exchanges.binance_futures_instruments import (
+    coin_m_market,
+    coin_m_symbol,
+    kind,
+    usd_m_market,
+    usd_m_symbol,
+)
 from booktape.exchanges.spec import Channel, Exchange, Limits, Request, Rest, RestBook, Subscription
 
 
@@ -33,7 +40,7 @@ def usd_m_path(subscription: Subscription) -> str:
     return "/market/stream" if subscription.channel in ("markPrice@1s", "forceOrder") else "/public/stream"
 
 
-def _rest(url: str, api: str) -> Rest:
+def _rest(url: str, api: str, market: Callable[[str], str]) -> Rest:
     return Rest(
         url=url,
         budget=2400,
@@ -61,13 +68,13 @@ _USD_M: Final = Exchange(
         connection_lifetime=shared.CONNECTION_LIFETIME,
     ),
     symbol=usd_m_symbol,
-    market=market,
+    market=usd_m_market,
     parser=lambda: parse,
     parse_rest=shared.parse_rest,
     subscribe=shared.subscribe,
     unsubscribe=shared.unsubscribe,
     path=usd_m_path,
-    rest=_rest("https://fapi.binance.com", "/fapi/v1"),
+    rest=_rest("https://fapi.binance.com", "/fapi/v1", usd_m_market),
 )
 
 EXCHANGES: Final = (
@@ -79,7 +86,8 @@ EXCHANGES: Final = (
         docs="https://developers.binance.com/docs/derivatives/coin-margined-futures/websocket-market-streams",
         websocket_url="wss://dstream.binance.com/stream",
         symbol=coin_m_symbol,
+        market=coin_m_market,
         path=lambda subscription: "",
-        rest=_rest("https://dapi.binance.com", "/dapi/v1"),
+        rest=_rest("https://dapi.binance.com", "/dapi/v1", coin_m_market),
     ),
 )

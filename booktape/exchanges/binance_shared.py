@@ -13,14 +13,27 @@ from typing import Final, Literal
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BookSnapshot, Instrument
-from booktape.exchanges.spec import LEAVE, Listing, Message, NotUnderstood, Refused, Request, Subscription
+from booktape.exchanges.spec import (
+    LEAVE,
+    Listing,
+    Message,
+    NotUnderstood,
+    Refused,
+    Request,
+    Rest,
+    RestBook,
+    Subscription,
+)
 from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, chunks, digits, millis, path_and_query, split_pair
 
 SUBSCRIPTIONS_PER_MESSAGE: Final = 100
 CONNECTION_LIFETIME: Final = 24 * 3600
 
-pair: Final = partial(split_pair, quotes=(*QUOTE_ASSETS, "EURI", "U"))
+pair: Final = partial(split_pair, quotes=(*QUOTE_ASSETS, "EURI", "RLUSD", "U"))
 """``BTCUSDT`` to ``BTC-USDT``."""
+
+us_pair: Final = partial(split_pair, quotes=("BNB", "BTC", "DAI", "ETH", "FDUSD", "USD", "USDC", "USDT"))
+"""The same for Binance.US. What is quoted in USD is not in TUSD or BUSD: ``DOTUSD``, ``BNBUSD``, ``USDTUSD``."""
 
 
 class _Error(Struct):
@@ -108,6 +121,19 @@ def subscribe(subscriptions: Sequence[Subscription]) -> list[bytes]:
 def unsubscribe(subscriptions: Sequence[Subscription]) -> list[bytes]:
     """The messages that unsubscribe from streams."""
     return requests("UNSUBSCRIBE", subscriptions)
+
+
+def spot_rest(url: str, budget: int, listing_weight: int, book_weight: int, market: Callable[[str], str]) -> Rest:
+    """The REST API of a spot venue.
+
+    :param market: the market's name of a symbol.
+    """
+    return Rest(
+        url=url,
+        budget=budget,
+        listing=listing("/api/v3/exchangeInfo", listing_weight, market, lambda market: "spot"),
+        book=RestBook(lambda symbol: Request(f"/api/v3/depth?symbol={symbol}&limit=1000"), book_weight),
+    )
 
 
 class _Filter(Struct):

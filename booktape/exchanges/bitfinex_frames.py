@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from msgspec import Raw, Struct, json
+from msgspec import DecodeError, Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 from booktape.exchanges.bitfinex_status import closed, ticker
@@ -90,14 +90,17 @@ class Parser:
             raise NotUnderstood("a channel that was not subscribed to", number) from None
         counter = (COUNTER, "", 0, number)
         sent = sent * MILLISECOND if sent is not None else None
-        if channel == "book":
-            return (counter, _book(content, symbol, received, sent))
-        if channel == "trades":
-            return (counter, _executed(content, symbol, received)) if tag == b'"te"' else (counter,)
-        if channel == DERIVATIVE:
-            return (counter, ticker(content, symbol, received, sent))
-        if channel == ALL_LIQUIDATIONS:
-            return (counter, *closed(content, received, sent))
+        try:
+            if channel == "book":
+                return (counter, _book(content, symbol, received, sent))
+            if channel == "trades":
+                return (counter, _executed(content, symbol, received)) if tag == b'"te"' else (counter,)
+            if channel == DERIVATIVE:
+                return (counter, ticker(content, symbol, received, sent))
+            if channel == ALL_LIQUIDATIONS:
+                return (counter, *closed(content, received, sent))
+        except (DecodeError, NotUnderstood) as error:
+            raise NotUnderstood(f"a message of {channel} with other content", number) from error
         return (counter,)
 
     def _about(self, event: _Event) -> Sequence[Message]:

@@ -4,7 +4,8 @@ Source: "Bitfinex API": Status (WebSocket), Liquidations (REST, for the meaning 
 
 - ``CURRENT_FUNDING`` is the rate of the period that ends at ``NEXT_FUNDING_EVT_MTS``, ``NEXT_FUNDING_ACCRUED`` that of
   the period after it, so far.
-- A liquidation comes when it is triggered (no price yet) and when it is matched: the latter is recorded. A positive
+- A liquidation comes when it is triggered (no price yet) and when it is matched: the latter is recorded, if it has a
+  price. A positive
   amount is a long position, so the closing order sells. Its time may have a fraction of milliseconds.
 """
 
@@ -12,7 +13,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import DERIVATIVE_TICKER, LIQUIDATIONS, DerivativeTicker, Liquidation
 from booktape.exchanges.spec import Message
-from booktape.exchanges.wire import MILLISECOND, OPPOSITE, decimal_millis, digits, signed, told
+from booktape.exchanges.wire import MILLISECOND, OPPOSITE, decimal_millis, signed, told
 
 
 class _Status(Struct, array_like=True, gc=False):
@@ -80,14 +81,15 @@ def closed(content: bytes, received: int, sent: int | None) -> list[Message]:
     """The liquidations that were matched."""
     messages: list[Message] = []
     for position in _liquidations.decode(content):
-        if not position.matched:
+        price = told(position.price)
+        if not position.matched or price is None:
             continue
         time, (held, amount) = decimal_millis(position.time), signed(position.amount)
         liquidation = Liquidation(
             id=position.id,
             timestamp=time,
             side=OPPOSITE[held],
-            price=digits(position.price),
+            price=price,
             amount=amount,
             local_timestamp=received,
             sent_timestamp=sent,

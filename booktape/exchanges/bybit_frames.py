@@ -158,7 +158,7 @@ def _read_trades(content: _Frame, received: int) -> Sequence[Message]:
 
 def _trade(trade: _Trade, received: int) -> Message:
     time = trade.T * MILLISECOND
-    return (TRADES, trade.s, time, Trade(trade.i, time, SIDES[trade.S], trade.p, trade.v, received))
+    return (TRADES, trade.s, time, Trade(trade.i, time, SIDES.get(trade.S, "unknown"), trade.p, trade.v, received))
 
 
 def _read_liquidations(content: _Frame, received: int) -> Sequence[Message]:

@@ -8,6 +8,8 @@ Sequence Numbers.
 - Every channel begins with a snapshot: that of ``market_trades`` holds the last trades, newest first.
 - A trade's ``side`` is the maker's, so the taker's is the other one (real recordings show it: sells at the best ask).
 - A level2 event's engine time is the newest ``event_time`` of its levels.
+- A ticker has no time but the frame's, that of sending.
+- Products that are another's alias are not listed: their frames come under the other's name.
 """
 
 from collections.abc import Sequence
@@ -19,6 +21,7 @@ from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
 from booktape.core.sequence import CONNECTION_COUNTER, CONTIGUOUS
 from booktape.exchanges.coinbase_frames import parse
 from booktape.exchanges.coinbase_instruments import instruments
+from booktape.exchanges.coinbase_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription, by_channel
 
 
@@ -52,6 +55,7 @@ EXCHANGES: Final = (
             url="https://api.coinbase.com",
             budget=600,  # public endpoints: 10 a second
             listing=Listing((Request("/api/v3/brokerage/market/products?product_type=SPOT"),), instruments),
+            trades=TRADES_OVER_REST,
         ),
         connection_channels=("heartbeats",),
     ),

@@ -108,18 +108,19 @@ def _side(event: _Book, side: str) -> Raw:
     return Raw(json.encode([(level.price_level, level.new_quantity) for level in event.updates if level.side == side]))
 
 
-def _quotes(events: Raw, time: int, received: int) -> Iterator[Message]:
+def _quotes(events: Raw, sent: int, received: int) -> Iterator[Message]:
     for event in _tickers.decode(events):
         for ticker in event.tickers:
             if not (ticker.best_bid and ticker.best_bid_quantity and ticker.best_ask and ticker.best_ask_quantity):
                 continue  # one side of the book is empty
             quote = Quote(
                 None,
-                time,
+                None,
                 ticker.best_bid,
                 ticker.best_bid_quantity,
                 ticker.best_ask,
                 ticker.best_ask_quantity,
                 received,
+                sent,
             )
-            yield (QUOTES, ticker.product_id, time, quote)
+            yield (QUOTES, ticker.product_id, sent, quote)

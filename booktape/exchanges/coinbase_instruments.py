@@ -1,4 +1,8 @@
-"""Coinbase's list of products. A symbol is the market's name as it stands."""
+"""Coinbase's list of products. A symbol is the market's name as it stands.
+
+Some products are only other names of a product's book (``alias``: BTC-USDC is traded as BTC-USD). They are left out:
+whoever subscribes to one gets frames of the other, which would be recorded twice, and the alias never.
+"""
 
 from msgspec import Struct, json
 
@@ -14,6 +18,7 @@ class _Product(Struct):
     base_increment: str
     status: str
     product_type: str
+    alias: str = ""
 
 
 class _Products(Struct):
@@ -38,5 +43,5 @@ def instruments(body: bytes, received: int) -> list[Instrument]:
             local_timestamp=received,
         )
         for product in _products.decode(body).products
-        if product.product_type == "SPOT"
+        if product.product_type == "SPOT" and not product.alias
     ]

@@ -27,6 +27,7 @@ from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKE
 from booktape.core.sequence import LINKED, NONE, SEQUENCED
 from booktape.exchanges.deribit_frames import parse
 from booktape.exchanges.deribit_instruments import instruments, market, symbol
+from booktape.exchanges.deribit_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
 from booktape.exchanges.wire import chunks
 
@@ -76,6 +77,7 @@ EXCHANGES: Final = (
             url="https://www.deribit.com/api/v2",
             budget=600,  # 20 requests a second are allowed, one of this list
             listing=Listing((Request("/public/get_instruments?currency=any"),), instruments, weight=60),
+            trades=TRADES_OVER_REST,
         ),
         connection_channels=(_HEARTBEAT,),
     ),

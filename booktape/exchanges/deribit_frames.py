@@ -158,7 +158,7 @@ def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
         time, symbol, side = trade.timestamp * MILLISECOND, trade.instrument_name, trade.direction
         price, amount = digits(trade.price), digits(trade.amount)
         yield (TRADES, symbol, time, Trade(trade.trade_id, time, side, price, amount, received, trade.trade_seq))
-        for liquidated in trade.liquidation:
+        for liquidated in (who for who in trade.liquidation if who in "MT"):
             liquidation = Liquidation(
                 id=trade.trade_id,
                 timestamp=time,

@@ -12,7 +12,7 @@ indexer's public source (``indexer/services/socks`` of v4-chain).
   times. Books carry neither ids nor times.
 - Trades carry the block's time, and the taker's side; ``LIQUIDATED`` are liquidations as well. A subscription begins
   with the last trades: they are history without a place in this stream, and left out.
-- The oracle's price is the index. ``nextFundingRate`` is the rate of the hour so far.
+- The oracle's price is kept as ``index_price``. ``nextFundingRate`` is the rate of the hour so far.
 - API v3 was closed in 2024 and is not understood.
 """
 

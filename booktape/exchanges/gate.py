@@ -5,8 +5,10 @@ Source: "Gate API v4": Spot WebSocket v4 and Gate Futures WebSocket v4 (``*.trad
 ``GET /futures/{settle}/contracts``.
 
 - Spot and futures have different hosts but the same messages, and the same names: ``BTC_USDT`` is a pair or a contract.
-  Futures have a path for each currency that they settle in: contracts in USD settle in BTC, the others in USDT. The
-  liquidations of all contracts are those that settle in USDT.
+  Futures have a path for each currency that they settle in: contracts in USD settle in BTC, those in USD1 in
+  USD1 (since 2026-08-19), the others in USDT. The liquidations of all contracts are those that settle in USDT.
+- A best bid and ask without a time (``t`` is 0) is none.
+- A result of tickers or of liquidations is a list or a single object: both were seen in 2026.
 - ``obu`` begins with 400 levels, and sends them again at will; between them a message covers the ids ``U..u``, the next
   one begins at ``u + 1``. ``order_book_update``, with a book over REST, has only 100: older recordings have it.
 - Spot trades have an id of all markets and one of their own market, ``id_market``, which rises: but a message may stand
@@ -50,6 +52,7 @@ from booktape.exchanges.spec import (
 LIMITS: Final = Limits(streams_per_connection=200, messages_per_second=5, subscriptions_per_message=50)
 
 _LEVELS: Final = 400
+_SETTLED: Final = {"USD": "btc", "USD1": "usd1"}
 _NO_TIME: Final = b'{"time":0,'
 
 
@@ -108,7 +111,7 @@ _FUTURES: Final = replace(
     title="Gate perpetual futures",
     docs="https://www.gate.com/docs/developers/futures/ws/en/",
     websocket_url="wss://fx-ws.gateio.ws/v4/ws",
-    path=lambda subscription: "/btc" if subscription.symbol.endswith("_USD") else "/usdt",
+    path=lambda subscription: f"/{_SETTLED.get(subscription.symbol.rpartition('_')[2], 'usdt')}",
     channels=(
         *_channels("futures"),
         Channel("futures.tickers", (DERIVATIVE_TICKER,), NONE, quiet=None),
@@ -119,7 +122,7 @@ _FUTURES: Final = replace(
     parse_rest=no_records,
     rest=replace(
         _SPOT.rest,
-        listing=Listing((Request("/futures/usdt/contracts"), Request("/futures/btc/contracts")), contracts),
+        listing=Listing(tuple(Request(f"/futures/{path}/contracts") for path in ("usdt", "btc", "usd1")), contracts),
     ),
 )
 

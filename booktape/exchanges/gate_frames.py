@@ -86,7 +86,7 @@ class _Ticker(Struct, gc=False):
     funding_rate: str
     mark_price: str
     index_price: str
-    total_size: str
+    total_size: str = ""
 
 
 class _Liquidated(Struct, gc=False):
@@ -165,9 +165,15 @@ def _levels(frame: _Frame, received: int) -> Iterator[Message]:
     yield (BOOK_UPDATES, name, when, update)
 
 
+def _listed(result: Raw) -> bytes:
+    """A result that is a list, or now and then its only item, as a list."""
+    text = bytes(result)
+    return b"[%b]" % text if text.startswith(b"{") else text
+
+
 def _quote(frame: _Frame, received: int) -> Iterator[Message]:
     best = _best.decode(frame.result)
-    if best.b and best.a:  # a side without orders is an empty text
+    if best.t and best.b and best.a:  # a side without orders is an empty text, a book that never was has no time
         when, sent = best.t * MILLISECOND, millis(frame.time_ms)
         quote = Quote(best.u, when, best.b, digits(best.B), best.a, digits(best.A), received, sent)
         yield (QUOTES, best.s, when, quote)
@@ -175,7 +181,7 @@ def _quote(frame: _Frame, received: int) -> Iterator[Message]:
 
 def _ticker(frame: _Frame, received: int) -> Iterator[Message]:
     sent = frame.time_ms * MILLISECOND
-    for told in _tickers.decode(frame.result):
+    for told in _tickers.decode(_listed(frame.result)):
         ticker = DerivativeTicker(
             funding_rate=told.funding_rate or None,
             open_interest=told.total_size or None,
@@ -189,7 +195,7 @@ def _ticker(frame: _Frame, received: int) -> Iterator[Message]:
 
 
 def _liquidation(frame: _Frame, received: int) -> Iterator[Message]:
-    for order in _liquidated.decode(frame.result):
+    for order in _liquidated.decode(_listed(frame.result)):
         told = order.time_ms or order.time  # named and measured differently over the years
         when, (side, amount) = told * MILLISECOND * (1_000 if told < _SECONDS_BELOW else 1), signed(order.size)
         if not when:

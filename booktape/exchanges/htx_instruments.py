@@ -8,9 +8,15 @@ from booktape.core.records import Instrument
 from booktape.exchanges.wire import split_pair, status_of, step
 
 QUOTE_ASSETS: Final = (
-    "USDT", "USDC", "USDD", "HUSD", "TUSD", "USD1", "BTC", "ETH", "HT", "TRX", "EUR", "GBP", "RUB", "UAH", "TRY", "BRL",
+    "USDT", "USDC", "USDD", "HUSD", "USD1", "BTC", "ETH", "HT", "TRX", "EUR", "GBP", "RUB", "UAH", "TRY", "BRL",
     "EURT", "USD",
 )  # fmt: skip
+
+
+"""Not TUSD: ``dotusd`` is DOT-USD, ``usdtusd`` USDT-USD."""
+
+_NOT_HUSD: Final = {"ETHUSD": "ETH-USD", "BCHUSD": "BCH-USD"}
+"""Pairs in USD that would look as if they were in HUSD."""
 
 
 class _Pair(Struct, rename="kebab"):
@@ -49,4 +55,5 @@ def instruments(body: bytes, received: int) -> list[Instrument]:
 
 def market(symbol: str) -> str:
     """``btcusdt`` to ``BTC-USDT``."""
-    return split_pair(symbol.upper(), QUOTE_ASSETS)
+    pair = symbol.upper()
+    return _NOT_HUSD.get(pair) or split_pair(pair, QUOTE_ASSETS)

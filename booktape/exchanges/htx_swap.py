@@ -8,11 +8,12 @@ Source: "HTX API Reference": Coin-margined Swaps and USDT-margined Contracts, We
   its own way.
 - The incremental book begins with a snapshot; ``version`` rises by one from message to message. Whether two
   connections see the same versions is not documented.
-- Trade ids rise by unknown steps: the engine's number and a place in it. Amounts are contracts, and the documentation
-  says that a trade's is the sum of both sides.
+- Trade ids rise by unknown steps: the engine's number and a place in it. Amounts are contracts. A trade's
+  is sent as the sum of both sides: it is halved, so that it compares with books and liquidations, which count one.
 - ``depth.step0`` (an older recorder's choice) is the book that REST gives: understood as such. Its ``version`` is a
   time in seconds, so it gets no id.
-- Open interest, mark and index prices are not on these connections: they are left out.
+- Open interest, mark and index prices are not on these connections: they are left out. Dated futures have no
+  funding rate, and are not asked for it.
 """
 
 from collections.abc import Sequence
@@ -24,14 +25,18 @@ from msgspec import json
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.htx_swap_frames import BOOK, parse
-from booktape.exchanges.htx_swap_instruments import instruments, market
+from booktape.exchanges.htx_swap_instruments import instruments, is_dated, market
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
 
 _NOTIFICATIONS: Final = frozenset({"funding_rate", "liquidation_orders"})
 
 
 def _requests(verb: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
-    return [_request(verb, channel, symbol) for channel, symbol in subscriptions]
+    return [
+        _request(verb, channel, symbol)
+        for channel, symbol in subscriptions
+        if channel != "funding_rate" or not is_dated(symbol)
+    ]
 
 
 def _request(verb: str, channel: str, symbol: str) -> bytes:

@@ -21,7 +21,7 @@ from booktape.core.records import (
 )
 from booktape.exchanges.htx_frames import Depth, pong, whole_book
 from booktape.exchanges.spec import LEAVE, REPLY, Message, NotUnderstood, Refused
-from booktape.exchanges.wire import MILLISECOND, NumberLevel, digits, gunzip, number_levels
+from booktape.exchanges.wire import MILLISECOND, NumberLevel, digits, gunzip, half, number_levels
 
 BOOK: Final = "depth.size_150.high_freq"
 
@@ -64,8 +64,8 @@ class _Change(Struct):
 class _Best(Struct):
     mrid: int
     ts: int
-    bid: NumberLevel | None
-    ask: NumberLevel | None
+    bid: NumberLevel | None = None
+    ask: NumberLevel | None = None
 
 
 class _Funding(Struct):
@@ -116,7 +116,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Message:
-    time, price, amount = trade.ts * MILLISECOND, digits(trade.price), digits(trade.amount)
+    time, price, amount = trade.ts * MILLISECOND, digits(trade.price), half(digits(trade.amount))
     return (TRADES, symbol, time, Trade(trade.id, time, trade.direction, price, amount, received))
 
 

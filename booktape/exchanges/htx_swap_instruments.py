@@ -36,7 +36,7 @@ def instruments(body: bytes, received: int) -> list[Instrument]:
 
 def _instrument(contract: _Contract, received: int) -> Instrument:
     code = contract.contract_code
-    dated = code.count("-") > 1
+    dated = is_dated(code)
     return Instrument(
         symbol=code,
         market=market(code),
@@ -52,6 +52,11 @@ def _instrument(contract: _Contract, received: int) -> Instrument:
     )
 
 
+def is_dated(symbol: str) -> bool:
+    """Whether a symbol is of a contract that expires."""
+    return symbol.count("-") > 1
+
+
 def market(symbol: str) -> str:
     """``BTC-USD`` to ``BTC-USD-PERP``; dated ones, ``BTC-USDT-220318``, stay what they are."""
-    return symbol if symbol.count("-") > 1 else f"{symbol}-PERP"
+    return symbol if is_dated(symbol) else f"{symbol}-PERP"

@@ -19,6 +19,7 @@ from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
 from booktape.core.sequence import CHECKSUM, CONTIGUOUS
 from booktape.exchanges.kraken_frames import checksum, parse
 from booktape.exchanges.kraken_instruments import instruments, market, symbol
+from booktape.exchanges.kraken_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import (
     BookChecksum,
     Channel,
@@ -37,16 +38,17 @@ DEPTH: Final = 1000
 
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
     return [
-        json.encode({"method": method, "params": _params(channel, symbols)})
+        json.encode({"method": method, "params": _params(method, channel, symbols)})
         for channel, symbols in by_channel(subscriptions, LIMITS.subscriptions_per_message)
     ]
 
 
-def _params(channel: str, symbols: list[str]) -> dict[str, object]:
+def _params(method: str, channel: str, symbols: list[str]) -> dict[str, object]:
     if channel == "instrument":
         return {"channel": channel}
     depth = {"depth": DEPTH} if channel == "book" else {}
-    return {"channel": channel, "symbol": symbols, "snapshot": True, **depth}
+    snapshot = {"snapshot": True} if method == "subscribe" else {}
+    return {"channel": channel, "symbol": symbols, **snapshot, **depth}
 
 
 LIMITS: Final = Limits(streams_per_connection=400, messages_per_second=5, subscriptions_per_message=100)
@@ -71,6 +73,7 @@ EXCHANGES: Final = (
             url="https://api.kraken.com",
             budget=60,  # public endpoints: one a second
             listing=Listing((Request("/0/public/AssetPairs"),), instruments),
+            trades=TRADES_OVER_REST,
         ),
         ping=Ping(b'{"method":"ping"}', seconds=30),
         book_checksum=BookChecksum(checksum, DEPTH),

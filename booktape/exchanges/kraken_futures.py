@@ -3,15 +3,17 @@
 Source: "Kraken API Center": Derivatives WebSocket (``trade``, ``book``, ``ticker``, ``heartbeat``), Derivatives Rate
 Limits, and Derivatives REST "Get instruments".
 
-- Trades have a ``uid``, and ``seq``, which rises by one in each market (a real recording shows it over 1003 trades). A
-  subscription begins with the last hundred trades, newest first; those that were there before are dropped by ``seq``.
+- Trades have a ``uid`` (for one without, ``seq`` is the id), and ``seq``, which rises by one in each market (a real
+  recording shows it over 1003 trades). A subscription begins with the last hundred trades, newest first; those that
+  were there before are dropped by ``seq``.
 - Book messages carry one level each and ``seq``, which rises by one in each market, the snapshot's included.
 - ``time`` of a trade and ``timestamp`` of a book message are the engine's; ``time`` of a ticker is the server's.
 - ``ticker`` comes at most once a second; the venue has no faster channel of the best bid and ask.
 - ``side`` is the taker's. A trade of type ``liquidation`` is told as a liquidation too, unless it is one of the hundred
   old ones, which would be told again after every reconnect.
 - ``funding_rate`` is the one relative to the spot price (``relative_funding_rate``), for the hour that ends at
-  ``next_funding_rate_time``.
+  ``next_funding_rate_time``. Rates that a perpetual's ticker with that time leaves out are zero.
+- A negative quantity in a book removes the level.
 - Quantities are contracts, for linear (``PF``, ``FF``) markets the base asset.
 """
 

@@ -1,6 +1,6 @@
 """The frames of Kraken Futures. The facts about them stand in :mod:`~booktape.exchanges.kraken_futures`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from msgspec import Raw, Struct, json
@@ -58,13 +58,13 @@ class _Snapshot(Struct):
 
 class _Trade(Struct, gc=False):
     product_id: str
-    uid: str
     side: str
     type: str
     seq: int
     time: int
     qty: Raw
     price: Raw
+    uid: str = ""
 
 
 class _Trades(Struct):
@@ -110,7 +110,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 def _read_update(frame: bytes, received: int) -> Sequence[Message]:
     level = _update.decode(frame)
-    time, changed = level.timestamp * MILLISECOND, levels_of(((digits(level.price), digits(level.qty)),))
+    time, changed = level.timestamp * MILLISECOND, _side((level,))
     bid = level.side == "buy"
     if not bid and level.side != "sell":
         raise NotUnderstood("book with another side")
@@ -128,13 +128,17 @@ def _read_update(frame: bytes, received: int) -> Sequence[Message]:
 def _read_snapshot(frame: bytes, received: int) -> Sequence[Message]:
     book = _snapshot.decode(frame)
     time = book.timestamp * MILLISECOND
-    bids, asks = (
-        levels_of((digits(level.price), digits(level.qty)) for level in side) for side in (book.bids, book.asks)
-    )
+    bids, asks = _side(book.bids), _side(book.asks)
     snapshot = BookSnapshot(
         last_id=book.seq, timestamp=time, bids=bids, asks=asks, origin="stream", local_timestamp=received
     )
     return ((BOOK_SNAPSHOTS, book.product_id, time, snapshot),)
+
+
+def _side(levels: Iterable[_Level | _Update]) -> Raw:
+    """Levels; a negative quantity, which the venue sends now and then, is none."""
+    pairs = ((digits(level.price), digits(level.qty)) for level in levels)
+    return levels_of((price, "0" if amount.startswith("-") else amount) for price, amount in pairs)
 
 
 def _read_trade(frame: bytes, received: int) -> Sequence[Message]:
@@ -152,14 +156,15 @@ def _read_old_trades(frame: bytes, received: int) -> Sequence[Message]:
 
 def _trade_message(trade: _Trade, received: int) -> Message:
     time = trade.time * MILLISECOND
-    record = Trade(trade.uid, time, trade.side, digits(trade.price), digits(trade.qty), received, trade.seq)
+    price, amount = digits(trade.price), digits(trade.qty)
+    record = Trade(trade.uid or trade.seq, time, trade.side, price, amount, received, trade.seq)
     return (TRADES, trade.product_id, time, record)
 
 
 def _liquidation(trade: _Trade, received: int) -> Message:
     time = trade.time * MILLISECOND
     liquidation = Liquidation(
-        id=trade.uid,
+        id=trade.uid or trade.seq,
         timestamp=time,
         side=trade.side,
         price=digits(trade.price),
@@ -178,10 +183,11 @@ def _ticker_messages(ticker: _Ticker, received: int) -> Iterator[Message]:
     numbers = best(ticker.bid, ticker.bid_size, ticker.ask, ticker.ask_size)
     if numbers is not None:
         yield (QUOTES, symbol, sent, Quote(None, None, *numbers, received, sent))
+    absent = "0" if symbol.startswith("P") and ticker.next_funding_rate_time else None
     derivative = DerivativeTicker(
         funding_timestamp=millis(ticker.next_funding_rate_time),
-        funding_rate=told(ticker.relative_funding_rate),
-        predicted_funding_rate=told(ticker.relative_funding_rate_prediction),
+        funding_rate=told(ticker.relative_funding_rate) or absent,
+        predicted_funding_rate=told(ticker.relative_funding_rate_prediction) or absent,
         open_interest=told(ticker.openInterest),
         last_price=told(ticker.last),
         index_price=told(ticker.index),

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
+from booktape.core.book import is_zero
 from booktape.core.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -117,7 +118,7 @@ def _update(frame: _Frame, received: int) -> Sequence[Message]:
 def _side(changes: list[_Change]) -> Raw:
     if len(changes) > 1:
         changes.sort(key=lambda change: change.sequence)
-    return levels_of((change.price, change.size) for change in changes if change.price != "0")
+    return levels_of((change.price, change.size) for change in changes if not is_zero(change.price))
 
 
 def _quote(frame: _Frame, received: int) -> Sequence[Message]:

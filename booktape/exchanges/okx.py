@@ -11,8 +11,8 @@ Field Deprecation" (2026).
 - ``checksum`` is always 0 since June 2026. ``ts`` of a book is the time of its generation, that of a trade its filling.
 - A level is ``[price, amount, "0", orders]``. Amounts are contracts, except for spot.
 - Liquidations come for all instruments of a kind at once, one a second each at most; their price is the bankruptcy's.
-- ``ts`` of a funding rate is the time of the answer. Only perpetual swaps have funding rates, and spot has no open
-  interest: the venue refuses such subscriptions, so they are left out.
+- ``ts`` of a funding rate is the time of the answer. Only perpetual swaps have funding rates, and spot has neither
+  open interest nor a mark price: such subscriptions are left out.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKE
 from booktape.core.sequence import CONTIGUOUS, LINKED, NONE
 from booktape.exchanges.okx_frames import parse
 from booktape.exchanges.okx_instruments import INSTRUMENT_PAGES, instruments, is_perpetual, is_spot, market, symbol
+from booktape.exchanges.okx_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
 from booktape.exchanges.wire import chunks
 
@@ -49,7 +50,7 @@ def _exists(subscription: Subscription) -> bool:
     channel, instrument = subscription
     if channel == "funding-rate":
         return is_perpetual(instrument)
-    return channel not in ("open-interest", "liquidation-orders") or not is_spot(instrument)
+    return channel not in ("open-interest", "mark-price", "liquidation-orders") or not is_spot(instrument)
 
 
 def _arguments(subscription: Subscription) -> list[dict[str, str]]:
@@ -85,6 +86,7 @@ EXCHANGES: Final = (
             url="https://www.okx.com",
             budget=300,  # 20 in 2 seconds for each kind of instrument
             listing=Listing(tuple(Request(page) for page in INSTRUMENT_PAGES), instruments),
+            trades=TRADES_OVER_REST,
         ),
         ping=Ping(b"ping", seconds=20),
     ),

@@ -187,6 +187,8 @@ def _interest(frame: _Frame, instrument: str, received: int) -> Iterator[Message
 def _liquidation(frame: _Frame, _: str, received: int) -> Iterator[Message]:
     for told in _liquidated.decode(frame.data):
         for order in told.details:
+            if not order.bkPx:  # no price of bankruptcy is known
+                continue
             time = order.ts * MILLISECOND
             record = Liquidation(
                 timestamp=time, side=order.side, price=order.bkPx, amount=order.sz, local_timestamp=received

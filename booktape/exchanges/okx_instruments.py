@@ -1,8 +1,12 @@
 """OKX's instruments and their names.
 
 Source: "OKX API guide" (v5): REST ``GET /api/v5/public/instruments``. Options are listed by their instrument family.
+
+- A contract is ``ctVal`` times ``ctMult`` of ``ctValCcy``: an option's 1 x 0.01.
+- Linear futures that settle in USD have ``USD_UM`` for a quote (``BTC-USD_UM-260710``): it is USD.
 """
 
+from decimal import Decimal
 from typing import Final
 
 from msgspec import Struct, json
@@ -27,6 +31,7 @@ class _Instrument(Struct):
     baseCcy: str = ""
     quoteCcy: str = ""
     ctVal: str = ""
+    ctMult: str = ""
     expTime: str = ""
 
 
@@ -62,18 +67,23 @@ def instruments(body: bytes, received: int) -> list[Instrument]:
     return [_instrument(told, received) for told in _instruments.decode(body).data]
 
 
+def _product(one: str, other: str) -> str:
+    """Two numbers' product, exactly."""
+    return f"{Decimal(one) * Decimal(other):f}"
+
+
 def _instrument(told: _Instrument, received: int) -> Instrument:
     base, quote, *_ = told.instId.split("-")
     return Instrument(
         symbol=told.instId,
         market=market(told.instId),
         base=told.baseCcy or base,
-        quote=told.quoteCcy or quote,
+        quote=told.quoteCcy or quote.partition("_")[0],
         kind=_KINDS.get(told.instType, "other"),
         status=status_of(told.state, "live"),
         price_increment=told.tickSz or None,
         amount_increment=told.lotSz or None,
-        contract_size=told.ctVal or None,
+        contract_size=_product(told.ctVal, told.ctMult or "1") if told.ctVal else None,
         expiry=millis(told.expTime),
         local_timestamp=received,
     )

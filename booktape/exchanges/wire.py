@@ -64,6 +64,12 @@ def digits(number: Raw | str) -> str:
     return text if exponent is None else sign + _shifted(whole, fraction or "", int(exponent))
 
 
+def half(number: str) -> str:
+    """Half of a number, exactly: ``11`` to ``5.5``."""
+    whole, _, fraction = number.partition(".")
+    return _shifted(str(5 * int(whole + fraction)), "", -1 - len(fraction))
+
+
 def _shifted(whole: str, fraction: str, by: int) -> str:
     """``whole.fraction`` with its point moved to the right by some places, or to the left by negative ones."""
     number = "0" * -by + whole + fraction + "0" * by
@@ -171,8 +177,8 @@ def named_instrument(symbol: str, market: str, received: int) -> Instrument:
 
 
 def millis(milliseconds: int | str | None) -> int | None:
-    """Milliseconds, a number or its text, to µs; None where the venue told none: null, 0 or an empty text."""
-    return int(milliseconds) * MILLISECOND if milliseconds else None
+    """Milliseconds, a number or its text, to µs; None where the venue told none: null, 0, "0" or ""."""
+    return int(milliseconds or 0) * MILLISECOND or None
 
 
 def path_and_query(url: str) -> tuple[str, dict[str, str]]:

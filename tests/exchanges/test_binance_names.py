@@ -19,6 +19,7 @@ market = exchange("binance").market
         ("AXSBNB", "AXS-BNB"),
         ("BTCEURI", "BTC-EURI"),
         ("BTCU", "BTC-U"),
+        ("XRPRLUSD", "XRP-RLUSD"),
         ("USDT", "USDT"),
         ("NEWCOIN", "NEWCOIN"),
     ],
@@ -37,9 +38,15 @@ def test_market_of_a_symbol(symbol: str, expected: str) -> None:
         ("binance-futures", "NEWCOIN", "NEWCOIN-PERP"),
         ("binance-delivery", "BTCUSD_PERP", "BTC-USD-PERP"),
         ("binance-delivery", "BTCUSD_260327", "BTC-USD-260327"),
+        ("binance-delivery", "DOTUSD_PERP", "DOT-USD-PERP"),
+        ("binance-delivery", "BNBUSD_260327", "BNB-USD-260327"),
+        ("binance-us", "DOTUSD", "DOT-USD"),
+        ("binance-us", "USDTUSD", "USDT-USD"),
+        ("binance-us", "BNBUSD", "BNB-USD"),
+        ("binance-us", "BTCUSDT", "BTC-USDT"),
     ],
 )
-def test_market_of_a_future_and_back(identifier: str, symbol: str, expected: str) -> None:
+def test_market_of_another_venue_and_back(identifier: str, symbol: str, expected: str) -> None:
     venue = exchange(identifier)
     assert venue.market(symbol) == expected
     assert venue.symbol(expected) == symbol

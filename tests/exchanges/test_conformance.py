@@ -16,10 +16,21 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, RECORD_TYPES, Instrument
+from booktape.core.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 from booktape.core.streams import Batch
 from booktape.exchanges import UnknownExchange, exchange, exchanges
-from booktape.exchanges.spec import COUNTER, LEAVE, REPLY, WHOLE_VENUE, Exchange, Message, Refused, Subscription
+from booktape.exchanges.spec import (
+    COUNTER,
+    LEAVE,
+    REPLY,
+    WHOLE_VENUE,
+    Exchange,
+    Hole,
+    Message,
+    Refused,
+    Request,
+    Subscription,
+)
 from booktape.recorder import GapSeen, Recorder
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -30,10 +41,26 @@ MARKET_NAME: Final = re.compile(r"[^\s/,*?\[\]=]+(-[^\s/,*?\[\]=]+)+")
 
 
 @dataclass(frozen=True)
+class HoleOf:
+    """Missing trades, and the path of the REST request that asks for them."""
+
+    path: str
+    symbol: str
+    first: int
+    last: int
+    after: int
+    before: int
+
+    def hole(self) -> Hole:
+        return Hole(self.symbol, self.first, self.last, self.after, self.before)
+
+
+@dataclass(frozen=True)
 class Fixture:
     """One documented frame, or REST answer with its ``url``, and what it must yield.
 
-    ``before`` are frames that the same connection had before it; ``instruments`` what a list of instruments holds.
+    ``before`` are frames that the same connection had before it; ``instruments`` what a list of instruments holds;
+    ``hole`` what past trades were asked for: then ``yields`` are the trades themselves.
     """
 
     docs: str
@@ -45,10 +72,11 @@ class Fixture:
     before: tuple[str, ...] = ()
     encoding: Literal["text", "gzip"] = "text"
     instruments: list[dict[str, Any]] | None = None
+    hole: HoleOf | None = None
 
     @property
     def is_frame(self) -> bool:
-        return self.url is None and self.instruments is None
+        return self.url is None and self.instruments is None and self.hole is None
 
     def content(self) -> bytes:
         return self._encoded(self.frame)
@@ -78,9 +106,10 @@ def fixtures(identifier: str) -> dict[str, Fixture]:
 
 EVERY_EXCHANGE = sorted(exchanges())
 EVERY_FIXTURE = [(identifier, name) for identifier in EVERY_EXCHANGE for name in fixtures(identifier)]
-EVERY_ANSWER = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].instruments is None]
+EVERY_HOLE = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].hole is not None]
+EVERY_LISTING = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].instruments is not None]
+EVERY_ANSWER = [key for key in EVERY_FIXTURE if key not in EVERY_HOLE and key not in EVERY_LISTING]
 EVERY_FRAME = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].is_frame]
-EVERY_LISTING = [key for key in EVERY_FIXTURE if key not in EVERY_ANSWER]
 
 
 def readable(message: Message) -> dict[str, Any]:
@@ -109,6 +138,33 @@ def test_a_documented_list_of_instruments_yields_them(identifier: str, name: str
     assert [json.decode(json.encode(instrument)) for instrument in found] == fixture.instruments
 
 
+@pytest.mark.parametrize(("identifier", "name"), EVERY_HOLE)
+def test_a_documented_answer_with_past_trades_yields_the_streams_own_records(identifier: str, name: str) -> None:
+    fixture, past = fixtures(identifier)[name], exchange(identifier).rest.trades
+    assert fixture.hole is not None
+    assert past is not None
+    hole = fixture.hole.hole()
+    assert past.request(hole) == Request(fixture.hole.path)
+    if fixture.refused is not None:
+        with pytest.raises(Refused) as refusal:
+            past.parse(hole, fixture.content(), RECEIVED)
+        assert str(refusal.value) == fixture.refused
+        return
+    assert [
+        json.decode(json.encode(trade)) for trade in past.parse(hole, fixture.content(), RECEIVED)
+    ] == fixture.yields
+
+
+@pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
+def test_past_trades_are_asked_for_only_where_numbers_show_the_hole_and_a_fixture_tells_the_answer(
+    identifier: str,
+) -> None:
+    venue = exchange(identifier)
+    assert (venue.rest.trades is not None) == any(key[0] == identifier for key in EVERY_HOLE)
+    if venue.rest.trades is not None:
+        assert venue.channel(TRADES).rule in (sequence.CONTIGUOUS, sequence.SEQUENCED)
+
+
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
 def test_every_instrument_has_a_name_of_its_own_that_leads_back_to_its_symbol(identifier: str) -> None:
     venue = exchange(identifier)
@@ -133,7 +189,8 @@ def test_the_symbols_of_messages_are_those_of_markets(identifier: str, name: str
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
 def test_every_data_type_that_is_declared_has_a_fixture_that_yields_it(identifier: str) -> None:
     declared = {kind for channel in exchange(identifier).channels for kind in channel.data_types}
-    yielded = {message["data_type"] for fixture in fixtures(identifier).values() for message in fixture.yields}
+    answers = [fixture for fixture in fixtures(identifier).values() if fixture.hole is None]
+    yielded = {message["data_type"] for fixture in answers for message in fixture.yields}
     assert declared <= yielded
     assert yielded - PSEUDO - {BOOK_SNAPSHOTS} <= declared
     assert declared <= set(RECORD_TYPES)

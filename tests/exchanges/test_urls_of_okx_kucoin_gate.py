@@ -24,11 +24,11 @@ def test_okx_has_every_single_trade_on_another_path() -> None:
 
 def test_okx_is_asked_for_nothing_that_an_instrument_of_its_kind_does_not_have() -> None:
     symbols = ("BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-241227", "BTC-USD-241227-100000-C")
-    wanted = [(channel, symbol) for channel in ("funding-rate", "open-interest") for symbol in symbols]
+    wanted = [(channel, symbol) for channel in ("funding-rate", "mark-price", "open-interest") for symbol in symbols]
     (message,) = asked("okx", *wanted)
     assert [(argument["channel"], argument["instId"]) for argument in message["args"]] == [
         ("funding-rate", "BTC-USDT-SWAP"),
-        *(("open-interest", symbol) for symbol in symbols[1:]),
+        *((channel, symbol) for channel in ("mark-price", "open-interest") for symbol in symbols[1:]),
     ]
     assert asked("okx", ("liquidation-orders", "BTC-USDT"), ("funding-rate", "BTC-USDT")) == []
 
@@ -42,7 +42,15 @@ def test_gates_futures_have_a_path_for_each_settlement() -> None:
     assert url("gate", "spot.trades", "BTC_USDT") == "wss://api.gateio.ws/ws/v4/"
     assert url("gate-futures", "futures.trades", "BTC_USDT") == "wss://fx-ws.gateio.ws/v4/ws/usdt"
     assert url("gate-futures", "futures.trades", "BTC_USD") == "wss://fx-ws.gateio.ws/v4/ws/btc"
+    assert url("gate-futures", "futures.trades", "BTC_USD1") == "wss://fx-ws.gateio.ws/v4/ws/usd1"
     assert url("gate-futures", "futures.public_liquidates", WHOLE_VENUE) == "wss://fx-ws.gateio.ws/v4/ws/usdt"
+
+
+def test_gates_futures_are_listed_for_each_settlement() -> None:
+    requests = exchange("gate-futures").rest.listing.requests
+    assert [request.path for request in requests] == [
+        f"/futures/{settle}/contracts" for settle in ("usdt", "btc", "usd1")
+    ]
 
 
 def test_gate_is_asked_for_books_by_their_depth_and_for_the_liquidations_of_all_contracts() -> None:

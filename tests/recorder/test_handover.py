@@ -338,3 +338,20 @@ def test_a_stream_suspected_to_be_dead_is_told_as_interrupted() -> None:
     world.deliver(world.new)
     world.deliver(world.new)
     assert [gap.reconnect for gap in world.gaps] == [True]
+
+
+def test_quotes_without_id_or_time_are_the_old_ones_to_the_end_and_then_told_as_interrupted() -> None:
+    kind = Kind(
+        Channel("q", (QUOTES,), sequence.NONE),
+        QUOTES,
+        lambda n: Quote(None, None, str(n % 2), "1", "2", "1", START + n),
+    )
+    world = World(kind, before=3, subscribed_at=3)
+    for _ in range(3):
+        world.deliver(world.new)
+        world.deliver(world.old)
+    world.handover.finish()
+    world.delivered[id(world.new)] = 6
+    world.deliver(world.new)
+    assert [gap.reconnect for gap in world.gaps] == [True]
+    assert same(world.stored(), kind, 7)
