@@ -60,5 +60,7 @@ class SnapshotRequests:
 
 def _sender(redis_url: str) -> Celery:
     app = Celery(broker=redis_url, set_as_current=False)
-    app.conf.update(task_serializer="json", broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 2})
+    # Without max_retries, kombu asks an absent Redis again and again, and the worker's exit waits for that.
+    options = {"socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
+    app.conf.update(task_serializer="json", broker_transport_options=options)
     return app

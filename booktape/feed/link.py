@@ -230,9 +230,10 @@ class Link:
             await self._end(old)
             self._events.handed_over(self, None)
             return new
+        reason = "was lost" if new.task.done() else "does not deliver what the old one does"
         handover.cancel()
         await self._end(new)
-        return self._stay(old, "the new connection does not deliver all that the old one does")
+        return self._stay(old, f"the new connection {reason}")
 
     def _stay(self, session: Session, reason: str) -> Session:
         self._events.handed_over(self, reason)

@@ -355,3 +355,21 @@ def test_quotes_without_id_or_time_are_the_old_ones_to_the_end_and_then_told_as_
     world.deliver(world.new)
     assert [gap.reconnect for gap in world.gaps] == [True]
     assert same(world.stored(), kind, 7)
+
+
+@every_kind
+@given(ahead=st.integers(0, 3), behind=st.integers(0, 5))
+def test_a_new_connection_that_is_lost_after_streams_have_passed_over_costs_nothing(
+    kind: Kind, ahead: int, behind: int
+) -> None:
+    world = World(kind, before=5, subscribed_at=5)
+    for _ in range(1 + ahead):
+        world.deliver(world.new)
+    for _ in range(3 + behind):
+        world.deliver(world.old)
+    world.handover.cancel()
+    while world.delivered[id(world.old)] <= world.delivered[id(world.new)]:
+        world.deliver(world.old)
+    world.deliver(world.old)
+    assert world.gaps == []
+    assert same(world.stored(), kind, world.delivered[id(world.old)])
