@@ -20,6 +20,7 @@ from booktape.publish.results import Check, Rename
 from booktape.publish.sources import Run
 from booktape.publish.status import Status, status, statuses
 from booktape.storage import Store, open_store
+from cli.redundancy import show_redundancy
 from cli.terminal import AsJson, out, print_json
 from config.console import err
 from config.context import open_context
@@ -70,6 +71,9 @@ def republish(
     source: Annotated[str, typer.Argument(help="A data source, as binance-trades.")],
     day: Annotated[str, typer.Argument(help="A day that is over, as 2019-10-25.")],
     now: Annotated[bool, typer.Option("--now", help="Do it in this process instead of enqueueing it.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Then revoke the old revision at AWS Data Exchange. Cannot be undone.")
+    ] = False,
     storage: Storage = None,
     replica: Replica = None,
     as_json: AsJson = False,
@@ -86,12 +90,11 @@ def republish(
         context = open_context(settings)
         name = context.source(source).name
         request = f"booktape republish {uuid.uuid4()}"
-        _run_all(
-            context, settings, [manifest.claim(context.store, name, chosen, "republish", request)], as_json=as_json
-        )
+        run = manifest.claim(context.store, name, chosen, "republish", request, revoke=revoke)
+        _run_all(context, settings, [run], as_json=as_json)
         return
     _known_source(settings, source)
-    task = _enqueue(settings, source, chosen)
+    task = _enqueue(settings, source, chosen, revoke=revoke)
     if as_json:
         print_json({"task": task, "source": source, "day": str(chosen)})
     else:
@@ -101,11 +104,21 @@ def republish(
 def show_status(
     source: OneSource = None,
     day: Annotated[str | None, typer.Option("--day", help="Only this day, as 2019-10-25.")] = None,
+    redundancy: Annotated[
+        bool, typer.Option("--redundancy", help="Instead, what the instances wrote alike on a day; default: today.")
+    ] = False,
+    exchange: Annotated[str | None, typer.Option("--exchange", help="With --redundancy: only this exchange.")] = None,
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell how the runs of the data sources stand, from their manifests in storage."""
+    """Tell how the runs of the data sources stand, from their manifests in storage.
+
+    --redundancy tells from the collectors' ledgers which batches several instances of a system wrote alike.
+    """
     settings = _settings(storage, None)
+    if redundancy:
+        show_redundancy(settings, exchange, day, as_json=as_json)
+        return
     chosen = past_day(day) if day is not None else None
     names = [_known_source(settings, source)] if source is not None else sorted(load_sources(settings.sources))
     store = open_store(settings.storage, make=False)
@@ -218,11 +231,12 @@ def _print_status(store: Store, state: Status) -> None:
         out.print(f"  {checked.rows:,} rows, {share}", highlight=False)
 
 
-def _enqueue(settings: Settings, source: str, day: date) -> str:
+def _enqueue(settings: Settings, source: str, day: date, *, revoke: bool) -> str:
     from tasks import app  # here, since it reads the whole configuration
 
     try:
-        return str(app.send_task("tasks.nightly.republish", args=[source, str(day)], retry=False).id)
+        sent = app.send_task("tasks.nightly.republish", args=[source, str(day)], kwargs={"revoke": revoke}, retry=False)
+        return str(sent.id)
     except OperationalError as error:
         raise RedisAway(
             f"Redis at {settings.redis_url} is not reachable ({error}); start it, set REDIS_URL, or use --now"

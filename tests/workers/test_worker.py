@@ -9,14 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from booktape import clock
 from booktape.core import codec
-from booktape.core.records import TRADES, Trade
+from booktape.core.keys import Key
+from booktape.core.ledger import LEDGER, Gap, Line, SegmentKey, State, decode, parse_segment_key
+from booktape.core.records import BOOK_UPDATES, SECOND, TRADES, Trade
 from booktape.exchanges import exchange
 from booktape.feed.captures import ingest
 from booktape.storage import Store, open_store
@@ -131,7 +135,25 @@ def simulate(start: Callable[..., Program], tmp_path: Path) -> Callable[..., Ven
 
 
 def keys(store: Store) -> set[str]:
-    return {item.key for item in store.objects("")}
+    """The keys of all batches."""
+    return {item.key for item in store.objects("") if not item.key.startswith(LEDGER)}
+
+
+def ledger(store: Store) -> list[tuple[SegmentKey, list[Line]]]:
+    """Every segment."""
+    found = sorted(item.key for item in store.objects(LEDGER))
+    return [(parse_segment_key(key), decode(store.read(key))) for key in found]
+
+
+def told(store: Store, instance: str) -> set[str]:
+    """The keys of the batches that an instance says it wrote."""
+    return {
+        str(Key(line.data_type, segment.exchange, line.market, batch.minute, batch.first, batch.last, batch.digest))
+        for segment, lines in ledger(store)
+        for line in lines
+        for batch in line.batches
+        if line.instance == segment.instance == instance
+    }
 
 
 def trade_ids(store: Store) -> dict[str, list[int]]:
@@ -175,6 +197,18 @@ def test_two_instances_write_one_set_of_objects_and_end_cleanly_with_everything_
         sum(line[name] for worker in workers for line in worker.events("flushed")) for name in ("objects", "collisions")
     )
     assert objects == collisions == len(keys(open_store(storage)))
+    for instance in "ab":
+        assert told(open_store(storage), instance) == keys(open_store(storage))
+    streams: dict[tuple[str, str, str], list[State]] = {}
+    for _, lines in ledger(open_store(storage)):
+        for line in lines:
+            streams.setdefault((line.instance, line.data_type, line.market), []).extend(line.states)
+            assert line.gaps == []
+    assert {market for _, _, market in streams} == set(MARKETS[venue].split(","))
+    for states in streams.values():
+        assert "connected" in {one.state for one in states}
+        assert states[-1].state == "down", "it ended"
+        assert all(one.end == following.start for one, following in pairwise(states))
 
 
 def test_a_killed_instance_loses_nothing_that_the_other_one_saw(
@@ -185,13 +219,46 @@ def test_a_killed_instance_loses_nothing_that_the_other_one_saw(
     survivor, victim = (work("kraken", simulated.ws, instance, storage) for instance in "ab")
     until(lambda: survivor.events("flushed") and victim.events("flushed"))
     victim.end(signal.SIGKILL)
+    killed = clock.now()
     time.sleep(1)
     survivor.end()
     store = open_store(storage)
-    for item in store.objects(""):  # every object is whole
-        codec.decode(item.key.partition("/")[0], store.read(item.key))
+    for key in keys(store):  # every object is whole
+        codec.decode(key.partition("/")[0], store.read(key))
+    known = {line.instance: line.end for _, lines in ledger(store) for line in lines}
+    assert known["a"] > killed
+    assert known.get("b", 0) <= killed // (600 * SECOND) * 600 * SECOND, "of what came after, nothing is known"
     stored = sorted(set(trade_ids(store)["BTC-USD"]))
     assert stored == list(range(stored[0], stored[-1] + 1))
+
+
+def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
+    simulate: Callable[..., Venue], work: Callable[..., Program], tmp_path: Path
+) -> None:
+    simulated = simulate("kraken", "--speed", "1", "--rate", "40")
+    storage = (tmp_path / "store").as_uri()
+    worker = work("kraken", simulated.ws, "a", storage)
+    until(lambda: worker.events("connected"))
+    time.sleep(2)
+    for fault in ({"fault": "refuse", "seconds": 3}, {"fault": "drop"}):
+        httpx.post(f"{simulated.http}/_sandbox/faults", json=fault).raise_for_status()
+    until(lambda: len(worker.events("connected")) == 2)
+    time.sleep(2)
+    assert worker.end() == 0
+    states: dict[str, list[State]] = {}
+    gaps: dict[str, list[Gap]] = {}
+    for _, lines in ledger(open_store(storage)):
+        for line in lines:
+            states.setdefault(line.data_type, []).extend(line.states)
+            gaps.setdefault(line.data_type, []).extend(line.gaps)
+    down = [one.end - one.start for one in states[TRADES][1:-1] if one.state == "down"]
+    assert 3 * SECOND < sum(down) < 10 * SECOND
+    assert "resyncing" in {one.state for one in states[BOOK_UPDATES][2:]}, "a book waits for its snapshot"
+    (lost,) = gaps[TRADES]
+    ids = trade_ids(open_store(storage))["BTC-USD"]
+    assert lost.kind == "ids"
+    assert sorted({*range(ids[0], ids[-1] + 1)} - {*ids}) == list(range(lost.first, lost.last + 1))
+    assert {gap.kind for gap in gaps[BOOK_UPDATES]} == {"time"}
 
 
 def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
@@ -218,6 +285,7 @@ def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
             market: list(range(ids[0], ids[-1] + 1)) for market, ids in stored.items()
         }
         assert sum(line["dropped"] for line in worker.events("flushed")) == 0
+        assert told(store, "a") == keys(store), "what went through the spool is told too"
 
 
 def test_recording_goes_on_while_redis_is_down_and_snapshots_are_asked_for_when_it_is_back(
@@ -260,6 +328,7 @@ def test_a_played_capture_is_recorded_by_two_instances_as_one_set_of_objects(
     ingest(path, exchange("binance"), ingested)
     streamed = {key for key in keys(ingested) if not key.startswith("book_snapshots/")}
     assert keys(open_store(storage)) == streamed
+    assert told(open_store(storage), "a") == told(open_store(storage), "b") == streamed
 
 
 @contextmanager
@@ -276,6 +345,7 @@ def refused(program: Program) -> Iterator[str]:
         ("--markets", ",", "expected a list such as BTC-USDT,ETH-USDT"),
         ("--data-types", "candles", "kraken has no 'candles'; it has: book_snapshots, book_updates, trades"),
         ("--websocket-url", "http://x", "'http://x' is not a WebSocket URL"),
+        ("--instance", "a/b", "'a/b' is no instance's name"),
     ],
 )
 def test_orders_that_make_no_sense_end_in_one_line(

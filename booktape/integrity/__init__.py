@@ -1,0 +1,1 @@
+"""What was missed, what was healed, and the proof of both."""

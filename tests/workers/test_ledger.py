@@ -1,0 +1,246 @@
+"""A worker's ledger: what is told of its streams becomes one segment each ten minutes, and covers all the time."""
+
+from datetime import UTC, datetime
+from threading import Thread
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from booktape.core.keys import Key
+from booktape.core.ledger import CONNECTED, DOWN, RESYNCING, SILENT, Gap, Line, State, StateName, Written
+from booktape.core.records import MINUTE, SECOND
+from workers import ledger as module
+from workers.ledger import Ledger, Segment
+
+NOON = int(datetime(2024, 8, 8, 12, tzinfo=UTC).timestamp()) * SECOND
+MIDNIGHT = NOON + 12 * 60 * MINUTE
+BTC = ("trades", "BTC-USDT")
+ETH = ("trades", "ETH-USDT")
+
+
+def key(number: int, market: str = "BTC-USDT", data_type: str = "trades") -> Key:
+    return Key(data_type, "binance", market, NOON, number, number, f"{number:016x}")
+
+
+def written(number: int, records: int) -> Written:
+    return Written(NOON, number, number, records, f"{number:016x}")
+
+
+def started(at: int = NOON, *names: tuple[str, str]) -> Ledger:
+    ledger = Ledger("a", at)
+    ledger.begin(names or [BTC], at)
+    return ledger
+
+
+def test_a_segment_as_it_is_made() -> None:
+    ledger = started(NOON + 5)
+    ledger.change(BTC, CONNECTED, NOON + 7)
+    ledger.gap(BTC, Gap(4, 6, "ids", NOON + 8))
+    ledger.wrote(key(1), 3)
+    ledger.wrote(key(7), 1)
+    assert ledger.close(NOON + 20) == [
+        Segment(
+            NOON + 5,
+            [
+                Line(
+                    *BTC,
+                    "a",
+                    NOON + 5,
+                    NOON + 20,
+                    [State(DOWN, NOON + 5, NOON + 7), State(CONNECTED, NOON + 7, NOON + 20)],
+                    [Gap(4, 6, "ids", NOON + 8)],
+                    [written(1, 3), written(7, 1)],
+                )
+            ],
+        )
+    ]
+
+
+def test_a_segment_ends_with_its_ten_minutes_and_the_next_one_goes_on_in_the_same_state() -> None:
+    ledger = started(NOON + 7 * MINUTE)
+    ledger.change(BTC, CONNECTED, NOON + 7 * MINUTE)
+    assert ledger.take(NOON + 10 * MINUTE - 1) == []
+    (segment,) = ledger.take(NOON + 10 * MINUTE + 900_000)
+    assert segment.lines[0].states == [State(CONNECTED, NOON + 7 * MINUTE, NOON + 10 * MINUTE)]
+    (last,) = ledger.close(NOON + 11 * MINUTE)
+    assert last.lines[0].states == [State(CONNECTED, NOON + 10 * MINUTE, NOON + 11 * MINUTE)]
+
+
+def test_what_happens_after_the_ten_minutes_but_before_anybody_looks_belongs_to_the_next_segment() -> None:
+    ledger = started()
+    ledger.gap(BTC, Gap(1, 1, "ids", NOON + 10 * MINUTE - 1))
+    ledger.gap(BTC, Gap(2, 2, "ids", NOON + 10 * MINUTE))
+    ledger.change(BTC, CONNECTED, NOON + 10 * MINUTE + 5)
+    first, second = ledger.close(NOON + 10 * MINUTE + 9)
+    assert [gap.first for gap in first.lines[0].gaps] == [1]
+    assert [gap.first for gap in second.lines[0].gaps] == [2]
+    assert first.lines[0].states == [State(DOWN, NOON, NOON + 10 * MINUTE)]
+    assert [state.state for state in second.lines[0].states] == [DOWN, CONNECTED]
+
+
+def test_no_segment_spans_midnight() -> None:
+    ledger = started(MIDNIGHT - MINUTE)
+    first, second = ledger.close(MIDNIGHT + MINUTE)
+    assert (first.lines[0].end, second.start) == (MIDNIGHT, MIDNIGHT)
+
+
+def test_a_state_may_have_begun_a_while_ago_but_not_before_the_one_that_it_follows() -> None:
+    ledger = started()
+    ledger.change(BTC, CONNECTED, NOON + 10)
+    ledger.change(BTC, DOWN, NOON + 50, since=NOON + 30)
+    ledger.change(BTC, CONNECTED, NOON + 60)
+    ledger.change(BTC, DOWN, NOON + 70, since=NOON + 20)
+    (segment,) = ledger.close(NOON + 100)
+    assert segment.lines[0].states == [
+        State(DOWN, NOON, NOON + 10),
+        State(CONNECTED, NOON + 10, NOON + 30),
+        State(DOWN, NOON + 30, NOON + 100),
+    ]
+
+
+def test_what_is_written_stands_though_a_state_began_before() -> None:
+    ledger = started(NOON + 9 * MINUTE)
+    ledger.change(BTC, CONNECTED, NOON + 9 * MINUTE)
+    ledger.change(BTC, DOWN, NOON + 10 * MINUTE + 5, since=NOON + 9 * MINUTE + 30)
+    first, second = ledger.close(NOON + 11 * MINUTE)
+    assert [state.state for state in first.lines[0].states] == [CONNECTED]
+    assert second.lines[0].states == [State(DOWN, NOON + 10 * MINUTE, NOON + 11 * MINUTE)]
+
+
+def test_markets_come_and_go() -> None:
+    ledger = started(NOON, BTC)
+    ledger.begin([ETH], NOON + 3)
+    ledger.end([BTC], NOON + 5)
+    ledger.wrote(key(1), 1)  # its open batch ends a moment later
+    (segment,) = ledger.take(NOON + 10 * MINUTE)
+    assert [(line.market, line.start, line.end) for line in segment.lines] == [
+        ("BTC-USDT", NOON, NOON + 5),
+        ("ETH-USDT", NOON + 3, NOON + 10 * MINUTE),
+    ]
+    assert segment.lines[0].batches == [written(1, 1)]
+    (segment,) = ledger.close(NOON + 20 * MINUTE - 1)
+    assert [line.market for line in segment.lines] == ["ETH-USDT"]
+
+
+def test_a_market_that_comes_back_has_a_line_for_each_of_its_times() -> None:
+    ledger = started()
+    ledger.end([BTC], NOON + 5)
+    ledger.begin([BTC], NOON + 9)
+    (segment,) = ledger.close(NOON + 20)
+    assert [(line.start, line.end) for line in segment.lines] == [(NOON, NOON + 5), (NOON + 9, NOON + 20)]
+
+
+def test_the_last_batch_of_a_market_that_is_gone_has_a_line_without_any_time() -> None:
+    ledger = started(NOON, BTC, ETH)
+    ledger.end([BTC], NOON + 5)
+    ledger.take(NOON + 10 * MINUTE)
+    ledger.wrote(key(1), 1)
+    (segment,) = ledger.close(NOON + 15 * MINUTE)
+    late = segment.lines[0]
+    assert (late.market, late.states, late.batches) == ("BTC-USDT", [], [written(1, 1)])
+    assert late.start == late.end == NOON + 15 * MINUTE
+
+
+def test_markets_heard_of_by_a_channel_for_all_fare_as_that_does() -> None:
+    ledger = started(NOON, ("liquidations", "*"))
+    ledger.change(("liquidations", "*"), CONNECTED, NOON + 4)
+    ledger.wrote(key(1, "ETH-USDT", "liquidations"), 1)
+    ledger.gap(("liquidations", "BTC-USDT"), Gap(1, 2, "time", NOON + 6))
+    (segment,) = ledger.close(NOON + 9)
+    assert [line.market for line in segment.lines] == ["*", "BTC-USDT", "ETH-USDT"]
+    assert {tuple(line.states) for line in segment.lines} == {
+        (State(DOWN, NOON, NOON + 4), State(CONNECTED, NOON + 4, NOON + 9))
+    }
+
+
+def test_a_clock_that_is_set_back_stands_still_in_the_ledger() -> None:
+    ledger = started()
+    ledger.change(BTC, CONNECTED, NOON + 50)
+    ledger.change(BTC, SILENT, NOON + 20)
+    ledger.change(BTC, CONNECTED, NOON + 60)
+    (segment,) = ledger.close(NOON + 70)
+    states = segment.lines[0].states
+    assert states[0] == State(DOWN, NOON, NOON + 50)
+    assert states[-1].end == NOON + 70
+
+
+def test_a_market_that_comes_while_the_clock_is_set_back_comes_no_earlier_than_the_segment() -> None:
+    ledger = started()
+    ledger.take(NOON + 10 * MINUTE)
+    ledger.begin([ETH], NOON + 9 * MINUTE)
+    (segment,) = ledger.close(NOON + 11 * MINUTE)
+    assert [line.start for line in segment.lines] == [NOON + 10 * MINUTE] * 2
+
+
+def test_of_hours_in_which_the_machine_slept_nothing_is_told() -> None:
+    ledger = started()
+    (first,) = ledger.take(NOON + 125 * MINUTE)
+    (second,) = ledger.close(NOON + 126 * MINUTE)
+    assert first.lines[0].end == NOON + 10 * MINUTE
+    assert second.start == NOON + 125 * MINUTE
+
+
+def test_minutes_that_nobody_looked_are_cut_like_all_others() -> None:
+    assert [segment.start - NOON for segment in started().close(NOON + 35 * MINUTE)] == [
+        0,
+        10 * MINUTE,
+        20 * MINUTE,
+        30 * MINUTE,
+    ]
+
+
+def test_a_segment_that_grows_too_large_ends_early_but_no_two_begin_in_the_same_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
+    ledger = started()
+    for number in range(5):
+        ledger.gap(BTC, Gap(number, number, "ids", NOON + number))
+    assert ledger.take(NOON + SECOND - 1) == []
+    (segment,) = ledger.take(NOON + SECOND)
+    assert len(segment.lines[0].gaps) == 5
+    assert ledger.take(NOON + 3 * SECOND) == []
+
+
+def test_batches_may_be_told_on_any_thread() -> None:
+    ledger = started()
+
+    def tell(first: int) -> None:
+        for number in range(first, first + 1000):
+            ledger.wrote(key(number), 1)
+
+    threads = [Thread(target=tell, args=(1000 * number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    segments = [ledger.take(NOON + minute * 10 * MINUTE) for minute in range(1, 6)]
+    for thread in threads:
+        thread.join()
+    segments.append(ledger.close(NOON + 70 * MINUTE))
+    told = [batch.first for found in segments for segment in found for line in segment.lines for batch in line.batches]
+    assert sorted(told) == list(range(4000))
+
+
+changes = st.tuples(
+    st.sampled_from([CONNECTED, SILENT, RESYNCING, DOWN]), st.integers(0, 15 * MINUTE), st.integers(0, 2 * MINUTE)
+)
+
+
+@given(st.lists(changes, max_size=12), st.integers(0, 5 * MINUTE))
+def test_states_cover_each_segment_without_a_hole(steps: list[tuple[StateName, int, int]], rest: int) -> None:
+    ledger, now = started(), NOON
+    for state, pause, ago in steps:
+        now += pause
+        ledger.change(BTC, state, now, since=now - ago)
+    segments = ledger.close(now + rest)
+    edges = [NOON]
+    for segment in segments:
+        (line,) = segment.lines
+        assert (segment.start, line.start) == (edges[-1], edges[-1])
+        for before, after in zip(line.states, line.states[1:], strict=False):
+            assert before.end == after.start
+            assert before.state != after.state
+        if line.states:
+            assert (line.states[0].start, line.states[-1].end) == (line.start, line.end)
+        edges.append(line.end)
+    assert edges[-1] == now + rest
