@@ -1,7 +1,8 @@
 """The nightly merge in plain Python: the reference that the merge's SQL (:mod:`booktape.merge`) is held against.
 
-Records of both systems go in as they lie in storage; each comes out once, in the order in which it is published. Of two
-copies the primary's wins, then the one received first.
+Records of the systems go in as they lie in storage; each comes out once, in the order in which it is published. Of two
+copies the primary's wins, then the replica's, then the one received first. What was fetched over REST stands only where
+neither system has a copy.
 """
 
 from collections import Counter, defaultdict
@@ -14,6 +15,7 @@ from msgspec import structs
 
 from booktape.core.book import is_zero
 from booktape.core.csv import PublishedRecord
+from booktape.core.provenance import Received
 from booktape.core.records import (
     DAY,
     SECOND,
@@ -52,27 +54,38 @@ class Stored(NamedTuple, Generic[R]):
 
 
 class Published(NamedTuple, Generic[R]):
-    """A record of the merged day. A book message without engine time has that of its place as ``timestamp``."""
+    """A record of the merged day, and when each system received it.
+
+    A book message without engine time has that of its place as ``timestamp``; ``engine_timestamp`` is what it had.
+    ``told`` names the fields that a ticker told itself: the others were filled in.
+    """
 
     market: str
     record: R
+    received: Received
+    engine_timestamp: int | None = None
+    told: tuple[str, ...] = ()
 
 
 class _Copy(NamedTuple, Generic[R]):
-    """One system's copy of a record: 0 is the primary's, 1 the replica's."""
+    """One system's copy of a record: 0 is the primary's, 1 the replica's, 2 REST's. ``received`` is all systems'."""
 
     system: int
     batch: str
     market: str
     record: R
+    received: Received = Received()
 
 
 def merge_trades(
-    day: date, primary: Iterable[Stored[Trade]], replica: Iterable[Stored[Trade]] = ()
+    day: date,
+    primary: Iterable[Stored[Trade]],
+    replica: Iterable[Stored[Trade]] = (),
+    rest: Iterable[Stored[Trade]] = (),
 ) -> list[Published[Trade]]:
     """The day's trades, ordered by time, market and id. Those of nothing are ids used up, and not published."""
-    kept = _first_copies(day, primary, replica)
-    trades = (Published(copy.market, copy.record) for copy in kept if not is_zero(copy.record.amount))
+    kept = _first_copies(day, primary, replica, rest)
+    trades = (_published(copy) for copy in kept if not is_zero(copy.record.amount))
     return sorted(trades, key=_trade_order)
 
 
@@ -80,21 +93,21 @@ def merge_quotes(
     day: date, primary: Iterable[Stored[Quote]], replica: Iterable[Stored[Quote]] = ()
 ) -> list[Published[Quote]]:
     """The day's quotes, ordered by time, market, id and time of receipt."""
-    kept = _first_copies(day, primary, replica)
-    return sorted((Published(copy.market, copy.record) for copy in kept), key=_quote_order)
+    return sorted(map(_published, _first_copies(day, primary, replica)), key=_quote_order)
 
 
 def merge_derivative_ticker(
     day: date, primary: Iterable[Stored[DerivativeTicker]], replica: Iterable[Stored[DerivativeTicker]] = ()
 ) -> list[Published[DerivativeTicker]]:
     """The day's tickers, ordered by time, market and receipt, each with all that was told before it that day."""
-    kept = _first_copies(day, primary, replica)
-    markets: defaultdict[str, dict[str, object]] = defaultdict(dict)
+    so_far: defaultdict[str, dict[str, object]] = defaultdict(dict)
     filled = []
-    for market, record in sorted((Published(copy.market, copy.record) for copy in kept), key=_ticker_order):
-        told = {name: getattr(record, name) for name in _TICKER_FIELDS}
-        markets[market].update({name: value for name, value in told.items() if value is not None})
-        filled.append(Published(market, structs.replace(record, **markets[market])))
+    for ticker in sorted(map(_published, _first_copies(day, primary, replica)), key=_ticker_order):
+        fields = {name: getattr(ticker.record, name) for name in _TICKER_FIELDS}
+        told = {name: value for name, value in fields.items() if value is not None}
+        so_far[ticker.market].update(told)
+        record = structs.replace(ticker.record, **so_far[ticker.market])
+        filled.append(ticker._replace(record=record, told=tuple(told)))
     return filled
 
 
@@ -106,15 +119,16 @@ def merge_liquidations(
     Of equal ones without an id there are as many as the object has that has the most of them.
     """
     seen: Counter[Hashable] = Counter()
-    kept: dict[Hashable, _Copy[Liquidation]] = {}
+    same_ones: defaultdict[tuple[int, Hashable], list[_Copy[Liquidation]]] = defaultdict(list)
     for copy in _copies(day, primary, replica):
         same = (copy.market, *_identity(copy.record))
         number = 0
         if copy.record.id is None:
             number = seen[copy.system, copy.batch, same]
             seen[copy.system, copy.batch, same] += 1
-        kept.setdefault((same, number), copy)
-    return sorted((Published(copy.market, copy.record) for copy in kept.values()), key=_liquidation_order)
+        same_ones[number, same].append(copy)
+    in_turn = sorted(same_ones.items(), key=lambda item: item[0][0])  # the first of equal ones before the second
+    return sorted((_published(_first_of(copies)) for _, copies in in_turn), key=_liquidation_order)
 
 
 def merge_book(
@@ -125,9 +139,9 @@ def merge_book(
     for copy in _first_copies(day, primary, replica):
         markets[copy.market].append(copy)
     messages = [
-        Published(market, message)
+        message
         for market in sorted(markets)
-        for message in _timed([copy.record for copy in sorted(markets[market], key=_book_order)])
+        for message in _timed([_published(copy) for copy in sorted(markets[market], key=_book_order)])
     ]
     return sorted(messages, key=lambda message: (record_time(message.record), message.market))
 
@@ -137,18 +151,26 @@ def place(message: BookMessage) -> int:
     return message.last_id if message.last_id is not None else record_time(message)
 
 
-def _first_copies(day: date, primary: Iterable[Stored[R]], replica: Iterable[Stored[R]]) -> Iterable[_Copy[R]]:
-    kept: dict[Hashable, _Copy[R]] = {}
-    for copy in _copies(day, primary, replica):
-        kept.setdefault((copy.market, *_identity(copy.record)), copy)
-    return kept.values()
+def _first_copies(day: date, *systems: Iterable[Stored[R]]) -> Iterator[_Copy[R]]:
+    same_ones: defaultdict[Hashable, list[_Copy[R]]] = defaultdict(list)
+    for copy in _copies(day, *systems):
+        same_ones[copy.market, *_identity(copy.record)].append(copy)
+    return map(_first_of, same_ones.values())
 
 
-def _copies(day: date, primary: Iterable[Stored[R]], replica: Iterable[Stored[R]]) -> list[_Copy[R]]:
+def _first_of(copies: list[_Copy[R]]) -> _Copy[R]:
+    return copies[0]._replace(received=Received.of((copy.system, copy.record.local_timestamp) for copy in copies))
+
+
+def _published(copy: _Copy[R]) -> Published[R]:
+    return Published(copy.market, copy.record, copy.received, copy.record.timestamp)
+
+
+def _copies(day: date, *systems: Iterable[Stored[R]]) -> list[_Copy[R]]:
     """All records of the day: the primary's first, and of each system those received first."""
     copies = (
         _Copy(system, stored.batch, stored.market, stored.record)
-        for system, records in enumerate((primary, replica))
+        for system, records in enumerate(systems)
         for stored in records
         if _is_of(day, stored)
     )
@@ -258,19 +280,19 @@ def _book_order(copy: _Copy[BookMessage]) -> tuple[int, bool, int, int, int, int
     )
 
 
-def _timed(messages: list[BookMessage]) -> Iterator[BookMessage]:
+def _timed(messages: list[Published[BookMessage]]) -> Iterator[Published[BookMessage]]:
     """One market's messages in order, each with the time that it is published with.
 
     The engine's time stays as it is. Without one, a message has the time of its place, the latest of the updates so
     far. Snapshots before all updates have their own, but no later than the first update's.
     """
-    earliest = min(
-        (record_time(message) for message in messages if isinstance(message, BookUpdate)), default=_NONE_LAST
-    )
+    updates = (message.record for message in messages if isinstance(message.record, BookUpdate))
+    earliest = min(map(record_time, updates), default=_NONE_LAST)
     updates_so_far = before_updates = 0
-    for message in messages:
+    for published in messages:
+        message = published.record
         if isinstance(message, BookUpdate):
             updates_so_far = max(updates_so_far, record_time(message))
         before_updates = max(before_updates, min(record_time(message), earliest))
         time = message.timestamp if message.timestamp is not None else updates_so_far or before_updates
-        yield structs.replace(message, timestamp=time)
+        yield published._replace(record=structs.replace(message, timestamp=time))

@@ -1,7 +1,8 @@
-"""The nightly merge: both systems' records of one exchange, data type and day become one sorted CSV without duplicates.
+"""The nightly merge: the systems' records of one exchange, data type and day become one sorted CSV without duplicates.
 
-One SQL text per published data type (``sql/``), in Athena's dialect, runs on Athena at scale and, translated, on DuckDB
-as the embedded default. :func:`booktape.core.merge.merge` says the same in plain Python, as the reference for tests.
+Beside it the same records are written in full, as Parquet. One SQL text per published data type (``sql/``), in Athena's
+dialect, runs on Athena at scale and, translated, on DuckDB as the embedded default. :mod:`booktape.core.merge` says the
+same in plain Python, as the reference for tests.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Literal
 from booktape.merge import athena
 from booktape.merge.embedded import DuckDBEngine
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailed, MergeInterrupted, NothingToMerge
+from booktape.merge.tables import PRIMARY, REPLICA, REST
 from booktape.storage import BadStorageUrl, open_store
 
 __all__ = [
@@ -38,7 +40,7 @@ def open_engine(
 ) -> Engine:
     """The engine that merges two systems' storage. Raises :class:`~booktape.storage.BadStorageUrl`.
 
-    :param primary: storage URL of the primary system.
+    :param primary: storage URL of the primary system; what was fetched over REST lies there below ``rest/``.
     :param replica: storage URL of the replica, or None where there is none: then the primary alone is merged.
     :param results: storage URL below which results are written.
     :param memory: what DuckDB may hold at most, in its notation; more is spilled to disk.
@@ -46,7 +48,11 @@ def open_engine(
     :param database: Athena's database, as :func:`init_athena` made it.
     :param workgroup: Athena's workgroup.
     """
-    systems = {"primary": open_store(primary), "replica": open_store(replica) if replica else None}
+    systems = {
+        PRIMARY: open_store(primary),
+        REPLICA: open_store(replica) if replica else None,
+        REST: open_store(f"{primary.rstrip('/')}/{REST}"),
+    }
     if kind == "duckdb":
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
     _require_s3(primary, replica, results)
@@ -62,7 +68,7 @@ def init_athena(
     database: str = "booktape",
     workgroup: str = "primary",
 ) -> None:
-    """Make Athena's database and tables over both systems' buckets; what is there already is brought up to date.
+    """Make Athena's database and tables over the systems' buckets; what is there already is brought up to date.
 
     :param exchanges: the ids of the exchanges that may be recorded.
 

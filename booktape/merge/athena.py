@@ -1,7 +1,8 @@
 """The engine for scale: Amazon Athena over both systems' buckets.
 
+A merge is one query for the CSV and one UNLOAD for the Parquet files of each hundred markets; they run side by side.
 Credentials, endpoint and region come from the standard AWS environment variables or from the role.
-Source: Amazon Athena API Reference, StartQueryExecution and GetQueryExecution.
+Sources: Amazon Athena API Reference, StartQueryExecution and GetQueryExecution; User Guide, "UNLOAD".
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +21,20 @@ from booktape.errors import Transient
 from booktape.merge import ddl, inputs
 from booktape.merge.engine import Merge, Merged, MergeFailed, MergeInterrupted, fingerprint
 from booktape.merge.inputs import Systems
-from booktape.merge.query import statement
+from booktape.merge.query import literal, statement
+from booktape.merge.unloaded import names_of, urls_of
 
 if TYPE_CHECKING:
     from mypy_boto3_athena.client import AthenaClient
+    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef
 
 _LONGEST_QUERY: Final = 262_144
+_MOST_PARTITIONS: Final = 100
+"""How many partitions one UNLOAD can write."""
+
+_BETWEEN: Final = "+"
+"""Stands between the ids of Athena's queries that make up one merge; the CSV's is the first."""
+
 _CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
     connect_timeout=10,
@@ -52,7 +61,10 @@ class AthenaUnavailable(Transient):
 
 @dataclass(frozen=True, slots=True)
 class AthenaEngine:
-    """Merges on Athena. ``results`` is the ``s3://`` URL below which Athena writes ``{query id}.csv``."""
+    """Merges on Athena. ``results`` is the ``s3://`` URL below which Athena writes ``{query id}.csv``.
+
+    The Parquet files are written below ``parquet/`` there.
+    """
 
     systems: Systems
     results: str
@@ -61,14 +73,23 @@ class AthenaEngine:
     client: "AthenaClient"
 
     def start(self, merge: Merge, token: str) -> str:
-        """Start the query. See :class:`~booktape.merge.engine.Engine`."""
-        sql = statement(merge, inputs.require_markets(self.systems, merge))
+        """Start the queries. See :class:`~booktape.merge.engine.Engine`."""
+        pairs = inputs.require_markets(self.systems, merge)
+        sql = statement(merge, pairs).csv_query
         if len(sql.encode()) > _LONGEST_QUERY:
             raise MergeFailed(f"{merge.exchange} has more markets than one Athena query can name: merge it with DuckDB")
+        place = f"{self.results.rstrip('/')}/parquet/{fingerprint(merge, self.database, token)[:32]}/"
+        queries = [sql, *(_unload(statement(merge, some).parquet_query, place) for some in _hundreds(pairs))]
+        return _BETWEEN.join(
+            self._start(sql, fingerprint(merge, self.database, token, *([f"parquet {number}"] if number else [])))
+            for number, sql in enumerate(queries)
+        )
+
+    def _start(self, sql: str, token: str) -> str:
         with _explained():
             started = self.client.start_query_execution(
                 QueryString=sql,
-                ClientRequestToken=fingerprint(merge, self.database, token),
+                ClientRequestToken=token,
                 QueryExecutionContext={"Database": self.database},
                 ResultConfiguration={"OutputLocation": self.results},
                 ResultReuseConfiguration={"ResultReuseByAgeConfiguration": {"Enabled": False}},
@@ -77,21 +98,43 @@ class AthenaEngine:
         return started["QueryExecutionId"]
 
     def poll(self, query: str) -> Merged | None:
-        """Ask how the query is doing. See :class:`~booktape.merge.engine.Engine`."""
+        """Ask how the queries are doing. See :class:`~booktape.merge.engine.Engine`."""
+        executions = [self._succeeded(one) for one in query.split(_BETWEEN)]
+        finished = [execution for execution in executions if execution is not None]
+        if len(finished) < len(executions):
+            return None
+        csv, *unloads = finished
+        # A workgroup may overrule where results go, so only Athena knows.
+        url = csv["ResultConfiguration"]["OutputLocation"]
+        parts = [url for unload in unloads for url in urls_of(unload["Statistics"]["DataManifestLocation"])]
+        scanned = sum(execution.get("Statistics", {}).get("DataScannedInBytes", 0) for execution in finished)
+        return Merged(url, scanned, names_of(parts))
+
+    def _succeeded(self, query: str) -> "QueryExecutionTypeDef | None":
+        """A query that succeeded, None while it runs."""
         with _explained():
             execution = self.client.get_query_execution(QueryExecutionId=query)["QueryExecution"]
         status = execution["Status"]
         state = status["State"]
         if state == "SUCCEEDED":
-            # A workgroup may overrule where results go, so only Athena knows.
-            url = execution["ResultConfiguration"]["OutputLocation"]
-            return Merged(url, execution.get("Statistics", {}).get("DataScannedInBytes"))
+            return execution
         if state in ("QUEUED", "RUNNING"):
             return None
         reason = _hinted(f"query {query} {state}: {status.get('StateChangeReason', 'no reason given')}")
         if state == "FAILED" and status.get("AthenaError", {}).get("Retryable"):
             raise MergeInterrupted(reason)
         raise MergeFailed(reason)
+
+
+def _hundreds(pairs: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(pairs), _MOST_PARTITIONS):
+        yield pairs[start : start + _MOST_PARTITIONS]
+
+
+def _unload(sql: str, place: str) -> str:
+    """The UNLOAD of a query, whose last column must be the one that it is partitioned by."""
+    properties = "format = 'PARQUET', compression = 'ZSTD', partitioned_by = ARRAY['symbol']"
+    return f"UNLOAD (\n{sql}) TO {literal(place)}\nWITH ({properties})"
 
 
 def connect(systems: Systems, results: str, database: str, workgroup: str) -> AthenaEngine:

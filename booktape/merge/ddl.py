@@ -7,29 +7,30 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from booktape.merge.query import literal
-from booktape.merge.tables import COLUMNS, PARTITIONS, SYSTEMS, table_name
+from booktape.merge.tables import COLUMNS, PARTITIONS, PRIMARY, REPLICA, REST, systems_of, table_name
 
 _FIRST_YEAR: Final = 2009
 _LAST_YEAR: Final = 2099
 
 
 def statements(database: str, primary: str, replica: str | None, exchanges: Sequence[str]) -> Iterator[str]:
-    """The statements that make the database and the tables of both systems, whether they are there already or not.
+    """The statements that make the database and the tables of all systems, whether they are there already or not.
 
     Dropping an external table forgets its definition only, and a projected one has no partitions to lose: so the tables
     are made anew each time, and know exchanges that were added since.
 
-    :param primary: ``s3://…``, where the primary stores.
+    :param primary: ``s3://…``, where the primary stores, and below ``rest/`` what was fetched afterwards.
     :param replica: the same of the replica. Without one its tables lie over an empty place: the SQL names them.
     :param exchanges: the ids that the partition column ``exchange`` can have.
     """
     yield f"CREATE DATABASE IF NOT EXISTS `{database}`"
-    roots = dict(zip(SYSTEMS, (primary, replica or f"{primary.rstrip('/')}/no-replica"), strict=True))
-    for system, root in roots.items():
-        for data_type in COLUMNS:
+    first = primary.rstrip("/")
+    roots = {PRIMARY: first, REPLICA: (replica or f"{first}/no-replica").rstrip("/"), REST: f"{first}/{REST}"}
+    for data_type in COLUMNS:
+        for system in systems_of(data_type):
             name = f"`{database}`.`{table_name(data_type, system)}`"
             yield f"DROP TABLE IF EXISTS {name}"
-            yield _create(name, data_type, f"{root.rstrip('/')}/{data_type}/", exchanges)
+            yield _create(name, data_type, f"{roots[system]}/{data_type}/", exchanges)
 
 
 def _create(name: str, data_type: str, location: str, exchanges: Sequence[str]) -> str:

@@ -17,19 +17,24 @@ from booktape.merge import inputs
 from booktape.merge.engine import Merge, Merged, MergeFailed, fingerprint
 from booktape.merge.inputs import Systems
 from booktape.merge.query import literal, statement, stored_types
-from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, SYSTEMS, table_name
+from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, systems_of, table_name
 from booktape.storage import Store
 
 _ASIDE: Final = ".merge-"
 _LEFT_AFTER: Final = 24 * 3600
 """Seconds after which a merge's directory was surely left by one that was killed."""
 
+_CSV: Final = "FORMAT csv, HEADER, FORCE_QUOTE *"
+"""As Athena writes its results."""
+
+_PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480"
+
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
 @dataclass(frozen=True, slots=True)
 class DuckDBEngine:
-    """Merges in ``start`` itself, which returns when the result is stored as ``{query id}.csv`` in ``results``.
+    """Merges in ``start`` itself, which returns when ``{query id}.csv`` and ``.parquet`` are stored in ``results``.
 
     ``memory`` (in DuckDB's notation: ``2GB``) bounds what a query holds; what is more goes to a temporary directory.
     """
@@ -42,28 +47,32 @@ class DuckDBEngine:
     def start(self, merge: Merge, token: str) -> str:
         """Merge, unless the token's result is there already. See :class:`~booktape.merge.engine.Engine`."""
         query = fingerprint(merge, token)[:32]
-        if not self.results.exists(_key(query)):
-            self._merge(merge, _key(query))
+        if not self.results.exists(_csv(query)):
+            self._merge(merge, query)
         return query
 
     def poll(self, query: str) -> Merged:
         """Where the result lies. See :class:`~booktape.merge.engine.Engine`."""
-        if not self.results.exists(_key(query)):
+        if not self.results.exists(_csv(query)):
             raise MergeFailed(f"{self.results.url} has no result of query {query}: start the merge again")
-        return Merged(f"{self.results.url}/{_key(query)}", scanned_bytes=None)
+        whole = {"": f"{self.results.url}/{_parquet(query)}"} if self.results.exists(_parquet(query)) else {}
+        return Merged(f"{self.results.url}/{_csv(query)}", scanned_bytes=None, parquet=whole)
 
-    def _merge(self, merge: Merge, key: str) -> None:
+    def _merge(self, merge: Merge, query: str) -> None:
         pairs = inputs.require_markets(self.systems, merge)
         _clean(self.results)
         # Inside the results' own directory, where there is one, so that the result can be moved into its place.
         with TemporaryDirectory(prefix=_ASIDE, dir=self.results.directory) as name:
             directory = Path(name)
             views = self._views(merge, pairs, directory)
-            csv = directory / "merged.csv"
-            rows = self._run([*views, _copy(statement(merge, pairs), csv)], directory)
+            sql = statement(merge, pairs)
+            csv, parquet = directory / "merged.csv", directory / "merged.parquet"
+            written = _copy(sql.parquet, parquet, _PARQUET), _copy(sql.csv, csv, _CSV)
+            rows = self._run([*views, _materialised(sql.merged), *written], directory)
             if not rows:
                 raise inputs.nothing(self.systems, merge)
-            _keep(csv, self.results, key)
+            _keep(parquet, self.results, _parquet(query))
+            _keep(csv, self.results, _csv(query))  # last: the CSV says that the query is over
 
     def _views(self, merge: Merge, pairs: list[str], directory: Path) -> list[str]:
         files = {
@@ -73,7 +82,7 @@ class DuckDBEngine:
         return [
             _view(data_type, system, files.get(table_name(data_type, system), []))
             for data_type in stored_types(merge.data_type)
-            for system in SYSTEMS
+            for system in systems_of(data_type)
         ]
 
     def _run(self, statements: Sequence[str], directory: Path) -> int:
@@ -97,8 +106,12 @@ def translated(sql: str) -> str:
     return sqlglot.transpile(sql, read="athena", write="duckdb")[0]
 
 
-def _key(query: str) -> str:
+def _csv(query: str) -> str:
     return f"{query}.csv"
+
+
+def _parquet(query: str) -> str:
+    return f"{query}.parquet"
 
 
 def _view(data_type: str, system: str, files: Sequence[Path]) -> str:
@@ -125,9 +138,13 @@ def _type(kind: str) -> str:
     return sqlglot.exp.DataType.build(kind, dialect="athena").sql("duckdb")
 
 
-def _copy(sql: str, path: Path) -> str:
-    """Write a query's rows as Athena writes its results."""
-    return f"COPY ({translated(sql)}) TO {literal(str(path))} (FORMAT csv, HEADER, FORCE_QUOTE *)"
+def _materialised(merged: str) -> str:
+    """Merge once for both files: they hold the same records, and the second costs little more."""
+    return f"CREATE TEMP TABLE merged AS {translated(f'{merged}SELECT * FROM merged')}"
+
+
+def _copy(sql: str, path: Path, form: str) -> str:
+    return f"COPY ({translated(sql)}) TO {literal(str(path))} ({form})"
 
 
 def _keep(path: Path, results: Store, key: str) -> None:

@@ -1,11 +1,13 @@
 """What a merge is, and what every engine that can do one looks like."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from typing import Protocol
 
 from booktape.errors import BooktapeError, Transient
+from booktape.storage import Store
 
 
 class NothingToMerge(BooktapeError):
@@ -34,10 +36,15 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A finished merge: where its CSV lies (``file://…`` or ``s3://…``), and the bytes that were read for it."""
+    """A finished merge: where its CSV lies (``file://…`` or ``s3://…``), and the bytes that were read for it.
+
+    ``parquet`` has the URLs of the same records in full. A single file has the name ``""``; where there are several
+    (Athena), each has a name like ``symbol=BTC-USDT/0000.parquet``.
+    """
 
     url: str
     scanned_bytes: int | None
+    parquet: Mapping[str, str] = field(default_factory=dict)
 
 
 def fingerprint(merge: Merge, *scope: str) -> str:
@@ -47,7 +54,12 @@ def fingerprint(merge: Merge, *scope: str) -> str:
 
 
 class Engine(Protocol):
-    """Merges both systems' records of one day into one CSV."""
+    """Merges the systems' records of one day into one CSV, and the same in full into Parquet."""
+
+    @property
+    def systems(self) -> Mapping[str, Store | None]:
+        """The store of each system that is merged, by its name; None where it is absent."""
+        ...
 
     def start(self, merge: Merge, token: str) -> str:
         """Start a merge and return its query id; the same token finds the same query again, and pays once.

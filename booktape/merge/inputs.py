@@ -1,6 +1,6 @@
 """Which objects a merge reads: found by listing, checked against what their keys promise."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -13,13 +13,14 @@ from booktape.core.codec import CorruptObject
 from booktape.core.keys import BadKey, day_prefix, exchange_prefix, parse_key
 from booktape.merge.engine import Merge, MergeFailed, NothingToMerge
 from booktape.merge.query import days_read, stored_types
+from booktape.merge.tables import PRIMARY, REPLICA, systems_of
 from booktape.storage import Object, Store
 
 _AT_ONCE: Final = 32
 _PAIR: Final = "pair="
 
 Systems = Mapping[str, Store | None]
-"""The store of each system by its name, ``primary`` and ``replica``; None where a system is absent."""
+"""The store of each system by its name (:data:`~booktape.merge.tables.SYSTEMS`); one may be None or left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,34 @@ def require_markets(systems: Systems, merge: Merge) -> list[str]:
 
     Raises :class:`NothingToMerge` where no object at all lies in the day's own partitions.
     """
-    stores = [store for store in systems.values() if store is not None]
-    data_types = stored_types(merge.data_type)
-    folders = (store.folders(exchange_prefix(kind, merge.exchange)) for store in stores for kind in data_types)
-    pairs = sorted({name.removeprefix(_PAIR) for names in folders for name in names if name.startswith(_PAIR)})
-    prefixes = [day_prefix(kind, merge.exchange, pair, merge.day) for pair in pairs for kind in data_types]
-    if not any(True for prefix in prefixes for store in stores for _ in store.objects(prefix)):
+    places = list(_places(systems, merge))
+    pairs = sorted({pair for data_type, _, store in places for pair in _markets(store, data_type, merge)})
+    prefixes = [
+        (store, day_prefix(kind, merge.exchange, pair, merge.day)) for pair in pairs for kind, _, store in places
+    ]
+    if not any(True for store, prefix in prefixes for _ in store.objects(prefix)):
         raise nothing(systems, merge)
     return pairs
 
 
+def _places(systems: Systems, merge: Merge) -> Iterator[tuple[str, str, Store]]:
+    """Where the merge looks: each stored data type, system and its store."""
+    for data_type in stored_types(merge.data_type):
+        for system in systems_of(data_type):
+            store = systems.get(system)
+            if store is not None:
+                yield data_type, system, store
+
+
+def _markets(store: Store, data_type: str, merge: Merge) -> list[str]:
+    names = store.folders(exchange_prefix(data_type, merge.exchange))
+    return [name.removeprefix(_PAIR) for name in names if name.startswith(_PAIR)]
+
+
 def nothing(systems: Systems, merge: Merge) -> NothingToMerge:
     """The error that says that there is nothing to merge, and where it was looked for."""
-    urls = " and ".join(store.url for store in systems.values() if store is not None)
+    recorded = (systems.get(system) for system in (PRIMARY, REPLICA))
+    urls = " and ".join(store.url for store in recorded if store is not None)
     what = f"{merge.data_type} of {merge.exchange} on {merge.day}"
     return NothingToMerge(f"there are no {what} in {urls}: was it recorded?")
 
@@ -58,9 +74,7 @@ def find(systems: Systems, merge: Merge, pairs: list[str]) -> list[Inputs]:
     """Every object that the merge reads, by data type and system."""
     return [
         Inputs(data_type, system, store, _objects(store, data_type, merge, pairs))
-        for data_type in stored_types(merge.data_type)
-        for system, store in systems.items()
-        if store is not None
+        for data_type, system, store in _places(systems, merge)
     ]
 
 
@@ -69,8 +83,10 @@ def _objects(store: Store, data_type: str, merge: Merge, pairs: list[str]) -> li
         pair, day = place
         return [found for found in store.objects(day_prefix(data_type, merge.exchange, pair, day)) if _is_data(found)]
 
+    # A system that has little (what was healed, say) costs little: only the markets that it has are listed.
+    here = sorted(set(pairs).intersection(_markets(store, data_type, merge)))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        pages = list(pool.map(listed, product(pairs, days_read(merge.day))))
+        pages = list(pool.map(listed, product(here, days_read(merge.day))))
     return sorted((found for page in pages for found in page), key=lambda found: found.key)
 
 

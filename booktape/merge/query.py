@@ -1,14 +1,23 @@
-"""The merge's SQL: one text per published data type, in Athena's dialect, with its parameters as quoted literals."""
+"""The merge's SQL: one text per published data type, in Athena's dialect, with its parameters as quoted literals.
 
+A text has three parts: the common table expressions that end with ``merged``, which has a row for each published
+record; the SELECT that makes the CSV from it (after a line ``-- csv``); and the one that makes the Parquet file (after
+``-- parquet``).
+"""
+
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from string import Template
+from typing import Final, NamedTuple
 
 from booktape.core.csv import PUBLISHED
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, SECOND
 from booktape.merge.engine import Merge, MergeFailed
+
+_PARTS: Final = re.compile(r"^-- (?:csv|parquet)\n", re.MULTILINE)
 
 
 def stored_types(data_type: str) -> tuple[str, ...]:
@@ -23,19 +32,39 @@ def days_read(day: date) -> tuple[date, date]:
     return day, day + timedelta(days=1)
 
 
-def statement(merge: Merge, pairs: Sequence[str]) -> str:
-    """The query for a merge of these markets.
+class Statement(NamedTuple):
+    """The parts of a merge's SQL. ``csv`` and ``parquet`` read nothing but ``merged``."""
 
-    It reads the tables ``{data_type}_primary`` and ``{data_type}_replica``. ``$partitions`` in the text becomes the
-    condition on the partition columns, ``$day`` the partition of the day itself.
+    merged: str
+    csv: str
+    parquet: str
+
+    @property
+    def csv_query(self) -> str:
+        """The whole query whose rows are the CSV's."""
+        return self.merged + self.csv
+
+    @property
+    def parquet_query(self) -> str:
+        """The whole query whose rows are the Parquet file's. Its last column is ``symbol``."""
+        return self.merged + self.parquet
+
+
+def statement(merge: Merge, pairs: Sequence[str]) -> Statement:
+    """The SQL for a merge of these markets.
+
+    It reads the tables ``{data_type}_{system}`` (:func:`~booktape.merge.tables.systems_of`). ``$partitions`` in the
+    text becomes the condition on the partition columns, ``$day`` the partition of the day itself.
     """
     first = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
-    return _text(merge.data_type).substitute(
+    text = _text(merge.data_type).substitute(
         partitions=_partitions(merge, pairs),
         day=literal(f"{merge.day:%d}"),
         first_microsecond=first,
         last_microsecond=first + DAY - 1,
     )
+    merged, csv, parquet = _PARTS.split(text)
+    return Statement(merged, csv, parquet)
 
 
 def literal(text: str) -> str:

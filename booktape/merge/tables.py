@@ -4,7 +4,16 @@ from typing import Final
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 
-SYSTEMS: Final = ("primary", "replica")
+PRIMARY: Final = "primary"
+REPLICA: Final = "replica"
+REST: Final = "rest"
+"""What was fetched from the venue because neither system had it. It lies in the primary's storage, below ``rest/``."""
+
+SYSTEMS: Final = (PRIMARY, REPLICA, REST)
+"""The systems in their order of preference."""
+
+HEALED: Final = frozenset({TRADES})
+"""The stored data types that can be fetched afterwards: only these have a table of :data:`REST`."""
 
 PARTITIONS: Final = ("exchange", "pair", "year", "month", "day")
 """Partition columns, all of them text: ``month`` and ``day`` have two digits."""
@@ -78,6 +87,11 @@ COLUMNS: Final = {
     },
 }
 """Column names and types (Athena's) of each data type that is merged: the fields of :mod:`booktape.core.records`."""
+
+
+def systems_of(data_type: str) -> tuple[str, ...]:
+    """The systems that a stored data type is merged from."""
+    return SYSTEMS if data_type in HEALED else (PRIMARY, REPLICA)
 
 
 def table_name(data_type: str, system: str) -> str:

@@ -1,17 +1,23 @@
-"""Two systems' storage for tests: records put into it as a recorder would, and merged by both ways that must agree."""
+"""Systems' storage for tests: records put into it as a recorder would, and merged by both ways that must agree."""
 
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from glob import escape
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
+
 from booktape.core import codec
 from booktape.core.csv import Row, rows, text
+from booktape.core.full import COLUMNS as FULL_COLUMNS
+from booktape.core.full import FullRow, full_rows
 from booktape.core.keys import parse_key
 from booktape.core.merge import (
+    Published,
     Stored,
     merge_book,
     merge_derivative_ticker,
@@ -36,6 +42,7 @@ from booktape.core.records import (
 from booktape.core.streams import Batch, key_of
 from booktape.merge import Merge, Merged, open_engine
 from booktape.merge.query import stored_types
+from booktape.merge.tables import HEALED
 from booktape.storage import Store, directory_of, open_store
 
 PURE: Final[dict[str, Any]] = {
@@ -56,9 +63,37 @@ def at(day: date, microseconds: int = 0) -> int:
 def read_result(merged: Merged | None) -> str:
     """The text of a finished merge's file."""
     assert merged is not None, "the query still runs"
-    path = directory_of(merged.url)
+    return Path(path_of(merged.url)).read_text()
+
+
+def path_of(url: str) -> str:
+    """The path of a local file."""
+    path = directory_of(url)
     assert path is not None
-    return path.read_text()
+    return str(path)
+
+
+def read_full(data_type: str, *files: str) -> list[FullRow]:
+    """The rows of a Parquet file, or of the parts of one, in the order of the columns and by market and position.
+
+    A single file is read in the order in which its rows stand. DuckDB finds out from ``symbol=…`` folders what Athena
+    leaves out of the files.
+    """
+    with duckdb.connect() as connection:
+        order = " ORDER BY symbol, position" if len(files) > 1 else ""
+        sql = f"SELECT * FROM read_parquet($files, hive_partitioning = {'/symbol=' in files[0]}){order}"
+        found = connection.sql(sql, params={"files": [escape(file) for file in files]})
+        assert set(found.columns) == set(FULL_COLUMNS[data_type])
+        names = ", ".join(f'"{name}"' for name in FULL_COLUMNS[data_type])
+        assert len(files) > 1 or tuple(found.columns) == FULL_COLUMNS[data_type]
+        return [tuple(_plain(value) for value in row) for row in found.project(names).fetchall()]
+
+
+def _plain(value: object) -> object:
+    """Levels as plain Python has them."""
+    if isinstance(value, list):
+        return [tuple(item.values()) if isinstance(item, dict) else item for item in value]
+    return value
 
 
 def put_batch(store: Store, exchange: str, batch: Batch) -> None:
@@ -68,14 +103,19 @@ def put_batch(store: Store, exchange: str, batch: Batch) -> None:
 
 @dataclass(frozen=True)
 class Systems:
-    """Both systems' stores, and where results go."""
+    """Both systems' stores, where results go, and what was fetched over REST, where that can be had."""
 
     primary: Store
     replica: Store
     results: str
+    rest: Store | None = None
 
     def merge_text(self, merge: Merge, *, threads: int = 2) -> str:
         """The CSV that DuckDB makes."""
+        return read_result(self.merged(merge, threads=threads))
+
+    def merged(self, merge: Merge, *, threads: int = 2) -> Merged:
+        """What DuckDB makes."""
         engine = open_engine(
             "duckdb",
             primary=self.primary.url,
@@ -84,7 +124,9 @@ class Systems:
             memory="500MB",
             threads=threads,
         )
-        return read_result(engine.poll(engine.start(merge, str(next(_tokens)))))
+        merged = engine.poll(engine.start(merge, str(next(_tokens))))
+        assert merged is not None
+        return merged
 
     def reference_text(self, merge: Merge) -> str:
         """The CSV that plain Python makes."""
@@ -92,9 +134,19 @@ class Systems:
 
     def reference_rows(self, merge: Merge) -> Iterator[Row]:
         """The rows of the merge in plain Python."""
-        sides = [self.stored(store, merge) for store in (self.primary, self.replica)]
-        for market, record in PURE[merge.data_type](merge.day, *sides):
-            yield from rows(merge.exchange, market, record)
+        for published in self.reference(merge):
+            yield from rows(merge.exchange, published.market, published.record)
+
+    def reference_full(self, merge: Merge) -> list[FullRow]:
+        """The Parquet file's rows in plain Python."""
+        return list(full_rows(merge.exchange, self.reference(merge)))
+
+    def reference(self, merge: Merge) -> list[Published[Any]]:
+        """The merge in plain Python."""
+        healed = [self.rest] if merge.data_type in HEALED and self.rest is not None else []
+        stores = [self.primary, self.replica, *healed]
+        published: list[Published[Any]] = PURE[merge.data_type](merge.day, *(self.stored(s, merge) for s in stores))
+        return published
 
     def stored(self, store: Store, merge: Merge) -> list[Stored[Any]]:
         """Everything that a system has stored for a data source, whatever the day."""
@@ -108,15 +160,28 @@ class Systems:
         return found
 
     def merge_rows(self, merge: Merge) -> list[tuple[str, ...]]:
-        """The rows without header, exchange, after DuckDB and plain Python were found to agree on every byte."""
-        merged = self.merge_text(merge)
-        assert merged == self.reference_text(merge)
-        return [tuple(row[1:]) for row in csv.reader(merged.splitlines())][1:]
+        """The CSV's rows without header and exchange, after DuckDB and plain Python were found to agree on every byte.
+
+        They must agree on the Parquet file too.
+        """
+        return self._merge_both(merge)[0]
+
+    def merge_full(self, merge: Merge) -> list[dict[str, object]]:
+        """The Parquet file's rows, after the same comparison."""
+        return [dict(zip(FULL_COLUMNS[merge.data_type], row, strict=True)) for row in self._merge_both(merge)[1]]
+
+    def _merge_both(self, merge: Merge) -> tuple[list[tuple[str, ...]], list[FullRow]]:
+        merged = self.merged(merge)
+        csv_text, full = read_result(merged), read_full(merge.data_type, path_of(merged.parquet[""]))
+        assert csv_text == self.reference_text(merge)
+        assert full == self.reference_full(merge)
+        return [tuple(row[1:]) for row in csv.reader(csv_text.splitlines())][1:], full
 
 
 def open_systems(root: Path) -> Systems:
-    """Two empty systems below a directory."""
-    return Systems(open_store(f"{root}/primary"), open_store(f"{root}/replica"), f"{root}/results")
+    """Two empty systems below a directory, and an empty place for what is fetched over REST."""
+    primary, replica, rest = (open_store(f"{root}/{name}") for name in ("primary", "replica", "primary/rest"))
+    return Systems(primary, replica, f"{root}/results", rest)
 
 
 def put(

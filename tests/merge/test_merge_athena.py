@@ -10,10 +10,9 @@ from uuid import uuid4
 import boto3
 import pytest
 from botocore.stub import Stubber
-from msgspec import Raw
 
 from booktape.core.csv import PUBLISHED
-from booktape.core.records import BookSnapshot, BookUpdate, DerivativeTicker, Liquidation, Quote, Trade
+from booktape.core.records import Trade
 from booktape.errors import Transient
 from booktape.merge import (
     Engine,
@@ -28,10 +27,10 @@ from booktape.merge import (
 from booktape.merge.athena import AthenaEngine
 from booktape.storage import BadStorageUrl, open_store
 from sandbox.aws.server import Sandbox, running
-from tests.merge.systems import Systems, at, put
+from tests.merge.days import record_a_day
+from tests.merge.systems import Systems, at, put, read_full
 
 DAY = date(2024, 8, 31)
-NEXT = date(2024, 9, 1)
 TRADES = Merge("binance", "trades", DAY)
 SETTINGS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
 
@@ -54,7 +53,7 @@ def buckets(aws: Sandbox, tmp_path: Path) -> Iterator[Systems]:
     for name in names:
         client.create_bucket(Bucket=name)
     primary, replica = (open_store(f"s3://{name}/booktape") for name in names)
-    yield Systems(primary, replica, str(tmp_path))
+    yield Systems(primary, replica, str(tmp_path), open_store(f"{primary.url}/rest"))
     aws.state.faults.clear()
 
 
@@ -92,72 +91,76 @@ def text_of(merged: Merged) -> str:
     return open_store(url).read(key).decode()
 
 
-def record_a_day(systems: Systems) -> None:
-    """Every data type in both systems, around midnight at the end of a month, with holes and copies."""
-    start = at(DAY, 0)
-    for number, store in enumerate((systems.primary, systems.replica)):
-        kept = [i for i in range(40) if i % 7 != number]
-        times = {i: start + i * 60_000_000 for i in kept}
-        for market in ("BTC-USDT", "ETH-USDT"):
-            put(
-                store,
-                *(Trade(i, times[i], "buy", f"{i}.10", '1"', times[i] + 5 + number) for i in kept),
-                market=market,
-            )
-            put(store, *(Quote(i, None, "10", "1", "11", f"{i}", times[i] + number) for i in kept), market=market)
-            put(store, *(update(i, times[i] + number) for i in kept), market=market)
-            put(store, rest_snapshot(20, times[kept[-1]] + number), market=market)
-            put(store, *(ticker(i, times[i], number) for i in kept), market=market)
-            put(store, *(liquidation(i, times[i], number) for i in kept for _ in range(1 + i % 3)), market=market)
-            put(store, *(liquidation(i, times[i], number) for i in kept[5:]), market=market)
-        put(store, Trade(99, at(NEXT, -1), "sell", "5", "1", at(NEXT, number)), partition=NEXT)
-        put(store, Trade(100, at(NEXT), "sell", "5", "1", at(NEXT, number)))
-
-
-def update(number: int, sent: int) -> BookUpdate:
-    return BookUpdate(
-        first_id=number,
-        last_id=number + 1,
-        bids=Raw(b'[["10.0","%d"],["9.0","0"]]' % number),
-        asks=Raw(b'[["11","1"]]'),
-        local_timestamp=sent + 3,
-        sent_timestamp=sent,
-    )
-
-
-def ticker(number: int, time: int, system: int) -> DerivativeTicker:
-    """Every third tells no engine time, and each tells one or two fields."""
-    return DerivativeTicker(
-        timestamp=time if number % 3 else None,
-        mark_price=f"{number}.50" if number % 2 else None,
-        funding_rate="0.0001" if number % 5 == 0 else None,
-        funding_timestamp=time + 9 if number % 5 == 0 else None,
-        open_interest='1"' if number % 2 == 0 else None,
-        local_timestamp=time + 5 + system,
-    )
-
-
-def liquidation(number: int, time: int, system: int) -> Liquidation:
-    """Every other one has an id."""
-    identifier = number if number % 2 else None
-    return Liquidation(
-        id=identifier, timestamp=time, side="sell", price="9.5", amount="2", local_timestamp=time + 5 + system
-    )
-
-
-def rest_snapshot(last: int, sent: int) -> BookSnapshot:
-    bids, asks = Raw(b'[["8","1"]]'), Raw(b"[]")
-    return BookSnapshot(
-        last_id=last, bids=bids, asks=asks, origin="rest", local_timestamp=sent + 3, sent_timestamp=sent
-    )
-
-
 @pytest.mark.parametrize("data_type", PUBLISHED)
 def test_both_engines_and_plain_python_give_the_same_bytes(buckets: Systems, engine: Engine, data_type: str) -> None:
     record_a_day(buckets)
+    assert buckets.rest is not None
+    put(buckets.rest, *(Trade(number, at(DAY, number), "sell", "7", "1", at(DAY, 99)) for number in (7, 35)))
     merge = Merge("binance", data_type, DAY)
     merged = finished(engine, engine.start(merge, "first"))
     assert text_of(merged) == buckets.merge_text(merge) == buckets.reference_text(merge)
+
+
+@pytest.mark.parametrize("data_type", PUBLISHED)
+def test_both_engines_and_plain_python_give_the_same_records_in_full(
+    buckets: Systems, engine: Engine, data_type: str, tmp_path: Path
+) -> None:
+    record_a_day(buckets)
+    assert buckets.rest is not None
+    put(buckets.rest, Trade(8, at(DAY, 8), "sell", "7", "1", at(DAY, 99)), market="XRP-USDT")
+    merge = Merge("binance", data_type, DAY)
+    parts = download(finished(engine, engine.start(merge, "first")), tmp_path)
+    whole = read_full(data_type, *map(str, parts))
+    assert whole == buckets.reference_full(merge)
+    assert whole == read_full(data_type, buckets.merged(merge).parquet[""].removeprefix("file://"))
+
+
+def download(merged: Merged, directory: Path) -> list[Path]:
+    """The parts of a Parquet file, below the folders in their names."""
+    paths = []
+    for name, url in merged.parquet.items():
+        path = directory / "parts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store, _, key = url.rpartition("/")
+        path.write_bytes(open_store(store).read(key))
+        paths.append(path)
+    return paths
+
+
+def test_the_parts_are_those_that_the_manifest_lists_by_market(buckets: Systems, engine: Engine) -> None:
+    record_a_day(buckets)
+    merged = finished(engine, engine.start(TRADES, "first"))
+    assert list(merged.parquet) == [
+        "symbol=BTC-USDT/0000.parquet",
+        "symbol=BTC-USDT/0001.parquet",
+        "symbol=ETH-USDT/0000.parquet",
+        "symbol=ETH-USDT/0001.parquet",
+    ]
+    (place,) = {url.partition("/symbol=")[0] for url in merged.parquet.values()}
+    open_store(f"{place}/symbol=BTC-USDT").create("left by a broken try", b"?")
+    assert finished(engine, engine.start(TRADES, "first")).parquet == merged.parquet
+
+
+def test_more_than_a_hundred_markets_are_written_by_several_queries(
+    buckets: Systems, engine: Engine, aws: Sandbox, tmp_path: Path
+) -> None:
+    for number in range(101):
+        put(buckets.primary, Trade(number, at(DAY, number), "buy", "10", "1", 5), market=f"M{number}-USDT")
+    before = len(aws.state.athena.queries)
+    merged = finished(engine, engine.start(TRADES, "first"))
+    assert len(aws.state.athena.queries) == before + 3
+    assert read_full("trades", *map(str, download(merged, tmp_path))) == buckets.reference_full(TRADES)
+
+
+def test_a_parquet_query_that_broke_fails_the_merge(buckets: Systems, engine: Engine, aws: Sandbox) -> None:
+    record_a_day(buckets)
+    csv, _, unload = engine.start(TRADES, "first").partition("+")
+    finished(engine, f"{csv}+{unload}")
+    aws.state.faults.add({"service": "athena", "query": "FAILED", "times": 1})
+    aws.state.athena.tokens.clear()
+    broken = engine.start(TRADES, "second").partition("+")[0]
+    with pytest.raises(MergeInterrupted, match=f"query {broken} FAILED"):
+        finished(engine, f"{csv}+{broken}")
 
 
 def test_duckdb_writes_to_a_bucket_as_well(buckets: Systems) -> None:
@@ -178,8 +181,10 @@ def test_the_result_lies_where_athena_says_and_says_what_was_read(buckets: Syste
     record_a_day(buckets)
     query = engine.start(TRADES, "first")
     merged = finished(engine, query)
-    assert merged.url == f"{buckets.primary.url}/results/{query}.csv"
-    assert merged.scanned_bytes == sum(
+    csv, _, unload = query.partition("+")
+    assert merged.url == f"{buckets.primary.url}/results/{csv}.csv"
+    assert unload
+    assert merged.scanned_bytes == 2 * sum(
         item.size
         for store in (buckets.primary, buckets.replica)
         for item in store.objects("trades/exchange=binance")
@@ -191,7 +196,7 @@ def test_the_same_token_finds_the_same_query_and_pays_once(buckets: Systems, eng
     record_a_day(buckets)
     before = len(aws.state.athena.queries)
     assert engine.start(TRADES, "first") == engine.start(TRADES, "first")
-    assert len(aws.state.athena.queries) == before + 1
+    assert len(aws.state.athena.queries) == before + 2
     assert engine.start(TRADES, "second") != engine.start(TRADES, "first")
 
 

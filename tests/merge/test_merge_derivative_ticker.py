@@ -188,8 +188,8 @@ def test_the_order_of_storage_changes_nothing_and_no_value_is_ever_lost(batches:
     published, again = (
         [
             row
-            for market, record in merge_derivative_ticker(DAY, *(stored(order, system) for system in (False, True)))
-            for row in rows("binance", market, record)
+            for one in merge_derivative_ticker(DAY, *(stored(order, system) for system in (False, True)))
+            for row in rows("binance", one.market, one.record)
         ]
         for order in (batches, [(system, market, tickers[::-1]) for system, market, tickers in batches[::-1]])
     )

@@ -11,7 +11,7 @@ from msgspec import Raw
 from booktape.core.records import BookUpdate, Trade
 from booktape.merge import Engine, Merge, MergeFailed, NothingToMerge, open_engine
 from booktape.storage import Store
-from tests.merge.systems import Systems, at, open_systems, put, read_result
+from tests.merge.systems import Systems, at, open_systems, path_of, put, read_result
 
 DAY = date(2024, 8, 8)
 TRADES = Merge("binance", "trades", DAY)
@@ -39,7 +39,8 @@ def test_the_result_lies_in_the_results_under_the_querys_id(systems: Systems, en
     assert merged is not None
     assert merged.url == f"file://{systems.results}/{query}.csv"
     assert Path(systems.results, f"{query}.csv").read_text() == systems.reference_text(TRADES)
-    assert results(systems) == [f"{query}.csv"]
+    assert merged.parquet == {"": f"file://{systems.results}/{query}.parquet"}
+    assert results(systems) == [f"{query}.csv", f"{query}.parquet"]
 
 
 def test_the_same_token_finds_the_same_query_and_does_not_merge_again(systems: Systems, engine: Engine) -> None:
@@ -53,7 +54,7 @@ def test_the_same_token_finds_the_same_query_and_does_not_merge_again(systems: S
 def test_another_token_merges_again(systems: Systems, engine: Engine) -> None:
     put(systems.primary, *trades(3))
     assert engine.start(TRADES, "first") != engine.start(TRADES, "second")
-    assert len(results(systems)) == 2
+    assert len(results(systems)) == 4
 
 
 def test_no_object_of_the_day_is_never_an_empty_success(systems: Systems, engine: Engine) -> None:
@@ -140,7 +141,10 @@ def test_the_same_input_gives_the_same_bytes_whatever_the_threads(systems: Syste
         put(systems.primary, *day[start : start + 900])
         put(systems.replica, *day[start + 100 : start + 1_000])
     book = Merge("binance", "book_updates", DAY)
-    assert systems.merge_text(book, threads=1) == systems.merge_text(book, threads=4) == systems.reference_text(book)
+    made = [systems.merged(book, threads=threads) for threads in (1, 4)]
+    assert read_result(made[0]) == read_result(made[1]) == systems.reference_text(book)
+    whole = [Path(path_of(merged.parquet[""])).read_bytes() for merged in made]
+    assert whole[0] == whole[1]
 
 
 def test_a_storage_path_with_quotes_and_spaces(tmp_path: Path) -> None:
@@ -167,4 +171,4 @@ def test_what_killed_merges_left_is_removed_after_a_day(systems: Systems, engine
         (left / "spilled").mkdir(parents=True)
         os.utime(left, (time.time() - age * 3600,) * 2)
     query = engine.start(TRADES, "first")
-    assert results(systems) == [".merge-new", f"{query}.csv"]
+    assert results(systems) == [".merge-new", f"{query}.csv", f"{query}.parquet"]

@@ -180,7 +180,7 @@ def test_of_each_there_are_as_many_as_the_object_has_that_has_the_most(batches: 
     most: Counter[tuple[object, ...]] = Counter()
     for _, market, records in batches:
         most |= Counter((market, *known(record)) for record in records)
-    published = Counter((market, *known(record)) for market, record in merge_liquidations(DAY, *systems))
+    published = Counter((one.market, *known(one.record)) for one in merge_liquidations(DAY, *systems))
     assert published == {same: 1 if same[1] is not None else count for same, count in most.items()}
 
 

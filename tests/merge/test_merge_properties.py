@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from booktape.core.csv import Row, text
+from booktape.core.csv import Row
 from booktape.merge import Merge, NothingToMerge
 from booktape.storage import Store
 from tests.merge.binance import Collector, Depth, Event, Trade
@@ -121,11 +121,7 @@ def test_duckdb_says_the_same(runs: list[Run]) -> None:
         for data_type in ("trades", "book_updates"):
             for day in (DAY, NEXT):
                 merge = Merge("binance", data_type, day)
-                assert merged_text(systems, merge) == systems.reference_text(merge)
-
-
-def merged_text(systems: Systems, merge: Merge) -> str:
-    try:
-        return systems.merge_text(merge)
-    except NothingToMerge:
-        return text(merge.data_type, [])
+                try:
+                    systems.merge_rows(merge)
+                except NothingToMerge:
+                    assert systems.reference(merge) == []

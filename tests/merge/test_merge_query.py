@@ -49,7 +49,7 @@ def test_texts_are_quoted(text: str, quoted: str) -> None:
 
 
 def test_every_table_is_read_with_its_markets_and_both_days() -> None:
-    sql = statement(Merge("binance", "book_updates", date(2024, 12, 31)), ["BTC-USDT", "ETH-USDT"])
+    sql = statement(Merge("binance", "book_updates", date(2024, 12, 31)), ["BTC-USDT", "ETH-USDT"]).csv_query
     partitions = (
         "WHERE exchange = 'binance' AND pair IN ('BTC-USDT', 'ETH-USDT') AND year IN ('2024', '2025') "
         "AND month IN ('12', '01') AND day IN ('31', '01') AND concat(year, month, day) IN ('20241231', '20250101')\n"
@@ -58,8 +58,8 @@ def test_every_table_is_read_with_its_markets_and_both_days() -> None:
 
 
 def test_a_day_is_its_microseconds_in_utc() -> None:
-    sql = statement(Merge("binance", "trades", date(2024, 8, 8)), ["BTC-USDT"])
-    assert sql.count("AND timestamp BETWEEN 1723075200000000 AND 1723161599999999\n") == 2
+    sql = statement(Merge("binance", "trades", date(2024, 8, 8)), ["BTC-USDT"]).csv_query
+    assert sql.count("AND timestamp BETWEEN 1723075200000000 AND 1723161599999999\n") == 3
 
 
 def test_all_but_instruments_can_be_merged() -> None:
@@ -75,7 +75,24 @@ def test_a_table_in_athena() -> None:
     made = list(statements("booktape", "s3://first", "s3://second/tape/", ["binance", "kraken"]))
     assert made[0] == "CREATE DATABASE IF NOT EXISTS `booktape`"
     assert DDL.format(template=TEMPLATE) in made
-    assert len(made) == 1 + 2 * 2 * len(COLUMNS)
+    assert len(made) == 1 + 2 * (2 * len(COLUMNS) + 1)
+
+
+def test_what_was_fetched_over_rest_lies_below_the_primarys_storage() -> None:
+    made = [sql for sql in statements("booktape", "s3://first/tape/", "s3://second", ["binance"]) if "_rest`" in sql]
+    assert made[0] == "DROP TABLE IF EXISTS `booktape`.`trades_rest`"
+    assert "LOCATION 's3://first/tape/rest/trades/'" in made[1]
+    assert len(made) == 2
+
+
+def test_both_files_are_made_from_the_same_records() -> None:
+    sql = statement(Merge("binance", "trades", date(2024, 8, 8)), ["BTC-USDT"])
+    assert sql.csv_query == sql.merged + sql.csv
+    assert sql.parquet_query == sql.merged + sql.parquet
+    assert sql.csv.startswith(
+        "SELECT exchange, symbol, timestamp, local_timestamp, id, side, price, amount\nFROM merged"
+    )
+    assert sql.merged.endswith(")\n")
 
 
 def test_without_a_replica_its_tables_lie_over_an_empty_place() -> None:

@@ -33,8 +33,15 @@ numbered AS (
                 pair, timestamp, published_time, funding_timestamp, funding_rate, predicted_funding_rate,
                 open_interest, last_price, index_price, mark_price
             ORDER BY system, local_timestamp, sent_timestamp
-        ) AS copy
+        ) AS copy,
+        min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
+        min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
     FROM timed
+    WINDOW copies AS (
+        PARTITION BY
+            pair, timestamp, published_time, funding_timestamp, funding_rate, predicted_funding_rate,
+            open_interest, last_price, index_price, mark_price
+    )
 ),
 -- Messages of one instant stand in the order of receipt. The rest of the identity makes the order of any two of them,
 -- and with it what is filled in, the same in every run.
@@ -49,19 +56,71 @@ placed AS (
         ) AS message
     FROM numbered
     WHERE copy = 1
+),
+merged AS (
+    SELECT
+        exchange, pair AS symbol, published_time, message, timestamp AS engine_timestamp, sent_timestamp,
+        local_timestamp, primary_local_timestamp, replica_local_timestamp,
+        last_value(funding_timestamp) IGNORE NULLS OVER so_far AS funding_timestamp,
+        last_value(funding_rate) IGNORE NULLS OVER so_far AS funding_rate,
+        last_value(predicted_funding_rate) IGNORE NULLS OVER so_far AS predicted_funding_rate,
+        last_value(open_interest) IGNORE NULLS OVER so_far AS open_interest,
+        last_value(last_price) IGNORE NULLS OVER so_far AS last_price,
+        last_value(index_price) IGNORE NULLS OVER so_far AS index_price,
+        last_value(mark_price) IGNORE NULLS OVER so_far AS mark_price,
+        filter(
+            ARRAY[
+                CASE WHEN funding_timestamp IS NOT NULL THEN 'funding_timestamp' END,
+                CASE WHEN funding_rate IS NOT NULL THEN 'funding_rate' END,
+                CASE WHEN predicted_funding_rate IS NOT NULL THEN 'predicted_funding_rate' END,
+                CASE WHEN open_interest IS NOT NULL THEN 'open_interest' END,
+                CASE WHEN last_price IS NOT NULL THEN 'last_price' END,
+                CASE WHEN index_price IS NOT NULL THEN 'index_price' END,
+                CASE WHEN mark_price IS NOT NULL THEN 'mark_price' END
+            ],
+            name -> name IS NOT NULL
+        ) AS told
+    FROM placed
+    WINDOW so_far AS (PARTITION BY pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )
+-- csv
 SELECT
     exchange,
-    pair AS symbol,
+    symbol,
     published_time AS timestamp,
     local_timestamp,
-    last_value(funding_timestamp) IGNORE NULLS OVER so_far AS funding_timestamp,
-    last_value(funding_rate) IGNORE NULLS OVER so_far AS funding_rate,
-    last_value(predicted_funding_rate) IGNORE NULLS OVER so_far AS predicted_funding_rate,
-    last_value(open_interest) IGNORE NULLS OVER so_far AS open_interest,
-    last_value(last_price) IGNORE NULLS OVER so_far AS last_price,
-    last_value(index_price) IGNORE NULLS OVER so_far AS index_price,
-    last_value(mark_price) IGNORE NULLS OVER so_far AS mark_price
-FROM placed
-WINDOW so_far AS (PARTITION BY pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
-ORDER BY published_time, pair, message
+    funding_timestamp,
+    funding_rate,
+    predicted_funding_rate,
+    open_interest,
+    last_price,
+    index_price,
+    mark_price
+FROM merged
+ORDER BY published_time, symbol, message
+-- parquet
+SELECT
+    exchange,
+    message AS position,
+    published_time AS timestamp,
+    local_timestamp,
+    engine_timestamp,
+    sent_timestamp,
+    funding_timestamp,
+    funding_rate,
+    predicted_funding_rate,
+    open_interest,
+    last_price,
+    index_price,
+    mark_price,
+    told,
+    primary_local_timestamp,
+    replica_local_timestamp,
+    CASE
+        WHEN primary_local_timestamp IS NOT NULL AND replica_local_timestamp IS NOT NULL THEN 'both'
+        WHEN primary_local_timestamp IS NOT NULL THEN 'primary'
+        ELSE 'replica'
+    END AS provenance,
+    symbol
+FROM merged
+ORDER BY symbol, position

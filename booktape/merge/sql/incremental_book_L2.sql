@@ -6,7 +6,7 @@
 WITH stored AS (
     SELECT
         1 AS system, false AS is_snapshot, exchange, pair, first_id, last_id, previous_id,
-        timestamp, sent_timestamp, local_timestamp, bids, asks
+        timestamp, sent_timestamp, local_timestamp, NULL AS origin, checksum, bids, asks
     FROM book_updates_primary
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
@@ -14,7 +14,7 @@ WITH stored AS (
     UNION ALL
     SELECT
         2 AS system, false AS is_snapshot, exchange, pair, first_id, last_id, previous_id,
-        timestamp, sent_timestamp, local_timestamp, bids, asks
+        timestamp, sent_timestamp, local_timestamp, NULL AS origin, checksum, bids, asks
     FROM book_updates_replica
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
@@ -22,7 +22,7 @@ WITH stored AS (
     UNION ALL
     SELECT
         1 AS system, true AS is_snapshot, exchange, pair, NULL AS first_id, last_id, NULL AS previous_id,
-        timestamp, sent_timestamp, local_timestamp, bids, asks
+        timestamp, sent_timestamp, local_timestamp, origin, checksum, bids, asks
     FROM book_snapshots_primary
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
@@ -30,7 +30,7 @@ WITH stored AS (
     UNION ALL
     SELECT
         2 AS system, true AS is_snapshot, exchange, pair, NULL AS first_id, last_id, NULL AS previous_id,
-        timestamp, sent_timestamp, local_timestamp, bids, asks
+        timestamp, sent_timestamp, local_timestamp, origin, checksum, bids, asks
     FROM book_snapshots_replica
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
@@ -53,9 +53,14 @@ numbered AS (
         identified.*,
         row_number() OVER (
             PARTITION BY pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
-            ORDER BY system, local_timestamp, sent_timestamp
-        ) AS copy
+            ORDER BY system, local_timestamp, sent_timestamp, origin, checksum
+        ) AS copy,
+        min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
+        min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
     FROM identified
+    WINDOW copies AS (
+        PARTITION BY pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
+    )
 ),
 -- At the same place: an update with the snapshot's id is in the snapshot, so it comes first. Where places are times, an
 -- update may be newer than the snapshot of the same instant: it comes after it, and applying it again does no harm.
@@ -75,9 +80,11 @@ placed AS (
 -- The engine's time is published as it is. Without one, a message has the time of its place, the latest of the updates
 -- so far, so that time never runs against the sequence. Snapshots before all updates have their own, but no later than
 -- the first update's.
-timed AS (
+merged AS (
     SELECT
-        exchange, pair, local_timestamp, is_snapshot, bids, asks, message,
+        exchange, pair AS symbol, local_timestamp, is_snapshot, first_id, last_id, previous_id,
+        timestamp AS engine_timestamp, sent_timestamp, origin, checksum, bids, asks,
+        primary_local_timestamp, replica_local_timestamp, message,
         coalesce(
             timestamp,
             max(update_time) OVER so_far,
@@ -86,15 +93,42 @@ timed AS (
     FROM placed
     WINDOW so_far AS (PARTITION BY pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )
+-- csv
 SELECT
     exchange,
-    pair AS symbol,
+    symbol,
     published_time AS timestamp,
     local_timestamp,
     is_snapshot,
     CASE WHEN ordinal <= cardinality(bids) THEN 'bid' ELSE 'ask' END AS side,
     level[1] AS price,
     level[2] AS amount
-FROM timed
+FROM merged
 CROSS JOIN UNNEST(bids || asks) WITH ORDINALITY AS levels (level, ordinal)
-ORDER BY published_time, pair, message, ordinal
+ORDER BY published_time, symbol, message, ordinal
+-- parquet
+SELECT
+    exchange,
+    row_number() OVER (PARTITION BY symbol ORDER BY published_time, message) AS position,
+    published_time AS timestamp,
+    local_timestamp,
+    is_snapshot,
+    first_id,
+    last_id,
+    previous_id,
+    engine_timestamp,
+    sent_timestamp,
+    origin,
+    checksum,
+    transform(bids, level -> CAST(ROW(level[1], level[2]) AS ROW(price VARCHAR, amount VARCHAR))) AS bids,
+    transform(asks, level -> CAST(ROW(level[1], level[2]) AS ROW(price VARCHAR, amount VARCHAR))) AS asks,
+    primary_local_timestamp,
+    replica_local_timestamp,
+    CASE
+        WHEN primary_local_timestamp IS NOT NULL AND replica_local_timestamp IS NOT NULL THEN 'both'
+        WHEN primary_local_timestamp IS NOT NULL THEN 'primary'
+        ELSE 'replica'
+    END AS provenance,
+    symbol
+FROM merged
+ORDER BY symbol, position

@@ -47,21 +47,56 @@ numbered AS (
         row_number() OVER (
             PARTITION BY pair, id, timestamp, place, side, price, amount, number
             ORDER BY system, local_timestamp, sent_timestamp
-        ) AS copy
+        ) AS copy,
+        min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
+        min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
     FROM counted
+    WINDOW copies AS (PARTITION BY pair, id, timestamp, place, side, price, amount, number)
+),
+merged AS (
+    SELECT
+        exchange, pair AS symbol, coalesce(timestamp, sent_timestamp, local_timestamp) AS published_time,
+        timestamp, sent_timestamp, local_timestamp, id, number, side, price, amount,
+        primary_local_timestamp, replica_local_timestamp,
+        -- Numbers in the order of numbers, as the trades' ids.
+        CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END AS digits
+    FROM numbered
+    WHERE copy = 1
 )
+-- csv
 SELECT
     exchange,
-    pair AS symbol,
-    coalesce(timestamp, sent_timestamp, local_timestamp) AS timestamp,
+    symbol,
+    published_time AS timestamp,
     local_timestamp,
     id,
     side,
     price,
     amount
-FROM numbered
-WHERE copy = 1
--- Numbers in the order of numbers, as the trades' ids.
-ORDER BY
-    coalesce(timestamp, sent_timestamp, local_timestamp), pair,
-    CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END, id, local_timestamp, side, price, amount
+FROM merged
+ORDER BY published_time, symbol, digits, id, local_timestamp, side, price, amount, number
+-- parquet
+SELECT
+    exchange,
+    row_number() OVER (
+        PARTITION BY symbol
+        ORDER BY published_time, digits, id, local_timestamp, side, price, amount, number
+    ) AS position,
+    published_time AS timestamp,
+    local_timestamp,
+    id,
+    timestamp AS engine_timestamp,
+    sent_timestamp,
+    side,
+    price,
+    amount,
+    primary_local_timestamp,
+    replica_local_timestamp,
+    CASE
+        WHEN primary_local_timestamp IS NOT NULL AND replica_local_timestamp IS NOT NULL THEN 'both'
+        WHEN primary_local_timestamp IS NOT NULL THEN 'primary'
+        ELSE 'replica'
+    END AS provenance,
+    symbol
+FROM merged
+ORDER BY symbol, position

@@ -28,20 +28,59 @@ numbered AS (
                 pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
                 bid_price, bid_amount, ask_price, ask_amount
             ORDER BY system, local_timestamp, sent_timestamp
-        ) AS copy
+        ) AS copy,
+        min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
+        min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
     FROM stored
+    WINDOW copies AS (
+        PARTITION BY
+            pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
+            bid_price, bid_amount, ask_price, ask_amount
+    )
+),
+merged AS (
+    SELECT
+        exchange, pair AS symbol, coalesce(timestamp, sent_timestamp, local_timestamp) AS published_time,
+        timestamp, sent_timestamp, local_timestamp, id, bid_price, bid_amount, ask_price, ask_amount,
+        primary_local_timestamp, replica_local_timestamp
+    FROM numbered
+    WHERE copy = 1
 )
+-- csv
 SELECT
     exchange,
-    pair AS symbol,
-    coalesce(timestamp, sent_timestamp, local_timestamp) AS timestamp,
+    symbol,
+    published_time AS timestamp,
     local_timestamp,
     ask_amount,
     ask_price,
     bid_price,
     bid_amount
-FROM numbered
-WHERE copy = 1
-ORDER BY
-    coalesce(timestamp, sent_timestamp, local_timestamp), pair, id, local_timestamp,
-    bid_price, bid_amount, ask_price, ask_amount
+FROM merged
+ORDER BY published_time, symbol, id, local_timestamp, bid_price, bid_amount, ask_price, ask_amount
+-- parquet
+SELECT
+    exchange,
+    row_number() OVER (
+        PARTITION BY symbol
+        ORDER BY published_time, id, local_timestamp, bid_price, bid_amount, ask_price, ask_amount
+    ) AS position,
+    published_time AS timestamp,
+    local_timestamp,
+    id,
+    timestamp AS engine_timestamp,
+    sent_timestamp,
+    bid_price,
+    bid_amount,
+    ask_price,
+    ask_amount,
+    primary_local_timestamp,
+    replica_local_timestamp,
+    CASE
+        WHEN primary_local_timestamp IS NOT NULL AND replica_local_timestamp IS NOT NULL THEN 'both'
+        WHEN primary_local_timestamp IS NOT NULL THEN 'primary'
+        ELSE 'replica'
+    END AS provenance,
+    symbol
+FROM merged
+ORDER BY symbol, position

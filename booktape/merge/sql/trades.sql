@@ -1,17 +1,22 @@
--- The trades of one exchange and day, each once: the primary's copy where it has one, else the replica's.
+-- The trades of one exchange and day, each once: the primary's copy where it has one, else the replica's, else the one
+-- that was fetched over REST because neither had it.
 --
--- This is what a full outer join of both systems with coalesce would give. A union needs no join key that both sides
+-- This is what a full outer join of the systems with coalesce would give. A union needs no join key that all sides
 -- fill (it is null-safe where a venue leaves ids out), removes the copies inside each system in the same stroke, and
 -- takes less memory.
 --
 -- Every branch names its partitions itself: pair is an injected column, which Athena wants to see beside each table.
 WITH stored AS (
-    SELECT 1 AS system, exchange, pair, id, timestamp, local_timestamp, side, price, amount
+    SELECT 1 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
     FROM trades_primary
     WHERE $partitions AND timestamp BETWEEN $first_microsecond AND $last_microsecond
     UNION ALL
-    SELECT 2 AS system, exchange, pair, id, timestamp, local_timestamp, side, price, amount
+    SELECT 2 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
     FROM trades_replica
+    WHERE $partitions AND timestamp BETWEEN $first_microsecond AND $last_microsecond
+    UNION ALL
+    SELECT 3 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
+    FROM trades_rest
     WHERE $partitions AND timestamp BETWEEN $first_microsecond AND $last_microsecond
 ),
 numbered AS (
@@ -19,13 +24,48 @@ numbered AS (
         stored.*,
         row_number() OVER (
             PARTITION BY pair, id
-            ORDER BY system, local_timestamp, timestamp, side, price, amount
-        ) AS copy
+            ORDER BY system, local_timestamp, timestamp, side, price, amount, sequence
+        ) AS copy,
+        min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
+        min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp,
+        min(CASE WHEN system = 3 THEN local_timestamp END) OVER copies AS rest_local_timestamp
     FROM stored
+    WINDOW copies AS (PARTITION BY pair, id)
+),
+merged AS (
+    SELECT
+        exchange, pair AS symbol, timestamp, local_timestamp, id, sequence, side, price, amount,
+        primary_local_timestamp, replica_local_timestamp, rest_local_timestamp,
+        -- Numbers in the order of numbers, whatever their size: the shorter before the longer. Other ids as text.
+        CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END AS digits
+    FROM numbered
+    -- A trade of nothing is an id that the venue used up (Binance futures): recorded, since only so its ids show loss.
+    WHERE copy = 1 AND regexp_like(amount, '[1-9]')
 )
-SELECT exchange, pair AS symbol, timestamp, local_timestamp, id, side, price, amount
-FROM numbered
--- A trade of nothing is an id that the venue used up (Binance futures): recorded, since only so its ids show loss.
-WHERE copy = 1 AND regexp_like(amount, '[1-9]')
--- Numbers in the order of numbers, whatever their size: the shorter before the longer. Other ids as text.
-ORDER BY timestamp, pair, CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END, id
+-- csv
+SELECT exchange, symbol, timestamp, local_timestamp, id, side, price, amount
+FROM merged
+ORDER BY timestamp, symbol, digits, id
+-- parquet
+SELECT
+    exchange,
+    row_number() OVER (PARTITION BY symbol ORDER BY timestamp, digits, id) AS position,
+    timestamp,
+    local_timestamp,
+    id,
+    sequence,
+    side,
+    price,
+    amount,
+    primary_local_timestamp,
+    replica_local_timestamp,
+    rest_local_timestamp,
+    CASE
+        WHEN primary_local_timestamp IS NOT NULL AND replica_local_timestamp IS NOT NULL THEN 'both'
+        WHEN primary_local_timestamp IS NOT NULL THEN 'primary'
+        WHEN replica_local_timestamp IS NOT NULL THEN 'replica'
+        ELSE 'rest'
+    END AS provenance,
+    symbol
+FROM merged
+ORDER BY symbol, position

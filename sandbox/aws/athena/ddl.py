@@ -8,7 +8,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sandbox.aws.athena.partitions import Layout
-from sandbox.aws.athena.store import AthenaStore, Column, QueryFailed, Table
+from sandbox.aws.athena.store import AthenaStore, Column, QueryFailed, Table, Unload
+from sandbox.aws.athena.unload import is_unload, parse_unload
 from sandbox.aws.objects import list_objects, split_url
 
 JSON_SERDES = {"org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.data.JsonSerDe"}
@@ -21,8 +22,13 @@ class NotSupported(ValueError):
     """The statement cannot be parsed, or is none that the sandbox runs."""
 
 
-def parse_statement(sql: str) -> exp.Expr:
+def parse_statement(sql: str) -> exp.Expr | Unload:
     """Parse one statement. Raises NotSupported."""
+    if is_unload(sql):
+        try:
+            return parse_unload(sql)
+        except ValueError as error:
+            raise NotSupported(str(error)) from error
     try:
         statements = [statement for statement in sqlglot.parse(sql, read="athena") if statement is not None]
     except SqlglotError as error:
@@ -49,8 +55,10 @@ def _ddl_name(statement: exp.Expr) -> str | None:
     return None
 
 
-def statement_name(statement: exp.Expr) -> str:
+def statement_name(statement: exp.Expr | Unload) -> str:
     """The substatement type that GetQueryExecution shows, such as ``CREATE_TABLE``."""
+    if isinstance(statement, Unload):
+        return "UNLOAD"
     return _ddl_name(statement) or "SELECT"
 
 

@@ -1,6 +1,8 @@
 """Running a query: Athena's SQL translated by sqlglot, run by DuckDB over the objects that its tables consist of."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import duckdb
@@ -8,11 +10,11 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sandbox.aws import objects
-from sandbox.aws.athena import ddl, results
+from sandbox.aws.athena import ddl, results, unload
 from sandbox.aws.athena.cache import local_copy
 from sandbox.aws.athena.partitions import Layout, is_injected, is_projected_value
 from sandbox.aws.athena.predicates import Scan, find_scans
-from sandbox.aws.athena.store import AthenaStore, Query, QueryFailed, Table
+from sandbox.aws.athena.store import AthenaStore, Query, QueryFailed, Table, Unload
 from sandbox.aws.objects import ObjectInfo
 
 # How DuckDB's errors are called in Athena. The first that fits counts.
@@ -33,8 +35,10 @@ def run(store: AthenaStore, query: Query, now: datetime) -> None:
     """
     started = time.monotonic()
     try:
-        if query.is_select:
-            _run_select(store, query, now)
+        if isinstance(query.statement, Unload):
+            _run_unload(store, query, query.statement, now)
+        elif isinstance(query.statement, exp.Query):
+            _run_select(store, query, query.statement, now)
         else:
             ddl.run_ddl(store, query.statement, query.database)
             objects.write(*objects.split_url(query.output), b"")
@@ -47,8 +51,16 @@ def run(store: AthenaStore, query: Query, now: datetime) -> None:
         query.engine_millis = round((time.monotonic() - started) * 1000)
 
 
-def _run_select(store: AthenaStore, query: Query, now: datetime) -> None:
-    statement = query.statement.copy()
+def _run_unload(store: AthenaStore, query: Query, statement: Unload, now: datetime) -> None:
+    unload.check(statement)
+    with _result(store, query, statement.query, now) as connection:
+        unload.write(connection, query, statement, store.directory)
+
+
+@contextmanager
+def _result(store: AthenaStore, query: Query, select: exp.Query, now: datetime) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in which the query's rows are the table ``result``."""
+    statement = select.copy()
     _name_columns(statement)
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as connection:
         query.connection = connection
@@ -56,10 +68,15 @@ def _run_select(store: AthenaStore, query: Query, now: datetime) -> None:
         _create_views(store, query, statement, connection, now)
         _stop_if_cancelled(query)
         connection.execute(f"CREATE TABLE result AS {statement.sql('duckdb')}")
+        yield connection
+        _stop_if_cancelled(query)
+
+
+def _run_select(store: AthenaStore, query: Query, statement: exp.Query, now: datetime) -> None:
+    with _result(store, query, statement, now) as connection:
         query.result_columns = results.result_columns(connection)
         file = store.directory / f"{query.id}.csv"
         results.write_csv(connection, file)
-    _stop_if_cancelled(query)
     bucket, key = objects.split_url(query.output)
     objects.write(bucket, key, file.read_bytes())
     objects.write(bucket, f"{key}.metadata", repr(query.result_columns).encode())

@@ -54,7 +54,7 @@ def get_query_execution(state: State, params: Params) -> Params:
     execution = {
         "QueryExecutionId": query.id,
         "Query": query.sql,
-        "StatementType": "DML" if query.is_select else "DDL",
+        "StatementType": "DDL" if query.is_ddl else "DML",
         "SubstatementType": ddl.statement_name(query.statement),
         "ResultConfiguration": {"OutputLocation": query.output},
         "QueryExecutionContext": {"Database": query.database, "Catalog": "awsdatacatalog"},
@@ -63,6 +63,7 @@ def get_query_execution(state: State, params: Params) -> Params:
             "EngineExecutionTimeInMillis": query.engine_millis,
             "TotalExecutionTimeInMillis": query.engine_millis,
             "DataScannedInBytes": query.scanned_bytes,
+            **({"DataManifestLocation": query.manifest} if query.is_unload else {}),
         },
         "WorkGroup": query.work_group,
         "EngineVersion": _ENGINE_VERSION,
@@ -193,7 +194,7 @@ def _new_query(state: State, params: Params) -> Query:
         output="",
         submitted_at=state.clock(),
     )
-    query.output = f"{location.rstrip('/')}/{query.id}.{'csv' if query.is_select else 'txt'}"
+    query.output = f"{location.rstrip('/')}/{query.id}.{'txt' if query.is_ddl else 'csv'}"
     return query
 
 

@@ -75,13 +75,23 @@ class WorkGroup:
     description: str = ""
 
 
+@dataclass(frozen=True)
+class Unload:
+    """``UNLOAD (query) TO 'target' WITH (...)``; the last columns are those that it is partitioned by."""
+
+    query: exp.Query
+    target: str
+    properties: dict[str, str]
+    partitioned_by: tuple[str, ...]
+
+
 @dataclass
 class Query:
     """One query execution. ``output`` is the URL of its result file."""
 
     id: str
     sql: str
-    statement: exp.Expr
+    statement: exp.Expr | Unload
     database: str
     work_group: str
     output: str
@@ -97,6 +107,19 @@ class Query:
     @property
     def is_select(self) -> bool:
         return isinstance(self.statement, exp.Query)
+
+    @property
+    def is_unload(self) -> bool:
+        return isinstance(self.statement, Unload)
+
+    @property
+    def is_ddl(self) -> bool:
+        return not self.is_select and not self.is_unload
+
+    @property
+    def manifest(self) -> str:
+        """The URL of the list of the files that an UNLOAD wrote."""
+        return f"{self.output.removesuffix('.csv')}-manifest.csv"
 
     def interrupt(self) -> None:
         """Stop the engine, if it works on this query."""
