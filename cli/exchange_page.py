@@ -66,6 +66,7 @@ def _section(venue: Exchange) -> Iterator[str]:
     limits, rest = venue.limits, venue.rest
     lifetime = f"{limits.connection_lifetime / 3600:g} h" if limits.connection_lifetime else "not limited"
     book = f"book weight {rest.book.weight}" if rest.book else "no books"
+    past = f"past trades weight {rest.trades.weight}" if rest.trades else "no past trades"
     yield f"## {venue.id}"
     yield ""
     yield f"{venue.title}. [Documentation]({venue.docs}). WebSocket `{venue.websocket_url}`, REST `{rest.url}`."
@@ -78,6 +79,6 @@ def _section(venue: Exchange) -> Iterator[str]:
     yield (
         f"Limits: {limits.streams_per_connection} streams a connection, {limits.subscriptions_per_message} a message, "
         f"{limits.messages_per_second:g} messages a second, {limits.connections_per_minute} connections a minute, "
-        f"lifetime {lifetime}. REST: {rest.budget:,} a minute, {book}."
+        f"lifetime {lifetime}. REST: {rest.budget:,} a minute, {book}, {past}."
     )
     yield ""

@@ -4,6 +4,7 @@ from booktape.merge import open_engine
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
 from booktape.storage import open_store
+from config.healer import open_healer
 from config.settings import Settings
 from config.sources import load_sources
 
@@ -28,4 +29,5 @@ def open_context(settings: Settings) -> Context:
         sources=load_sources(settings.sources),
         aws=Aws(),
         verify_seconds=settings.verify_seconds,
+        healer=open_healer(settings) if settings.heal else None,
     )

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from booktape.errors import BooktapeError
+from booktape.integrity.healing import MOST_TRADES, SECONDS
 from booktape.publish.chain import Patience
 
 PREFIX = "BOOKTAPE_"
@@ -38,6 +39,13 @@ class Settings(BaseSettings):
     athena_workgroup: str = "primary"
     merge_memory: str = "2GB"
     """What DuckDB may hold of a merge; more is spilled to disk."""
+
+    heal: bool = True
+    """Whether trades that no system has are fetched over REST before the merge."""
+    heal_trades: PositiveInt = MOST_TRADES
+    """How many trades a night may ask for, of each exchange."""
+    heal_seconds: PositiveFloat = SECONDS
+    """How long a night may ask, of each exchange."""
 
     sources: Path | None = None
     """A file to use instead of ``config/sources.yaml``."""

@@ -141,7 +141,8 @@ def test_two_ingesters_record_each_exchange_of_the_venues_file_by_that_file() ->
 
 def test_every_queue_of_what_is_recorded_has_a_worker() -> None:
     commands = [service["command"] for service in services().values() if service["command"][:1] == ["celery"]]
-    served = [command[command.index("-Q") + 1] for command in commands if "worker" in command]
+    lists = [command[command.index("-Q") + 1] for command in commands if "worker" in command]
+    served = [queue for queues in lists for queue in queues.split(",")]
 
     assert all(command[1:3] == ["-A", "tasks"] for command in commands)
     recorded = [NIGHTLY, *map(snapshot_queue, load_venues())]

@@ -45,13 +45,18 @@ class Binance(Venue):
     has_update_ids = True
 
     def __init__(self, markets: list[Market]) -> None:
+        self._symbols: dict[str, Market] = {}
         super().__init__(markets)
         self._windows = {
             "@depth@100ms": Windows[BookChange](100 * MILLISECOND),
             "@depth": Windows[BookChange](SECOND),
         }
-        self._rest = BinanceRest({symbol_of(name): market for name, market in self.markets.items()}, self.renderers)
+        self._rest = BinanceRest(self._symbols, self.renderers)
         self._connections = 0
+
+    def add(self, market: Market) -> None:
+        super().add(market)
+        self._symbols[symbol_of(market.spec.name)] = market
 
     def renderer(self, market: Market) -> Renderer:
         return PaddedRenderer(market.spec.price_decimals, market.spec.amount_decimals)

@@ -162,7 +162,7 @@ def _symbol_info(symbol: str, market: Market) -> dict[str, object]:
     lot_size = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "9000.00000000", "stepSize": step}
     return {
         "symbol": symbol,
-        "status": "TRADING",
+        "status": "TRADING" if market.trading else "BREAK",
         "baseAsset": spec.base,
         "baseAssetPrecision": 8,
         "quoteAsset": spec.quote,

@@ -54,10 +54,14 @@ class Coinbase(Venue):
     name = "coinbase"
 
     def __init__(self, markets: list[Market]) -> None:
+        self.statistics: dict[str, DayStatistics] = {}
         super().__init__(markets)
-        self.statistics = {market.spec.name: DayStatistics(market) for market in markets}
         self._trade_windows = Windows[Trade](TRADE_WINDOW)
         self._rest = CoinbaseRest(self.markets, self.renderers, self.statistics)
+
+    def add(self, market: Market) -> None:
+        super().add(market)
+        self.statistics[market.spec.name] = DayStatistics(market)
 
     def renderer(self, market: Market) -> Renderer:
         return TrimmedRenderer(market.spec.price_decimals, market.spec.amount_decimals)

@@ -1,17 +1,21 @@
 """Coinbase Advanced Trade's public REST market data, and the day's figures that its ticker also shows.
 
-Sources: docs.cdp.coinbase.com "List Public Products" and "Get Public Product Book", and the answer of
-`/api/v3/brokerage/market/products` recorded on 2026-08-09 (the fields that say something about a market are here).
+Sources: docs.cdp.coinbase.com "List Public Products", "Get Public Product Book" and "Get Public Market Trades", the
+answer of `/api/v3/brokerage/market/products` recorded on 2026-08-09 (the fields that say something about a market are
+here), and one of `…/products/BTC-USD/ticker` recorded on 2026-04-07: newest trades first, `side` the maker's.
 """
 
 from collections.abc import Mapping
 
-from sandbox.exchanges.clock import iso_trimmed
+from sandbox.exchanges.clock import SECOND, iso_trimmed
 from sandbox.exchanges.market import Market, Trade
 from sandbox.exchanges.text import Renderer, TextLevel, fixed, trimmed
 from sandbox.exchanges.venue import BadRequest, HttpAnswer, Query, Router, json_answer
 
 PERCENT_DECIMALS = 14
+PRODUCTS = "/api/v3/brokerage/market/products"
+MOST_TRADES = 1000
+MAKER_SIDE = {"buy": "SELL", "sell": "BUY"}
 
 
 class DayStatistics:
@@ -62,7 +66,8 @@ class CoinbaseRest:
         self._statistics = statistics
         self._router = Router(
             {
-                "/api/v3/brokerage/market/products": self._products,
+                PRODUCTS: self._products,
+                f"{PRODUCTS}/ticker": self._trades,
                 "/api/v3/brokerage/market/product_book": self._product_book,
             },
             _refusal(404, "NOT_FOUND", "no such endpoint"),
@@ -70,6 +75,9 @@ class CoinbaseRest:
 
     def answer(self, path: str, query: Query, now: int) -> HttpAnswer:
         """The answer to a GET request."""
+        if path.startswith(f"{PRODUCTS}/"):
+            product, _, what = path.removeprefix(f"{PRODUCTS}/").partition("/")
+            path, query = f"{PRODUCTS}/{what}", {**query, "product_id": product}
         return self._router.answer(path, query, now)
 
     def limited(self, status: int, retry_after: int) -> HttpAnswer:
@@ -94,9 +102,9 @@ class CoinbaseRest:
             "base_min_size": fixed(1, spec.amount_decimals),
             "base_name": spec.base,
             "quote_name": spec.quote,
-            "is_disabled": False,
-            "status": "online",
-            "trading_disabled": False,
+            "is_disabled": not market.trading,
+            "status": "online" if market.trading else "delisted",
+            "trading_disabled": not market.trading,
             "product_type": "SPOT",
             "quote_currency_id": spec.quote,
             "base_currency_id": spec.base,
@@ -109,10 +117,39 @@ class CoinbaseRest:
             "low_24h": day["low_24_h"],
         }
 
-    def _product_book(self, query: Query, now: int) -> HttpAnswer:
+    def _trades(self, query: Query, now: int) -> HttpAnswer:
+        market = self._market(query)
+        limit = min(_number(query, "limit", 0), MOST_TRADES)
+        start, end = _number(query, "start", 0) * SECOND, _number(query, "end", now) * SECOND
+        chosen = [trade for trade in market.trades if start <= trade.timestamp <= end][-limit:] if limit else []
+        best_bid, best_ask = (
+            self._renderers[market.spec.name].price(side.price_at(0)) for side in (market.book.bids, market.book.asks)
+        )
+        rows = [self._trade(market, trade) for trade in reversed(chosen)]
+        return json_answer(200, {"trades": rows, "best_bid": best_bid, "best_ask": best_ask})
+
+    def _trade(self, market: Market, trade: Trade) -> dict[str, str]:
+        renderer = self._renderers[market.spec.name]
+        return {
+            "trade_id": str(trade.id),
+            "product_id": trade.market,
+            "price": renderer.price(trade.price),
+            "size": renderer.amount(trade.amount),
+            "time": iso_trimmed(trade.timestamp * 1000),
+            "side": MAKER_SIDE[trade.taker_side],
+            "bid": "",
+            "ask": "",
+            "exchange": "coinbase",
+        }
+
+    def _market(self, query: Query) -> Market:
         market = self._markets.get(query.get("product_id", ""))
         if market is None:
             raise BadRequest(_refusal(400, "INVALID_ARGUMENT", "valid product_id is required"))
+        return market
+
+    def _product_book(self, query: Query, now: int) -> HttpAnswer:
+        market = self._market(query)
         limit = query.get("limit", "")
         depth = int(limit) if limit.isdigit() and int(limit) else None
         renderer = self._renderers[market.spec.name]
@@ -132,6 +169,13 @@ class CoinbaseRest:
             "spread_absolute": renderer.price(ask - bid),
         }
         return json_answer(200, content)
+
+
+def _number(query: Query, name: str, default: int) -> int:
+    value = query.get(name, "")
+    if value and not value.isdigit():
+        raise BadRequest(_refusal(400, "INVALID_ARGUMENT", f"{name} is not a number"))
+    return int(value) if value else default
 
 
 def _rows(levels: list[TextLevel]) -> list[dict[str, str]]:

@@ -24,8 +24,9 @@ class Engine:
         self._rate = rate
         self._until = until
         self._random = Random(f"{seed}/pace")
-        self._due = [(first + self._pause(), name) for name in sorted(venue.markets)] if rate else []
-        heapq.heapify(self._due)
+        self._due: list[tuple[float, str]] = []
+        for name in sorted(venue.markets):
+            self.begin(name, first)
 
     def advance(self, elapsed: float) -> list[Message]:
         """What was sent until `elapsed` real seconds after the clock's origin."""
@@ -38,6 +39,17 @@ class Engine:
             messages += self._step(self._venue.markets[name], timestamp)
         messages += self._move_to(self._time_at(elapsed))
         return messages
+
+    def begin(self, name: str, elapsed: float | None = None) -> None:
+        """Let a market live from now on, or from `elapsed` real seconds after the clock's origin."""
+        if self._rate:
+            first = max(0.0, self._clock.elapsed()) if elapsed is None else elapsed
+            heapq.heappush(self._due, (first + self._pause(), name))
+
+    def end(self, name: str) -> None:
+        """Nothing more happens in a market; what is still collecting in windows is sent."""
+        self._due = [due for due in self._due if due[1] != name]
+        heapq.heapify(self._due)
 
     def finish(self) -> list[Message]:
         """End the stepping now; what is still collecting in windows is sent."""

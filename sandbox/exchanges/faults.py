@@ -21,9 +21,10 @@ class RouteFault(msgspec.Struct, tag_field="fault", forbid_unknown_fields=True, 
 
 
 class Drop(RouteFault, tag="drop"):
-    """Cut all connections now: with this WebSocket close code, or without a word if it is None."""
+    """Cut all connections now, or so many of them: with this WebSocket close code, or without a word if it is None."""
 
     code: int | None = None
+    connections: int | None = None
 
 
 class Garbage(RouteFault, tag="garbage"):

@@ -38,12 +38,18 @@ class Kraken(Venue):
     name = "kraken"
 
     def __init__(self, markets: list[Market]) -> None:
+        self.names: dict[str, str] = {}
+        self._views: dict[str, dict[int, DepthView]] = {}
         super().__init__(markets)
-        self.names = {ws_symbol(name): name for name in self.markets}
-        self._views: dict[str, dict[int, DepthView]] = {name: {} for name in self.markets}
         self._matched: list[Trade] = []
         self._rest = KrakenRest(self.markets, self.renderers)
         self._connections = 0
+
+    def add(self, market: Market) -> None:
+        super().add(market)
+        name = market.spec.name
+        self.names[ws_symbol(name)] = name
+        self._views[name] = {}
 
     def renderer(self, market: Market) -> Renderer:
         return Renderer(market.spec.price_decimals, market.spec.amount_decimals)
@@ -74,7 +80,7 @@ class Kraken(Venue):
     def snapshots(self, channel: str, names: list[str], depth: int, now: int) -> list[str]:
         """The first messages of a subscription."""
         if channel == "instrument":
-            data = as_json(instrument_data(self.markets.values()))
+            data = as_json(instrument_data(market for market in self.markets.values() if market.trading))
             return [f'{{"channel":"instrument","type":"snapshot","data":{data}}}']
         if channel == "trade":
             return [_trade_frame("snapshot", self._trade_rows(name, SNAPSHOT_TRADES)) for name in names]

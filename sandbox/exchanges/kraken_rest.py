@@ -1,8 +1,9 @@
 """Kraken spot's public REST market data, its symbols, and what its `instrument` channel lists.
 
-Sources: docs.kraken.com "Get Order Book" (`/0/public/Depth`), "Get Tradable Asset Pairs" (`/0/public/AssetPairs`) and
-the spot-websocket-v2 page `instrument`. As in the documentation's example, Depth writes prices with five decimals and
-volumes with three, whole seconds beside them; its book is therefore coarser than the stream's.
+Sources: docs.kraken.com "Get Order Book" (`/0/public/Depth`), "Get Tradable Asset Pairs" (`/0/public/AssetPairs`),
+"Get Recent Trades" (`/0/public/Trades`) and the spot-websocket-v2 page `instrument`. As in the documentation's example,
+Depth writes prices with five decimals and volumes with three, whole seconds beside them; its book is therefore coarser
+than the stream's. Trades have prices of five decimals and the stream's volumes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ import msgspec
 
 from sandbox.exchanges.book import Level
 from sandbox.exchanges.clock import SECOND
-from sandbox.exchanges.market import Market
+from sandbox.exchanges.market import Market, Trade
 from sandbox.exchanges.specs import MarketSpec
 from sandbox.exchanges.text import Renderer, fixed, trimmed
 from sandbox.exchanges.venue import BadRequest, HttpAnswer, Query, Router, json_answer
@@ -19,6 +20,7 @@ from sandbox.exchanges.venue import BadRequest, HttpAnswer, Query, Router, json_
 DEPTH_PRICE_DECIMALS = 5
 DEPTH_VOLUME_DECIMALS = 3
 MAX_DEPTH = 500
+MAX_TRADES = 1000
 # REST keeps Kraken's old names of assets.
 ALTNAMES = {"BTC": "XBT", "DOGE": "XDG"}
 X_ASSETS = {"XBT", "ETH", "XRP", "LTC", "XDG"}
@@ -55,9 +57,12 @@ class KrakenRest:
     def __init__(self, markets: Mapping[str, Market], renderers: Mapping[str, Renderer]) -> None:
         self._markets = markets
         self._renderers = renderers
-        self._by_pair = {pair: market for market in markets.values() for pair in _pair_names(market.spec)}
         self._router = Router(
-            {"/0/public/Depth": self._depth, "/0/public/AssetPairs": self._asset_pairs},
+            {
+                "/0/public/Depth": self._depth,
+                "/0/public/AssetPairs": self._asset_pairs,
+                "/0/public/Trades": self._trades,
+            },
             _error("EGeneral:Unknown method"),
         )
 
@@ -91,17 +96,46 @@ class KrakenRest:
             for price, amount in levels
         ]
 
+    def _trades(self, query: Query, now: int) -> HttpAnswer:
+        """The trades after `since` (ns), oldest first; without it the newest ones."""
+        market = self._market(query.get("pair", ""))
+        count, since = query.get("count", str(MAX_TRADES)), query.get("since", "")
+        if not count.isdigit() or not 1 <= int(count) <= MAX_TRADES or (since and not since.isdigit()):
+            raise BadRequest(_error("EGeneral:Invalid arguments"))
+        if since:
+            chosen = [trade for trade in market.trades if trade.timestamp * 1000 > int(since)][: int(count)]
+        else:
+            chosen = market.recent_trades(int(count))
+        last = str(chosen[-1].timestamp * 1000) if chosen else since or "0"
+        rows = [self._trade(market, trade) for trade in chosen]
+        return json_answer(200, {"error": [], "result": {pair_key(market.spec): rows, "last": last}})
+
+    def _trade(self, market: Market, trade: Trade) -> list[object]:
+        spec = market.spec
+        return [
+            _rescaled(trade.price, spec.price_decimals, max(DEPTH_PRICE_DECIMALS, spec.price_decimals)),
+            self._renderers[spec.name].amount(trade.amount),
+            msgspec.Raw(trimmed(trade.timestamp, 6).encode()),
+            trade.taker_side[0],
+            "m",
+            "",
+            trade.id,
+        ]
+
     def _asset_pairs(self, query: Query, now: int) -> HttpAnswer:
         wanted = query.get("pair")
-        markets = [self._market(pair) for pair in wanted.split(",")] if wanted else list(self._markets.values())
+        markets = [self._market(pair) for pair in wanted.split(",")] if wanted else self._listed()
         result = {pair_key(market.spec): _asset_pair(market.spec) for market in markets}
         return json_answer(200, {"error": [], "result": result})
 
     def _market(self, pair: str) -> Market:
-        market = self._by_pair.get(pair)
-        if market is None:
-            raise BadRequest(_error("EQuery:Unknown asset pair"))
-        return market
+        for market in self._listed():
+            if pair in _pair_names(market.spec):
+                return market
+        raise BadRequest(_error("EQuery:Unknown asset pair"))
+
+    def _listed(self) -> list[Market]:
+        return [market for market in self._markets.values() if market.trading]
 
 
 def instrument_data(markets: Iterable[Market]) -> dict[str, object]:

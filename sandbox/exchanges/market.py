@@ -67,6 +67,7 @@ class Market:
 
     def __init__(self, spec: MarketSpec, seed: int) -> None:
         self.spec = spec
+        self.trading = True
         self.book = OrderBook()
         self.trades: deque[Trade] = deque(maxlen=KEPT_TRADES)
         self._random = Random(f"{seed}/{spec.name}")

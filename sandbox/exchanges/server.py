@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
+from random import Random
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.exceptions import ConnectionClosed
@@ -18,6 +19,7 @@ from sandbox.exchanges.engine import Engine
 from sandbox.exchanges.faults import Drop, Faults, MomentaryFault
 from sandbox.exchanges.ledger import Ledger
 from sandbox.exchanges.listener import HttpRequest, Listener, read_request
+from sandbox.exchanges.listings import Listings
 from sandbox.exchanges.venue import Disconnect, HttpAnswer, Message, Venue
 
 PACE = 0.01
@@ -35,11 +37,18 @@ class ExchangeServer:
     """Runs one venue: lets its markets live, sends what they bring about, answers requests, keeps the ledger."""
 
     def __init__(
-        self, venue: Venue, engine: Engine, clock: MarketClock, ledger: Ledger, routes: Mapping[str, int]
+        self,
+        venue: Venue,
+        engine: Engine,
+        clock: MarketClock,
+        ledger: Ledger,
+        listings: Listings,
+        routes: Mapping[str, int],
     ) -> None:
         self.venue = venue
         self.engine = engine
         self.ledger = ledger
+        self.listings = listings
         self.ports = dict(routes)
         self.faults = Faults(routes)
         self.faults.strike = self._strike
@@ -48,6 +57,7 @@ class ExchangeServer:
         self._subscribers: dict[str, set[Client]] = {}
         self._listeners: list[Listener] = []
         self._farewells: set[asyncio.Task[None]] = set()
+        self._dice = Random(0)
         self.running: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -181,7 +191,7 @@ class ExchangeServer:
 
     def _answer(self, route: str, request: HttpRequest) -> HttpAnswer | None:
         if request.path.startswith("/_sandbox/"):
-            return answer_control(request, self.faults, self._status)
+            return answer_control(request, self.faults, self.listings, self._status, self.finish)
         if self.faults.refuses(route):
             return HttpAnswer(503, b"")
         if request.is_websocket:
@@ -199,10 +209,18 @@ class ExchangeServer:
             "market_time": self.engine.time,
             "counts": dict(self.ledger.counts),
             "clients": len(self._clients),
+            "streams": {route: len(self._streams_of(route)) for route in self.ports},
         }
 
+    def _streams_of(self, route: str) -> set[str]:
+        """What is subscribed to on a route, whether by one client or by several."""
+        return {stream for client in self._clients if client.route == route for stream in client.session.streams}
+
     def _strike(self, fault: MomentaryFault, route: str) -> None:
-        for client in [client for client in self._clients if client.route == route]:
+        struck = [client for client in self._clients if client.route == route]
+        if isinstance(fault, Drop) and fault.connections is not None:
+            struck = self._dice.sample(struck, min(fault.connections, len(struck)))
+        for client in struck:
             if not isinstance(fault, Drop):
                 broadcast((client.connection,), GARBAGE[fault.kind])
             elif fault.code is None:

@@ -13,6 +13,7 @@ from sandbox.exchanges.engine import Engine
 from sandbox.exchanges.faults import Faults
 from sandbox.exchanges.kraken import Kraken
 from sandbox.exchanges.ledger import Ledger
+from sandbox.exchanges.listings import Listings
 from sandbox.exchanges.market import Market
 from sandbox.exchanges.server import ExchangeServer
 from sandbox.exchanges.specs import market_spec
@@ -54,6 +55,11 @@ class Simulation:
         return self.server.faults
 
     @property
+    def listings(self) -> Listings:
+        """Lists and delists markets."""
+        return self.server.listings
+
+    @property
     def venue(self) -> Venue:
         """The venue and its markets."""
         return self.server.venue
@@ -65,7 +71,12 @@ class Simulation:
 
 def build_venue(exchange: str, markets: Iterable[str], seed: int, levels: int = 500) -> Venue:
     """A venue with freshly opened markets. Raises KeyError for an unknown exchange, ValueError for a bad name."""
-    return VENUES[exchange]([Market(market_spec(exchange, name, levels), seed) for name in markets])
+    return VENUES[exchange]([open_market(exchange, name, seed, levels) for name in markets])
+
+
+def open_market(exchange: str, name: str, seed: int, levels: int = 500) -> Market:
+    """A freshly opened market. Raises KeyError for an unknown exchange, ValueError for a bad name."""
+    return Market(market_spec(exchange, name, levels), seed)
 
 
 def loopback_routes(ports: Mapping[str, int]) -> dict[str, Route]:
@@ -97,7 +108,9 @@ async def simulated(
     clock = MarketClock(parse_time(start), speed, time.monotonic() if origin is None else origin)
     venue = build_venue(exchange, markets, seed, levels)
     engine = Engine(venue, clock, rate, seed, parse_time(until) if until else None)
-    server = ExchangeServer(venue, engine, clock, Ledger(ledger), routes)
+    notes = Ledger(ledger)
+    listings = Listings(venue, engine, notes, lambda name: open_market(exchange, name, seed, levels))
+    server = ExchangeServer(venue, engine, clock, notes, listings, routes)
     await server.start()
     try:
         yield Simulation(exchange, loopback_routes(server.ports), server)

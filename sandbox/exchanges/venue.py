@@ -115,10 +115,17 @@ class Venue(ABC):
     """Whether book messages carry update ids."""
 
     def __init__(self, markets: Iterable[Market]) -> None:
-        self.markets = {market.spec.name: market for market in markets}
-        self.renderers = {market.spec.name: self.renderer(market) for market in self.markets.values()}
+        self.markets: dict[str, Market] = {}
+        self.renderers: dict[str, Renderer] = {}
         self.notes: list[Record] = []
         """Records for the ledger that belong to no message. The server takes them away."""
+        for market in markets:
+            self.add(market)
+
+    def add(self, market: Market) -> None:
+        """List a market. Overridden where a venue knows its markets by more than their name."""
+        self.markets[market.spec.name] = market
+        self.renderers[market.spec.name] = self.renderer(market)
 
     @abstractmethod
     def renderer(self, market: Market) -> Renderer:

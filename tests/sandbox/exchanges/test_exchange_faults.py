@@ -247,6 +247,38 @@ async def test_recut_connections_see_other_windows_of_the_same_book():
     assert {(frame["U"], frame["u"]) for frame in one} != {(frame["U"], frame["u"]) for frame in other}
 
 
+async def test_some_connections_of_a_route_are_cut_and_the_others_go_on():
+    async with (
+        simulated("binance", ["BTC-USDT"], rate=100, routes=TWO_ROUTES) as exchange,
+        connect(f"{exchange.routes['primary'].ws}/ws/btcusdt@trade") as one,
+        connect(f"{exchange.routes['primary'].ws}/ws/btcusdt@trade/btcusdt@depth") as two,
+        connect(f"{exchange.routes['replica'].ws}/ws/btcusdt@trade") as other,
+        httpx.AsyncClient() as client,
+    ):
+        await asyncio.gather(*(receive(socket, 1) for socket in (one, two, other)))
+        url = f"{exchange.routes['primary'].http}/_sandbox/ledger"
+        assert (await client.get(url)).json()["streams"] == {"primary": 2, "replica": 1}
+        exchange.faults.inject(Drop(route="primary", connections=1))
+        ended = 0
+        for socket in (one, two, other):
+            try:
+                await receive(socket, 50)
+            except ConnectionClosed:
+                ended += 1
+        assert (ended, (await client.get(url)).json()["clients"]) == (1, 2)
+
+
+async def test_the_markets_are_closed_over_http_and_connections_stay_open():
+    async with simulated("binance", ["BTC-USDT"], rate=100) as exchange, httpx.AsyncClient() as client:
+        route = exchange.routes["primary"]
+        async with connect(f"{route.ws}/ws/btcusdt@trade") as socket:
+            await receive(socket, 1)
+            closed = (await client.post(f"{route.http}/_sandbox/finish")).json()
+            assert (closed["finished"], closed["clients"]) == (True, 1)
+            await asyncio.sleep(0.1)
+            assert (await client.get(f"{route.http}/_sandbox/ledger")).json()["counts"] == closed["counts"]
+
+
 async def test_faults_are_injected_listed_and_cleared_over_http():
     async with simulated("kraken", ["BTC-USD"], rate=0, routes=TWO_ROUTES) as exchange, httpx.AsyncClient() as client:
         url = f"{exchange.routes['replica'].http}/_sandbox/faults"

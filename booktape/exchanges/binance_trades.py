@@ -1,0 +1,50 @@
+"""Past trades of Binance spot.
+
+Source: "Binance Spot API Docs", REST API: Old trade lookup (``/api/v3/historicalTrades``), which has needed no API key
+since 2023. What it gives is identical to the stream's: ids, milliseconds, prices and amounts of eight decimals.
+
+The futures' endpoint of that name still needs a key, and leaves out the trades outside the book (ADL, insurance fund).
+"""
+
+from typing import Final
+
+from msgspec import Struct, json
+
+from booktape.core.records import Trade
+from booktape.exchanges.spec import Hole, Request, RestTrades
+from booktape.exchanges.wire import MILLISECOND
+
+_MOST: Final = 1000
+
+
+class _Trade(Struct, gc=False):
+    id: int
+    price: str
+    qty: str
+    time: int
+    isBuyerMaker: bool
+
+
+_trades = json.Decoder(list[_Trade])
+
+
+def _request(hole: Hole) -> Request:
+    limit = min(hole.last - hole.first + 1, _MOST)
+    return Request(f"/api/v3/historicalTrades?symbol={hole.symbol}&fromId={hole.first}&limit={limit}")
+
+
+def _parse(hole: Hole, body: bytes, received: int) -> list[Trade]:
+    return [
+        Trade(
+            trade.id,
+            trade.time * MILLISECOND,
+            "sell" if trade.isBuyerMaker else "buy",
+            trade.price,
+            trade.qty,
+            received,
+        )
+        for trade in _trades.decode(body)
+    ]
+
+
+TRADES_OVER_REST: Final = RestTrades(_request, _parse, weight=25)

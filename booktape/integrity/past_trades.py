@@ -1,0 +1,127 @@
+"""Asking a venue for past trades: patiently, at half of its budget, and for one night no more than is allowed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+from msgspec import MsgspecError
+
+from booktape.core.records import Trade
+from booktape.errors import Transient
+from booktape.exchanges.spec import Exchange, Hole, RestTrades
+from booktape.rest.asking import Purse, VenueRefused, ask
+from booktape.rest.budget import OverBudget
+
+_TRIES: Final = 3
+_PAUSE: Final = 5.0
+"""Seconds before a venue that did not answer is asked again."""
+
+_SHARE: Final = 2
+"""Others ask the venue too (order books, lists): every second request is theirs."""
+
+
+class NotGiven(Exception):
+    """The venue does not give what was asked for; it may give other markets' trades."""
+
+
+class Stopped(Exception):
+    """Nothing more can be asked of this venue tonight."""
+
+
+@dataclass
+class Allowance:
+    """How much a night may ask of one venue: so many trades (a request counts as one at least), so many seconds."""
+
+    trades: int
+    seconds: float
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    _spent: int = 0
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.monotonic()
+
+    def require(self) -> None:
+        """Raise :class:`Stopped` where all is used up."""
+        if self._spent >= self.trades:
+            raise Stopped(f"the night's {self.trades:,} trades have been asked for")
+        if self._left() <= 0:
+            raise Stopped(f"the night's {self.seconds:.0f} s of asking are over")
+
+    def spend(self, trades: int) -> None:
+        """Count the trades of an answer."""
+        self._spent += max(1, trades)
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Wait before the next request. Raises :class:`Stopped` where that would be too long."""
+        if seconds > self._left():
+            raise Stopped(why)
+        self.sleep(seconds)
+
+    def _left(self) -> float:
+        return self.seconds - (self.monotonic() - self._began)
+
+
+class PastTrades:
+    """One venue's past trades.
+
+    :param base: used instead of the REST URL that the exchange declares.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        past: RestTrades,
+        purse: Purse,
+        client: httpx.Client,
+        allowance: Allowance,
+        base: str | None = None,
+    ) -> None:
+        self._past = past
+        self._purse = purse
+        self._client = client
+        self._allowance = allowance
+        self._base = base or exchange.rest.url
+        self._pause = _SHARE * 60 * past.weight / exchange.rest.budget
+        self._next = 0.0
+
+    def ask(self, hole: Hole) -> Sequence[Trade]:
+        """What the venue tells of a hole, once.
+
+        Raises :class:`NotGiven` and :class:`Stopped`, never an error of the venue's.
+        """
+        failures = 0
+        while True:
+            self._allowance.require()
+            try:
+                trades = self._ask(hole)
+            except OverBudget as error:
+                self._allowance.wait(error.seconds, str(error))
+            except Transient as error:
+                failures += 1
+                if failures == _TRIES:
+                    raise Stopped(str(error)) from error
+                self._allowance.wait(_PAUSE, str(error))
+            else:
+                self._allowance.spend(len(trades))
+                return trades
+
+    def _ask(self, hole: Hole) -> Sequence[Trade]:
+        self._keep_pace()
+        try:
+            answer = ask(self._past.request(hole), self._past.weight, self._purse, self._client, self._base)
+        except (VenueRefused, httpx.HTTPError) as error:
+            raise NotGiven(str(error)) from error
+        try:
+            return self._past.parse(hole, answer.body, answer.received)
+        except (MsgspecError, ValueError, LookupError, RecursionError) as error:
+            raise NotGiven(f"{answer.url}: {error}") from error
+
+    def _keep_pace(self) -> None:
+        now = self._allowance.monotonic()
+        if now < self._next:
+            self._allowance.wait(self._next - now, "the night's time of asking is over")
+        self._next = max(now, self._next) + self._pause

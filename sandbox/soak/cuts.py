@@ -1,0 +1,45 @@
+"""Connections that are cut at random moments, of one instance at a time: the other one must have everything."""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from sandbox.soak.plan import INSTANCES, Plan
+from sandbox.soak.world import World
+
+_REFUSED_SECONDS: Final = 3.0
+_KINDS: Final = {"connection": 6, "route": 3, "outage": 1}
+"""One connection, all of an instance, or all of an instance while nobody is let in for some seconds; with weights."""
+
+
+@dataclass
+class Cuts:
+    """Cuts connections. ``made`` are (kind, instance)."""
+
+    plan: Plan
+    world: World
+    made: list[tuple[str, str]] = field(default_factory=list)
+    _due: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._dice = Random(self.plan.seed)
+        self._due = self._pause()
+
+    def look(self, passed: float) -> None:
+        """Cut if it is time to, ``passed`` seconds after the beginning, and both instances have everything."""
+        if not self.plan.cuts or passed < self._due or passed > self.plan.seconds - self.plan.calm:
+            return
+        if self.world.is_whole():
+            self._cut()
+            self._due = passed + self._pause()
+
+    def _pause(self) -> float:
+        return self.plan.cuts * self._dice.uniform(0.5, 1.5)
+
+    def _cut(self) -> None:
+        kind = self._dice.choices(list(_KINDS), list(_KINDS.values()))[0]
+        instance = self._dice.choice(INSTANCES)
+        self.made.append((kind, instance))
+        if kind == "outage":
+            self.world.misbehave(fault="refuse", route=instance, seconds=_REFUSED_SECONDS)
+        self.world.misbehave(fault="drop", route=instance, connections=1 if kind == "connection" else None)

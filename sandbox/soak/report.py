@@ -1,0 +1,64 @@
+"""A soak's outcome for people."""
+
+from rich.console import Console
+from rich.table import Table
+
+from sandbox.soak.run import Outcome
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    """Print the tables."""
+    console.print(_figures(outcome), _instances(outcome), _processes(outcome))
+    for example in outcome.verdict.examples:
+        console.print(f"[red]✗[/] {example}", highlight=False)
+    for event, count in outcome.errors.items():
+        console.print(f"[red]✗[/] {count} log lines {event!r}", highlight=False)
+    if not outcome.flat:
+        console.print("[red]✗[/] memory has grown")
+    console.print("[green]✓ equal[/]" if outcome.good else "[red]✗ not as it must be[/]")
+
+
+def _figures(outcome: Outcome) -> Table:
+    plan, verdict, counts = outcome.plan, outcome.verdict, outcome.counts
+    cuts = ", ".join(f"{count} {kind}" for kind, count in sorted(outcome.cuts.items()))
+    table = Table("soak", "", title=f"{len(plan.markets)} markets, {outcome.seconds:.0f} s", title_justify="left")
+    table.add_row("streams of each instance", f"{len(plan.markets) * 3:,}")
+    table.add_row("frames, all workers", f"{counts['Frames']:,} ({counts['Frames'] / outcome.seconds:,.0f}/s)")
+    table.add_row("records, all workers", f"{counts['Records']:,}")
+    table.add_row("cuts", f"{outcome.cuts.total()} ({cuts})")
+    table.add_row("disconnects", f"{counts['Disconnects']:,}")
+    table.add_row("handovers, those that failed", f"{counts['Handovers']:,}, {outcome.events['not_handed_over']:,}")
+    table.add_row("silent streams, stale records", f"{counts['SilentStreams']:,}, {counts['StaleRecords']:,}")
+    table.add_row("objects, spooled, dropped", f"{counts['Objects']:,}, {counts['Spooled']:,}, {counts['Dropped']:,}")
+    table.add_row("keys that both have, all keys", f"{verdict.shared:,}, {verdict.keys:,}")
+    table.add_row("records due", f"{verdict.due:,}")
+    table.add_row("missing in both", f"{verdict.missing:,}")
+    table.add_row("exit statuses", str(outcome.statuses))
+    return table
+
+
+def _instances(outcome: Outcome) -> Table:
+    columns = ("records", "doubled", "wrong", "gaps told", "lacking", "untold", "at an end", "in vain", "… of quotes")
+    table = Table("instance", *columns)
+    for name, found in outcome.verdict.instances.items():
+        figures = (
+            found.records,
+            found.doubled,
+            found.wrong,
+            found.gaps,
+            found.lacking,
+            found.untold,
+            found.silent,
+            found.vain,
+            found.vain_quotes,
+        )
+        table.add_row(name, *(f"{figure:,}" for figure in figures))
+    return table
+
+
+def _processes(outcome: Outcome) -> Table:
+    table = Table("process", "RSS at start", "2nd quarter", "last quarter", "growth", "peak (MiB)", "processor")
+    for name, gauge in outcome.gauges.items():
+        memory = (gauge.samples[0], gauge.quarter(2), gauge.quarter(4), gauge.growth, gauge.peak)
+        table.add_row(name, *(f"{figure:.1f}" for figure in memory), f"{gauge.processor / outcome.seconds:.1%}")
+    return table

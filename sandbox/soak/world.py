@@ -1,0 +1,130 @@
+"""The soak's processes: a Redis, one exchange with a route per instance, two shards of two instances."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from booktape.storage import Store, open_store
+from sandbox import redis
+from sandbox.demo.processes import Process, Processes, ProcessFailed, processes
+from sandbox.soak.plan import INSTANCES, SHARDS, Plan
+
+_UP_SECONDS: Final = 120.0
+
+
+@dataclass
+class World:
+    """Everything that runs. ``workers`` are by their names: ``a-1of2``."""
+
+    plan: Plan
+    directory: Path
+    exchange: Process
+    routes: dict[str, dict[str, str]]
+    workers: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Path:
+        """Where the exchange keeps what it sent."""
+        return ledger_of(self.directory)
+
+    def store(self, instance: str) -> Store:
+        """What an instance has recorded."""
+        return open_store(storage_of(self.directory, instance))
+
+    def status(self) -> dict[str, Any]:
+        """What the exchange says of itself. Its ledger is on disk afterwards."""
+        return dict(self._ask("GET", "ledger"))
+
+    def misbehave(self, **fault: object) -> None:
+        """Order a fault of the exchange."""
+        self._ask("POST", "faults", fault)
+
+    def finish(self) -> None:
+        """Stop the markets; all is sent, connections stay open."""
+        self._ask("POST", "finish")
+
+    def is_whole(self) -> bool:
+        """Whether both instances are subscribed to everything."""
+        return bool(self.status()["streams"] == self.plan.subscribed)
+
+    def wait_until_whole(self) -> None:
+        """Wait for every subscription. Raises ProcessFailed if that takes too long."""
+        deadline = time.monotonic() + _UP_SECONDS
+        while not self.is_whole():
+            self.check()
+            if time.monotonic() > deadline:
+                found = self.status()["streams"]
+                raise ProcessFailed(f"subscribed to {found} after {_UP_SECONDS:g} s; see {self.directory / 'logs'}")
+            time.sleep(0.2)
+
+    def check(self) -> None:
+        """Raise ProcessFailed if a process has ended."""
+        for process in (self.exchange, *self.workers.values()):
+            process.check()
+
+    def _ask(self, method: str, path: str, content: object = None) -> Any:
+        url = f"{self.routes[INSTANCES[0]]['http']}/_sandbox/{path}"
+        return httpx.request(method, url, json=content, timeout=30).raise_for_status().json()
+
+
+def ledger_of(directory: Path) -> Path:
+    """Where the exchange keeps what it sent."""
+    return directory / "ledger.jsonl"
+
+
+def storage_of(directory: Path, instance: str) -> str:
+    """Where an instance records."""
+    return (directory.absolute() / "data" / instance).as_uri()
+
+
+@contextmanager
+def world(plan: Plan, directory: Path) -> Iterator[tuple[World, Processes]]:
+    """A world that ends with the context, its exchange open and its workers started."""
+    with redis.running(directory / "redis") as url, processes(directory / "logs", {"REDIS_URL": url}) as programs:
+        exchange = programs.start("exchange", "sandbox.exchanges", *_exchange(plan, directory))
+        made = World(plan, directory, exchange, exchange.wait_for_line("routes")["routes"])
+        for instance in INSTANCES:
+            for shard in SHARDS:
+                name = f"{instance}-{shard.replace('/', 'of')}"
+                arguments = _worker(plan, made, instance, shard)
+                made.workers[name] = programs.start(name, "workers", *arguments)
+        yield made, programs
+
+
+def _exchange(plan: Plan, directory: Path) -> list[str]:
+    options = {
+        "--exchange": "binance",
+        "--markets": ",".join(plan.markets),
+        "--seed": str(plan.seed),
+        "--speed": str(plan.speed),
+        # A worker does not believe a time that is more than a day ahead of its own clock.
+        "--start": datetime.now(UTC).isoformat(timespec="seconds"),
+        "--rate": str(plan.rate),
+        "--levels": str(plan.levels),
+        "--ledger": str(ledger_of(directory)),
+    }
+    routes = [part for instance in INSTANCES for part in ("--route", f"{instance}=0")]
+    return [part for option in options.items() for part in option] + routes
+
+
+def _worker(plan: Plan, made: World, instance: str, shard: str) -> list[str]:
+    route = made.routes[instance]
+    options = {
+        "--exchange": "binance",
+        "--markets": "all",
+        "--shard": shard,
+        "--instance": instance,
+        "--storage": storage_of(made.directory, instance),
+        "--spool": str(made.directory / "spool"),
+        "--websocket-url": route["ws"] + "/stream",
+        "--rest-url": route["http"],
+        "--connection-lifetime": str(plan.lifetime),
+        "--listing-seconds": "60",
+    }
+    return [part for option in options.items() for part in option]

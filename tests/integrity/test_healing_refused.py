@@ -1,0 +1,143 @@
+"""Whatever a venue answers, healing ends well, asks no more than it may, and tells why trades are still missing."""
+
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fakeredis import FakeRedis
+
+from booktape.exchanges import exchange
+from booktape.integrity.healed import HealedMarket, Healing
+from booktape.integrity.healing import Healer, keep
+from booktape.rest.budget import Budget, OwnBudget
+from booktape.storage import StorageUnavailable, Store, open_store
+from sandbox.exchanges.faults import RestLimit
+from tests.integrity.nights import DAY, MARKETS, Night, night
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def binance(tmp_path: Path) -> AsyncIterator[Night]:
+    async with night("binance", tmp_path) as made:
+        yield made
+
+
+async def test_a_venue_that_says_when_to_come_back_is_left_alone_until_then(binance: Night) -> None:
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    binance.simulation.faults.inject(RestLimit(seconds=1.5))
+
+    def sleep(seconds: float) -> None:
+        binance.slept.append(seconds)
+        time.sleep(seconds)
+
+    healing = await binance.heal(sleep=sleep)
+    assert healing.markets == {"BTC-USDT": HealedMarket(holes=1, missing=40, healed=40)}
+    assert 1 <= max(binance.slept) <= 2
+
+
+async def test_a_ban_longer_than_the_nights_patience_ends_it_and_is_told(binance: Night) -> None:
+    for market in MARKETS["binance"]:
+        binance.record("primary", market, range(20, 60))
+    binance.simulation.faults.inject(RestLimit(seconds=500, status=418))
+    healing = await binance.heal(seconds=100)
+    why = healing.why
+    assert why is not None
+    assert why.endswith("answered 418: to be left alone for 500 s")
+    assert healing.markets == dict.fromkeys(MARKETS["binance"], HealedMarket(holes=1, missing=40, healed=0, why=why))
+
+
+async def test_the_budget_that_all_share_is_waited_for(binance: Night) -> None:
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    redis = FakeRedis()
+    Budget(redis, "binance", 6_000).take(6_000)
+    healing = await binance.heal(purse=lambda venue: Budget(redis, venue.id, 6_000), seconds=0.5)
+    assert healing.why == "binance: this minute's 6000 of request weight are used up"
+    assert healing.markets["BTC-USDT"].healed == 0
+
+
+async def test_one_market_that_the_venue_refuses_stops_no_other(binance: Night) -> None:
+    binance.record("primary", "ETH-USDT", range(20, 60))
+    keep(exchange("binance"), "AAA-USDT", binance.sent("BTC-USDT")[:10], binance.systems["primary"])
+    keep(exchange("binance"), "AAA-USDT", binance.sent("BTC-USDT")[12:20], binance.systems["primary"])
+    healing = await binance.heal()
+    refused, healed = healing.markets["AAA-USDT"], healing.markets["ETH-USDT"]
+    assert (refused.holes, refused.missing, refused.healed) == (1, 2, 0)
+    assert refused.why is not None
+    assert "answered 400: " in refused.why
+    assert healed == HealedMarket(holes=1, missing=40, healed=40)
+    assert healing.why is None
+
+
+async def test_a_venue_that_refuses_everything_is_not_asked_for_everything(binance: Night) -> None:
+    asked: list[str] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(451, text="not from here")
+
+    for number in range(8):
+        for part in (slice(0, 10), slice(12, 20)):
+            keep(exchange("binance"), f"A{number}-USDT", binance.sent("BTC-USDT")[part], binance.systems["primary"])
+    healing = await binance.heal(client=lambda: httpx.Client(transport=httpx.MockTransport(refuse)))
+    assert len(asked) == 5
+    assert healing.why is not None
+    assert "answered 451: 'not from here'" in healing.why
+    assert [market.why is not None for market in healing.markets.values()] == [True] * 8
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (httpx.Response(200, text="<html>"), "JSON is malformed"),
+        (httpx.Response(200, json=[{"id": 1}]), "missing required field"),
+        (httpx.Response(503), "answered 503"),
+        (httpx.ConnectError("connection refused"), "does not answer: connection refused"),
+        (httpx.DecodingError("bad gzip"), "bad gzip"),
+    ],
+)
+async def test_no_failure_of_the_venue_is_raised(
+    binance: Night, answer: httpx.Response | httpx.HTTPError, why: str
+) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        if isinstance(answer, httpx.HTTPError):
+            raise answer
+        return answer
+
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    healing = await binance.heal(client=lambda: httpx.Client(transport=httpx.MockTransport(fail)))
+    market = healing.markets["BTC-USDT"]
+    assert (market.missing, market.healed) == (40, 0)
+    assert market.why is not None
+    assert why in market.why
+
+
+async def test_a_store_that_does_not_answer_is_an_error(binance: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(self: Store, key: str, content: bytes) -> bool:
+        raise StorageUnavailable("the store is away")
+
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    monkeypatch.setattr(Store, "create", away)
+    with pytest.raises(StorageUnavailable):
+        await binance.heal()
+
+
+async def test_a_neighbour_that_cannot_be_read_does_not_stop_healing(binance: Night) -> None:
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    store = binance.systems["primary"]
+    for found in list(store.objects("trades")):
+        store.replace(found.key, b"broken")
+    assert (await binance.heal()).markets == {"BTC-USDT": HealedMarket(holes=1, missing=40, healed=40)}
+
+
+def test_an_exchange_without_past_trades_is_not_healed_and_says_so(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    healer = Healer({"primary": store}, store, lambda venue: OwnBudget(venue.id), httpx.Client)
+    assert healer("bitmex", DAY) == Healing({}, "bitmex gives no past trades by number")
