@@ -25,20 +25,28 @@ def main(
     """Processor time per message from memory to gzip file, beside a floor and cryptofeed; and a night's merge."""
     ways = ingest.all_ways(minutes)
     times = list(track(ingest.rounds(ways, repeats), "ingest", total=repeats, console=_progress, transient=True))
-    report = Report(machine(), versions(), repeats, ingest.costs(ways, times), _night(merges) if merges else None)
+    report = Report(machine(), versions(), repeats, ingest.costs(ways, times), *_nights(merges))
     if as_json:
         print(json.encode(asdict(report)).decode())
     else:
         show(report, Console())
 
 
-def _night(merges: int) -> night.Night:
+def _nights(merges: int) -> tuple[night.Night | None, night.Night | None]:
+    """The merge alone, and with its certificate."""
+    if not merges:
+        return None, None
     with TemporaryDirectory(prefix="booktape-bench-") as name:
         directory = Path(name)
         with _progress.status("generating a day of trades"):
             night.generate(directory)
         tokens = track(range(merges), "merge", console=_progress, transient=True)
-        return night.median_of([night.measured(directory, str(token)) for token in tokens])
+        pairs = [
+            (night.measured(directory, f"{token}"), night.measured(directory, f"{token} c", with_certificate=True))
+            for token in tokens
+        ]
+        alone, certified = zip(*pairs, strict=True)
+        return night.median_of(list(alone)), night.median_of(list(certified))
 
 
 if __name__ == "__main__":

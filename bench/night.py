@@ -17,7 +17,9 @@ from msgspec import json
 from booktape.core import codec
 from booktape.core.records import DAY, MINUTE, SECOND, TRADES, Trade
 from booktape.core.streams import Batch, key_of
-from booktape.merge import Merge, open_engine
+from booktape.exchanges import exchange
+from booktape.integrity.certificate import File, certify
+from booktape.merge import Engine, Merge, open_engine
 from booktape.storage import Store, open_store
 
 TRADES_OF_THE_DAY: Final = 775_418
@@ -32,7 +34,7 @@ _SYSTEMS: Final = ("primary", "replica")
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What one merge took: processor and wall time in seconds, the most memory in MiB."""
+    """What one merge took, maybe with its certificate: processor and wall time in seconds, the most memory in MiB."""
 
     trades: int
     objects: int
@@ -84,18 +86,28 @@ def _put(store: Store, trades: list[Trade]) -> None:
         store.create(str(key_of(batch, _EXCHANGE)), codec.compress(batch.lines))
 
 
-def merge(directory: Path, token: str) -> Night:
-    """Merge the day in this process, which had better do nothing else."""
+def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Night:
+    """Merge the day in this process, which had better do nothing else; then certify it, if asked to."""
     primary, replica, results = ((directory / name).as_uri() for name in (*_SYSTEMS, "results"))
     engine = open_engine("duckdb", primary=primary, replica=replica, results=results)
     wall, cpu = perf_counter(), process_time()
     result = engine.poll(engine.start(Merge(_EXCHANGE, TRADES, _DAY), token))
+    seen = _certify(engine) if with_certificate else None
     wall, cpu = perf_counter() - wall, process_time() - cpu
     assert result is not None
     with open(unquote(urlsplit(result.url).path)) as lines:
         rows = sum(1 for _ in lines) - 1
+    if seen not in (None, rows):
+        raise WrongMerge(f"a certificate of {seen} trades for {rows} rows")
     objects = sum(1 for system in _SYSTEMS for _ in (directory / system).rglob("*.json.gz"))
     return Night(rows, objects, cpu, wall, peak_mebibytes())
+
+
+def _certify(engine: Engine) -> int:
+    """Prove the day; how many of the ids are there. Nothing is told of the file, so that it is not compared."""
+    day = Merge(_EXCHANGE, TRADES, _DAY)
+    file = File(0, 0, "", {})
+    return certify(engine.systems, day, exchange(_EXCHANGE).channel(TRADES), "bench", file).present.seen
 
 
 def peak_mebibytes() -> float:
@@ -106,9 +118,16 @@ def peak_mebibytes() -> float:
     raise OSError("/proc/self/status does not tell the peak of memory")
 
 
-def measured(directory: Path, token: str, trades: int = TRADES_OF_THE_DAY) -> Night:
+def measured(directory: Path, token: str, trades: int = TRADES_OF_THE_DAY, *, with_certificate: bool = False) -> Night:
     """One merge of the generated day in a new process. Raises :class:`WrongMerge`."""
-    command = [sys.executable, "-m", "bench.night", str(directory), token]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.night",
+        str(directory),
+        token,
+        *(["certificate"] if with_certificate else []),
+    ]
     night = json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=Night)
     if night.trades != trades:
         raise WrongMerge(f"{night.trades} rows instead of {trades}")
@@ -127,4 +146,4 @@ def median_of(nights: list[Night]) -> Night:
 
 
 if __name__ == "__main__":
-    print(json.encode(merge(Path(sys.argv[1]), sys.argv[2])).decode())
+    print(json.encode(merge(Path(sys.argv[1]), sys.argv[2], with_certificate=len(sys.argv) > 3)).decode())

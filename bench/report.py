@@ -26,13 +26,14 @@ Kraken's rule keeps a book of 1,000 levels for its checksum."""
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run: on what, and what it gave. ``night`` is None where the merge was left out."""
+    """One run: on what, and what it gave. ``night`` and ``certified`` (with its certificate) may be left out."""
 
     machine: str
     versions: dict[str, str]
     repeats: int
     costs: Sequence[Cost]
     night: Night | None
+    certified: Night | None = None
 
 
 def machine() -> str:
@@ -54,7 +55,7 @@ def show(report: Report, console: Console) -> None:
     console.print(", ".join(f"{name} {text}" for name, text in report.versions.items()), highlight=False)
     console.print(_ingest(report))
     if report.night is not None:
-        console.print(_merge(report.night))
+        console.print(_merge(report.night, report.certified))
 
 
 def _ingest(report: Report) -> Table:
@@ -78,9 +79,12 @@ def _figures(cost: Cost) -> tuple[str, str, str]:
     return f"{cost.microseconds:.2f}", f"{1e6 / cost.microseconds:,.0f}", ratio
 
 
-def _merge(night: Night) -> Table:
+def _merge(night: Night, certified: Night | None) -> Table:
     table = Table(title=f"Merge of a day by DuckDB: {night.trades:,} trades, {night.objects:,} objects", min_width=66)
+    table.add_column("")
     for heading in ("processor, s", "wall, s", "peak memory, MiB"):
         table.add_column(heading, justify="right")
-    table.add_row(f"{night.cpu_seconds:.2f}", f"{night.wall_seconds:.2f}", f"{night.peak_mebibytes:.0f}")
+    for name, one in (("merge", night), ("merge and certificate", certified)):
+        if one is not None:
+            table.add_row(name, f"{one.cpu_seconds:.2f}", f"{one.wall_seconds:.2f}", f"{one.peak_mebibytes:.0f}")
     return table

@@ -2,8 +2,9 @@
 
 import typer
 
-from cli import publishing, recording, showing
+from cli import integrity, publishing, recording, showing
 from cli.demo import demo
+from cli.healing import heal
 from config import console
 from workers.command import record
 
@@ -18,10 +19,14 @@ for command in (
     recording.ingest,
     publishing.nightly,
     publishing.republish,
+    heal,
     showing.exchanges,
     showing.markets,
 ):
     app.command()(command)
+app.command("certificate")(integrity.certificate)
+app.command("verify")(integrity.check_day)
+app.command("release")(integrity.release_run)
 app.command("status")(publishing.show_status)
 app.add_typer(publishing.athena, name="athena")
 

@@ -13,7 +13,9 @@ from booktape.errors import BooktapeError, Transient
 from booktape.publish import manifest
 from booktape.publish.chain import past_day, yesterday
 from booktape.publish.errors import Held
-from booktape.publish.results import Check
+from booktape.publish.release import newest
+from booktape.publish.release import release as let_go
+from booktape.publish.results import Certify, Check
 from booktape.publish.sources import Run
 from booktape.publish.steps import STEPS, perform, plan
 from config import metrics
@@ -57,15 +59,34 @@ def night(self: BoundTask, day: str | None = None, since: int | None = None) -> 
 
 
 @task("tasks.nightly.republish")
-def republish(self: BoundTask, source: str, day: str, since: int | None = None) -> str:
-    """Publish a source's day (``YYYY-MM-DD``) once more, as a run of its own: after healing, for instance."""
+def republish(self: BoundTask, source: str, day: str, since: int | None = None, *, revoke: bool = False) -> str:
+    """Publish a source's day (``YYYY-MM-DD``) once more, as a run of its own: after healing, for instance.
+
+    With ``revoke`` the earlier runs' revisions are revoked once the new one is final.
+    """
     _require_primary()
     context().source(source)
     try:
-        run = manifest.claim(context().store, source, past_day(day), "republish", self.request.id)
+        run = manifest.claim(context().store, source, past_day(day), "republish", self.request.id, revoke=revoke)
         enqueue(run)
     except Transient as error:
         try_again(self, error, settings().patience, since)
+    return str(run)
+
+
+@task("tasks.nightly.release")
+def release(self: BoundTask, source: str, day: str, who: str, why: str, since: int | None = None) -> str:
+    """Let a source's day go on that is held for its threshold, and only for that: by whom and why is recorded."""
+    _require_primary()
+    context().source(source)
+    store = context().store
+    try:
+        run = newest(store, source, past_day(day))
+        let_go(store, run, who, why)
+        enqueue(run)  # if somebody is still thought to look after it, the next look for abandoned runs takes it up
+    except Transient as error:
+        try_again(self, error, settings().patience, since)
+    log.warning("released", source=source, day=day, run=run.number, who=who, why=why)
     return str(run)
 
 
@@ -168,9 +189,10 @@ def _do(name: str, run: Run) -> None:
     log.info("step done", step=name)
     metrics.emit({"Source": run.source, "Step": name}, {"StepSeconds": monotonic() - began}, day=str(run.day))
     if isinstance(result, Check):
-        missing = sum(market.missing or 0 for market in result.markets.values())
-        counts = {"PublishedRows": result.rows, "MissingRecords": missing}
-        metrics.emit({"Source": run.source}, counts, day=str(run.day), run=run.number)
+        metrics.emit({"Source": run.source}, {"PublishedRows": result.rows}, day=str(run.day), run=run.number)
+    if isinstance(result, Certify):
+        missing = (result.expected or 0) - result.seen if result.expected is not None else 0
+        metrics.emit({"Source": run.source}, {"MissingRecords": missing}, day=str(run.day), run=run.number)
     if name == plan(context().source(run.source))[-1].name:
         _count_end(run, done=1)
 

@@ -5,17 +5,20 @@ collectors' fault: it is counted, market by market, wherever the venue's ids can
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from booktape.core.csv import COLUMNS
+from booktape.core.proof_ids import Ids, Range
 from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 from booktape.core.sequence import CONTIGUOUS
 from booktape.errors import BooktapeError
-from booktape.publish.ids import Ids
 from booktape.publish.results import Market
+
+if TYPE_CHECKING:
+    import hashlib
 
 _LONGEST_LINE: Final = 1024 * 1024
 _REQUIRED: Final = {
@@ -40,7 +43,7 @@ class Findings:
     """What a file holds.
 
     ``expected`` counts the ids that the venue gave out; None where ids cannot show that. ``updates`` counts the rows of
-    a book that are not a snapshot's; None for other data types.
+    a book that are not a snapshot's; None for other data types. ``holes`` are the ids that are not there, by market.
     """
 
     rows: int
@@ -49,6 +52,7 @@ class Findings:
     markets: dict[str, Market]
     expected: int | None
     updates: int | None = None
+    holes: Mapping[str, list[Range]] = field(default_factory=dict)
 
     @property
     def completeness(self) -> float | None:
@@ -58,7 +62,15 @@ class Findings:
         return self.rows / self.expected if self.expected else 0.0
 
 
-def read(chunks: Iterable[bytes], data_type: str, rule: str, *, exchange: str, times: range | None) -> Findings:
+def read(
+    chunks: Iterable[bytes],
+    data_type: str,
+    rule: str,
+    *,
+    exchange: str,
+    times: range | None,
+    on_row: Callable[[list[str]], None] = lambda row: None,
+) -> Findings:
     """Check a published CSV file.
 
     :param chunks: the file's bytes.
@@ -68,6 +80,7 @@ def read(chunks: Iterable[bytes], data_type: str, rule: str, *, exchange: str, t
         check them, but from the file nobody can, so it is unverifiable. All other rules, and other data types, too.
     :param exchange: the one whose rows these are.
     :param times: what ``timestamp`` may be (µs); None where that is not known.
+    :param on_row: given each row that was found good.
     :raises BadFile: the header, a row's fields, the order or an id is wrong. The text names the line.
     """
     source = _Lines(chunks)
@@ -77,20 +90,24 @@ def read(chunks: Iterable[bytes], data_type: str, rule: str, *, exchange: str, t
             raise BadFile(f"line 1: the header is not {','.join(COLUMNS[data_type])}")
         reading = _Reading(data_type, exchange, times, contiguous=rule == CONTIGUOUS and data_type == TRADES)
         for row in rows:
-            reading.take(row)
+            if source.line != reading.rows + 2:
+                raise ValueError("a row that goes over more than one line")
+            reading.take(row, source.text)
+            on_row(row)
     except (csv.Error, ValueError) as error:
         raise BadFile(f"line {source.line}: {error}") from error
     return reading.findings(source)
 
 
 class _Lines:
-    """Bytes to lines of text, counted and hashed on the way. ``line`` is the number of the last one."""
+    """Bytes to lines of text, counted and hashed on the way. ``text`` is the last one, ``line`` its number."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
         self.digest = sha256()
         self.size = 0
         self.line = 0
+        self.text = ""
 
     def __iter__(self) -> Iterator[str]:
         rest = b""
@@ -100,7 +117,8 @@ class _Lines:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 self.line += 1
-                yield line.decode() + "\n"
+                self.text = line.decode() + "\n"
+                yield self.text
             if len(rest) > _LONGEST_LINE:
                 raise ValueError(f"a line of more than {_LONGEST_LINE} bytes")
         if rest:
@@ -116,6 +134,7 @@ class _Seen:
     first: str | None = None
     last: str | None = None
     ids: Ids = field(default_factory=Ids)
+    digest: "hashlib._Hash" = field(default_factory=sha256)
     filled: set[str] = field(default_factory=set)
 
 
@@ -143,8 +162,8 @@ class _Reading:
         self._identifier: str | None = None
         self.rows = 0
 
-    def take(self, row: list[str]) -> None:
-        """Check the next row. Raises ValueError."""
+    def take(self, row: list[str], text: str) -> None:
+        """Check the next row, given its line as well. Raises ValueError."""
         if len(row) != self._width:
             raise ValueError(f"{len(row)} fields instead of {self._width}")
         market = row[self._symbol]
@@ -160,6 +179,7 @@ class _Reading:
         if self._filled:
             self._check_filled(row, market, seen.filled)
         seen.rows += 1
+        seen.digest.update(text.encode())
         seen.last = identifier
         self.rows += 1
         if self._is_snapshot is not None and row[self._is_snapshot] == "false":
@@ -203,13 +223,14 @@ class _Reading:
             markets=markets,
             expected=expected if self._contiguous else None,
             updates=self._updates if self._is_snapshot is not None else None,
+            holes={name: seen.ids.holes() for name, seen in self._markets.items()} if self._contiguous else {},
         )
 
     def _summary(self, seen: _Seen) -> Market:
         if self._contiguous:
             ids = seen.ids
-            return Market(seen.rows, ids.first, ids.last, ids.missing, ids.gaps)
-        return Market(seen.rows, seen.first or None, seen.last or None)
+            return Market(seen.rows, ids.first, ids.last, ids.missing, ids.gaps, sha256=seen.digest.hexdigest())
+        return Market(seen.rows, seen.first or None, seen.last or None, sha256=seen.digest.hexdigest())
 
 
 def _rank(identifier: str) -> tuple[int, str]:

@@ -186,6 +186,17 @@ def finalise(client: DataExchangeClient, data_set: str, revision: str) -> None:
             raise Waiting(f"revision {revision} cannot be finalised yet: {error}") from error
 
 
+def revoke(client: DataExchangeClient, data_set: str, revision: str, comment: str) -> None:
+    """Take a final revision back from its subscribers, unless it was already. This cannot be undone.
+
+    :param comment: 10 to 512 characters, which subscribers read.
+    """
+    with explained():
+        if client.get_revision(DataSetId=data_set, RevisionId=revision).get("Revoked"):
+            return
+        client.revoke_revision(DataSetId=data_set, RevisionId=revision, RevocationComment=comment)
+
+
 def is_published(client: DataExchangeClient, data_set: str, revision: str, product: str) -> bool:
     """Whether a product's subscribers see a revision.
 

@@ -1,6 +1,5 @@
-"""The steps that make the file: merge, check, rename. All of them can be taken back."""
+"""The steps that make the file: merge, check, rename. All of them can be taken back, as the certificate can."""
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Final
@@ -13,9 +12,6 @@ from booktape.publish.errors import Held, Waiting
 from booktape.publish.files import FileChanged
 from booktape.publish.results import name_of
 from booktape.publish.sources import Run, Source
-
-_NAMED: Final = 3
-"""How many of the markets that lack records are named."""
 
 _PERHAPS_UNTIMED: Final = frozenset({QUOTES, DERIVATIVE_TICKER, LIQUIDATIONS})
 """Data types whose records have no exchange time at some venues."""
@@ -81,24 +77,9 @@ def check_file(context: Context, run: Run) -> results.Check:
 def _why_held(source: Source, found: check.Findings) -> str | None:
     if found.rows == 0:
         return "the merged file has no rows"
-    if found.completeness is not None and found.completeness < source.threshold:
-        share = f"{found.completeness:.4%} of the numbered records are there"
-        return f"{share}, below the threshold {source.threshold:.4%}: {_lacking(found.markets)}"
     if found.updates == 0 and BOOK_UPDATES in source.channel.data_types:
         return "the book has snapshots only, not one update"
     return None
-
-
-def _lacking(markets: Mapping[str, results.Market]) -> str:
-    """The markets that lack most, with what they lack."""
-    lacking = sorted(((market.missing or 0, name) for name, market in markets.items() if market.missing), reverse=True)
-    named = [f"{name}: {missing:,} ids missing in {_gaps(markets[name].gaps or 0)}" for missing, name in lacking]
-    more = [f"{len(named) - _NAMED} more markets"] if len(named) > _NAMED else []
-    return ", ".join(named[:_NAMED] + more)
-
-
-def _gaps(count: int) -> str:
-    return f"{count:,} gap{'' if count == 1 else 's'}"
 
 
 def _with_next_step(why: str, run: Run) -> str:
@@ -125,7 +106,7 @@ def sound(context: Context, run: Run) -> results.Check:
 
 
 def rename(context: Context, run: Run) -> results.Rename:
-    """Copy the checked file to the key under which it is published, with its hash beside it."""
+    """Copy the checked file to the key under which it is published, with its hash and its certificate beside it."""
     merged = manifest.required(context.store, run, results.Merge)
     checked = sound(context, run)
     key = published_key(run)
@@ -134,8 +115,20 @@ def rename(context: Context, run: Run) -> results.Rename:
     url = f"{context.publication.url}/{key}"
     if copied != (checked.bytes, checked.sha256):
         raise FileChanged(f"{url} is not the file that was checked; it is left as it is")
+    certificate = _place_certificate(context, run, key.removesuffix(".csv") + ".certificate.json")
     context.publication.create(f"{key}.sha256", f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
-    return results.Rename(url, files.version(url, context.aws))
+    return results.Rename(url, files.version(url, context.aws), certificate)
+
+
+def _place_certificate(context: Context, run: Run, key: str) -> str:
+    """Copy the run's certificate beside its file; its URL."""
+    certified = manifest.required(context.store, run, results.Certify)
+    content = context.store.read(certified.key)
+    context.publication.create(key, content)
+    for place, held in ((f"{context.store.url}/{certified.key}", content), (key, context.publication.read(key))):
+        if sha256(held).hexdigest() != certified.sha256:
+            raise FileChanged(f"{place} is not the certificate that was written for {run}; it is left as it is")
+    return f"{context.publication.url}/{key}"
 
 
 def published_key(run: Run) -> str:

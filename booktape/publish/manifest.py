@@ -2,8 +2,9 @@
 
 ``runs/{source}/{YYYY-MM-DD}/{run:04d}/{step}.json`` holds ``{"at": µs, "result": {…}}``. Writes are create-only, so
 of two workers that did the same step one result stands, and both go on from that one. Only ``failed.json`` is ever
-overwritten, or taken away for another try. Names with a dot are notes beside the results: a step's broken tries
-(``merge.attempt-1``), its query (``merge.query-1``), when it was first tried (``merge.began``).
+overwritten, or taken away for another try; and ``held.json`` is taken away once ``released.json`` says who let the run
+go on. Names with a dot are notes beside the results: a step's broken tries (``merge.attempt-1``), its query
+(``merge.query-1``), when it was first tried (``merge.began``).
 
 ``unfinished/{source}/{YYYY-MM-DD}/{run:04d}`` is an empty object beside it, written before a run starts and taken away
 some time after it ended: by listing these few, abandoned runs are found, however old their days are.
@@ -127,12 +128,12 @@ def take_last_try(store: Store, run: Run, step: str) -> bool:
     return store.create(_key(run, f"{step}.{_LAST_TRY}"), json.encode(_Recorded(clock.now())))
 
 
-def claim(store: Store, source: str, day: date, reason: Reason, request: str) -> Run:
+def claim(store: Store, source: str, day: date, reason: Reason, request: str, *, revoke: bool = False) -> Run:
     """The run that a request is for, started if it is new.
 
     The nightly run of a day is its last one, whoever asks: so a republication that failed or was killed is taken up. A
-    republication takes the first free number, once per request. Raises :class:`RunUnderWay` while an earlier run has
-    not ended.
+    republication takes the first free number, once per request; with ``revoke`` it revokes the earlier runs' revisions
+    once its own is final. Raises :class:`RunUnderWay` while an earlier run has not ended.
     """
     previous: Published | None = None
     number = max(_numbers(store, source, day), default=1) if reason == "nightly" else 1
@@ -141,7 +142,7 @@ def claim(store: Store, source: str, day: date, reason: Reason, request: str) ->
         started = result(store, run, Start)
         if started is None:
             store.create(_unfinished_key(run), b"")
-            started = record(store, run, Start(reason, request, previous))
+            started = record(store, run, Start(reason, request, previous, revoke))
         if reason == "nightly" or started.request == request:
             return run
         if not has_ended(store, run):
@@ -159,6 +160,12 @@ def reopen(store: Store, run: Run) -> None:
     for name in (f"{failed.step}.{_BEGAN}", f"{failed.step}.{_LAST_TRY}", name_of(Failed)):
         store.delete(_key(run, name))
     store.create(_unfinished_key(run), b"")  # and last: somebody may have tidied it away meanwhile
+
+
+def take_back_hold(store: Store, run: Run) -> None:
+    """Let a run that is held be under way again. Who does so has recorded why."""
+    store.create(_unfinished_key(run), b"")  # first: who dies in between leaves a run that is found
+    store.delete(_key(run, name_of(Held)))
 
 
 def end(store: Store, run: Run, value: Done | Held) -> None:
@@ -237,6 +244,12 @@ def runs(store: Store, source: str, *, since: date | None = None) -> Iterator[Ru
         day = date.fromisoformat(name)
         if since is None or day >= since:
             yield from (Run(source, day, number) for number in _numbers(store, source, day))
+
+
+def last(store: Store, source: str, day: date) -> Run | None:
+    """The last run of a day; None if there is none."""
+    numbers = _numbers(store, source, day)
+    return Run(source, day, numbers[-1]) if numbers else None
 
 
 def recorded(store: Store, run: Run) -> dict[str, int]:

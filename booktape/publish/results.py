@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from booktape.integrity.healed import HealedMarket
+
 
 class Published(Struct, frozen=True):
     """An earlier run's file: what a republication is compared with."""
@@ -17,11 +19,22 @@ class Published(Struct, frozen=True):
 
 
 class Start(Struct, frozen=True, tag="start"):
-    """Why there is a run. ``request`` names who asked, so that the same request never starts two runs."""
+    """Why there is a run. ``request`` names who asked, so that the same request never starts two runs.
+
+    ``revoke``: the revisions of earlier runs are to be revoked, once this run's is final.
+    """
 
     reason: Literal["nightly", "republish"]
     request: str
     previous: Published | None = None
+    revoke: bool = False
+
+
+class Heal(Struct, frozen=True, tag="heal"):
+    """What became of the trades that no system had, by market. ``why``: the venue was not asked for all of them."""
+
+    markets: dict[str, HealedMarket]
+    why: str | None = None
 
 
 class Merge(Struct, frozen=True, tag="merge"):
@@ -38,21 +51,26 @@ class Query(Struct, frozen=True):
 
 
 class Market(Struct, frozen=True):
-    """One market's part of the file. ``missing`` and ``gaps`` are None where the ids in it cannot show loss."""
+    """One market's part of the file. ``missing`` and ``gaps`` are None where the ids in it cannot show loss.
+
+    ``sha256`` is over its lines, each with its LF.
+    """
 
     rows: int
     first_id: int | str | None = None
     last_id: int | str | None = None
     missing: int | None = None
     gaps: int | None = None
+    sha256: str | None = None
 
 
 class Check(Struct, frozen=True, tag="check"):
     """What the merged file was found to hold.
 
-    ``rule`` is the sequence rule that the venue declares. ``completeness`` (0 to 1) is rows seen over rows numbered by
-    the venue; None says that the ids in this file cannot show loss: *unverifiable*, not complete. ``held`` says why
-    the run must not go on. ``version`` is the S3 ETag of what was read. ``differs`` compares with the ``previous`` run.
+    ``rule`` is the sequence rule that the venue declares. ``completeness`` (0 to 1) is rows seen over the span of their
+    ids; None says that the ids in this file cannot show loss: *unverifiable*, not complete. What the venue numbered and
+    what is missing of it, the certificate says. ``held`` says why the run must not go on. ``version`` is the S3 ETag of
+    what was read. ``differs`` compares with the ``previous`` run.
     """
 
     rows: int
@@ -67,11 +85,44 @@ class Check(Struct, frozen=True, tag="check"):
     differs: bool | None = None
 
 
+class Certify(Struct, frozen=True, tag="certify"):
+    """The day's certificate: its key in the run's storage, and what it says of the whole file.
+
+    ``share`` is the part of the venue's numbers that is there, as decimal text; None where nothing is numbered.
+    ``held`` says why the run must not go on; ``releasable``: for no other reason than the source's threshold.
+    """
+
+    key: str
+    sha256: str
+    expected: int | None
+    seen: int
+    share: str | None
+    held: str | None = None
+    releasable: bool = False
+
+
+class Released(Struct, frozen=True, tag="released"):
+    """Somebody let a run go on that was held for its source's threshold: who, why, and what had held it."""
+
+    who: str
+    why: str
+    held: str
+
+
 class Rename(Struct, frozen=True, tag="rename"):
-    """Where the file is published. ``version`` is its S3 ETag."""
+    """Where the file and its certificate are published. ``version`` is the file's S3 ETag."""
 
     url: str
     version: str | None = None
+    certificate: str | None = None
+
+
+class Parquet(Struct, frozen=True, tag="parquet"):
+    """Where the same records are published in full: one file, or several below this URL. ``bytes`` of all of them."""
+
+    url: str
+    files: int
+    bytes: int
 
 
 class Revision(Struct, frozen=True, tag="create_revision"):
@@ -113,6 +164,12 @@ class Shown(Struct, frozen=True, tag="poll_change_set"):
     products: dict[str, str | None]
 
 
+class Revoked(Struct, frozen=True, tag="revoke"):
+    """The revisions of earlier runs that were taken back once this run's was final; empty where that was not asked."""
+
+    revisions: list[str]
+
+
 class Attempt(Struct, frozen=True):
     """A try that the service itself broke, and what replaced it."""
 
@@ -140,7 +197,21 @@ class Failed(Struct, frozen=True, tag="failed"):
     why: str
 
 
-StepResult = Merge | Check | Rename | Revision | Import | Imported | Finalised | Submitted | Shown
+StepResult = (
+    Heal
+    | Merge
+    | Check
+    | Certify
+    | Rename
+    | Parquet
+    | Revision
+    | Import
+    | Imported
+    | Finalised
+    | Submitted
+    | Shown
+    | Revoked
+)
 
 
 def name_of(kind: type[Struct]) -> str:

@@ -36,8 +36,8 @@ class Product:
 class Source:
     """An exchange's data type: the unit that is published.
 
-    ``threshold`` is the smallest share (0 to 1) of the records that the venue numbered which a day must hold to be
-    published. Without ``data_set`` the file is published in the publication store only.
+    ``threshold`` is the smallest share (0 to 1) of what the venue numbered which a day must hold, told by its
+    certificate, to be published. Without ``data_set`` the file is published in the publication store only.
     """
 
     name: str

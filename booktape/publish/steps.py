@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from booktape.errors import BooktapeError
-from booktape.publish import aws_steps, file_steps, manifest, results
+from booktape.publish import (
+    aws_steps,
+    certify_step,
+    file_steps,
+    heal_step,
+    manifest,
+    parquet,
+    release,
+    results,
+    revoke_step,
+)
 from booktape.publish.context import Context
 from booktape.publish.errors import Held
 from booktape.publish.results import StepResult, name_of
@@ -30,9 +40,12 @@ class Step:
 
 
 FILE_STEPS: Final = (
+    Step(results.Heal, heal_step.heal),
     Step(results.Merge, file_steps.merge),
     Step(results.Check, file_steps.check_file),
+    Step(results.Certify, certify_step.certify_day),
     Step(results.Rename, file_steps.rename),
+    Step(results.Parquet, parquet.keep_parquet),
 )
 AWS_STEPS: Final = (
     Step(results.Revision, aws_steps.create_revision),
@@ -41,13 +54,15 @@ AWS_STEPS: Final = (
     Step(results.Finalised, aws_steps.finalise),
     Step(results.Submitted, aws_steps.submit_change_set),
     Step(results.Shown, aws_steps.poll_change_set),
+    Step(results.Revoked, revoke_step.revoke),
 )
 STEPS: Final = {step.name: step for step in (*FILE_STEPS, *AWS_STEPS)}
 
 
 def plan(source: Source) -> tuple[Step, ...]:
-    """The steps that publish a source: those at AWS only if it has a data set."""
-    return FILE_STEPS if source.data_set is None else (*FILE_STEPS, *AWS_STEPS)
+    """The steps that publish a source: those at AWS only if it has a data set, and healing where it can be healed."""
+    steps = FILE_STEPS if source.data_set is None else (*FILE_STEPS, *AWS_STEPS)
+    return tuple(step for step in steps if step.kind is not results.Heal or heal_step.heals(source))
 
 
 def perform(context: Context, run: Run, name: str) -> StepResult:
@@ -82,6 +97,8 @@ def _once(context: Context, run: Run, step: Step) -> StepResult:
         result = manifest.record(context.store, run, step.do(context, run))
     if isinstance(result, results.Check) and result.held is not None:
         raise Held(result.held)
+    if isinstance(result, results.Certify):
+        release.refuse_held(context.store, run, result)
     return result
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from config.celery import NIGHTLY, queues
+from config.celery import NIGHTLY, snapshot_queue
 from sandbox.demo.processes import Process
 from sandbox.demo.world import MARKETS, WEBSOCKET_PATHS, Engine, World, storage_url
 from sandbox.redis import free_port
@@ -42,8 +42,8 @@ def start_collectors(world: World, engine: Engine) -> Cast:
 
 
 def start_tasks(world: World, cast: Cast) -> None:
-    """One Celery worker per queue, beat and Flower."""
-    for queue in queues():
+    """One Celery worker for the nightly chain and one for each exchange's REST, beat and Flower."""
+    for queue in (NIGHTLY, *map(snapshot_queue, MARKETS)):
         worker = ("worker", "-Q", queue, "-n", f"{queue}@demo", *_pool(queue))
         cast.tasks.append(_celery(world, f"celery-{queue}", *worker))
     schedule = str(world.directory / "celerybeat-schedule")

@@ -94,4 +94,5 @@ def test_a_night_gives_every_trade_once_though_each_system_misses_some(tmp_path:
     merged = night.merge(tmp_path, "token")
 
     assert (merged.trades, merged.objects) == (99, 2 * 96)
+    assert night.merge(tmp_path, "another", with_certificate=True).trades == 99
     assert merged.peak_mebibytes > 0

@@ -151,7 +151,7 @@ def test_status_tells_what_became_of_each_run(
         in booktape("nightly", "--day", "2024-08-08", "--source", "binance-trades").err
     )
     told = booktape("status", "--source", "binance-trades").out
-    assert "binance-trades 2024-08-08 run 1 (nightly): held, after check" in told
+    assert "binance-trades 2024-08-08 run 1 (nightly): held, after certify" in told
     (run,) = json.loads(booktape("status", "--json").out)
     assert (run["source"], run["run"], run["state"]) == ("binance-trades", 1, "held")
     assert (run["rows"], run["completeness"]) == (3, 0.6)

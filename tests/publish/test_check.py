@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from booktape.core import csv
 from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
 from booktape.core.sequence import CONTIGUOUS, MONOTONIC, SEQUENCED
 from booktape.publish.check import BadFile, Findings, read
-from booktape.publish.ids import Ids
 from booktape.publish.results import Market
 
 Row = tuple[str, int, int]
@@ -29,6 +26,14 @@ def check(content: bytes, rule: str = CONTIGUOUS, chunk: int = 7) -> Findings:
     """Check a file that arrives in small chunks."""
     chunks = [content[start : start + chunk] for start in range(0, len(content), chunk)]
     return read(chunks, TRADES, rule, exchange="binance", times=range(100))
+
+
+def described(findings: Findings) -> dict[str, tuple[object, ...]]:
+    """Each market's rows, first and last id, missing ids and gaps."""
+    return {
+        name: (market.rows, market.first_id, market.last_id, market.missing, market.gaps)
+        for name, market in findings.markets.items()
+    }
 
 
 def read_book(rows: Sequence[csv.Row]) -> Findings:
@@ -57,18 +62,24 @@ def check_tickers(*rows: tuple[str, int, str | None, str | None]) -> Findings:
 
 def test_a_complete_file_is_counted_and_hashed() -> None:
     content = trades(("A", 1, 10), ("B", 1, 7), ("A", 2, 11))
+    _, first, of_b, second = content.splitlines(keepends=True)
     assert check(content) == Findings(
         rows=3,
         bytes=len(content),
         sha256=sha256(content).hexdigest(),
-        markets={"A": Market(2, 10, 11, 0, 0), "B": Market(1, 7, 7, 0, 0)},
+        markets={
+            "A": Market(2, 10, 11, 0, 0, sha256=sha256(first + second).hexdigest()),
+            "B": Market(1, 7, 7, 0, 0, sha256=sha256(of_b).hexdigest()),
+        },
         expected=3,
+        holes={"A": [], "B": []},
     )
 
 
 def test_missing_ids_are_counted_for_each_market() -> None:
     found = check(trades(("A", 1, 1), ("A", 2, 2), ("A", 3, 5), ("A", 4, 9), ("B", 5, 7)))
-    assert found.markets["A"] == Market(rows=4, first_id=1, last_id=9, missing=5, gaps=2)
+    assert described(found)["A"] == (4, 1, 9, 5, 2)
+    assert found.holes["A"] == [(3, 4), (6, 8)]
     assert found.completeness == 5 / 10
 
 
@@ -81,7 +92,7 @@ def test_where_ids_cannot_show_loss_the_file_is_unverifiable_not_complete(rule: 
     """Under ``sequenced`` other numbers than the ids show it, which are not in the file."""
     found = check(trades(("A", 1, 1), ("A", 2, 5)), rule)
     assert found.completeness is None
-    assert found.markets["A"] == Market(rows=2, first_id="1", last_id="5", missing=None, gaps=None)
+    assert described(found)["A"] == (2, "1", "5", None, None)
 
 
 def test_a_file_without_rows_is_no_share_of_anything() -> None:
@@ -101,7 +112,7 @@ def test_the_updates_of_a_book_are_counted_apart_from_its_snapshots() -> None:
 def test_liquidations_may_lack_ids_and_their_ids_show_no_loss() -> None:
     found = check_liquidations((1, None, "10"), (1, None, "10"), (1, "4", "10"), (2, "9", "10"))
     assert (found.rows, found.completeness) == (4, None)
-    assert found.markets == {"A": Market(rows=4, first_id=None, last_id="9")}
+    assert described(found) == {"A": (4, None, "9", None, None)}
 
 
 def test_a_liquidations_id_may_stand_at_several_prices() -> None:
@@ -155,16 +166,3 @@ def test_liquidations_with_a_fault_of_form_are_refused(rows: list[Closed], fault
 def test_a_fault_of_form_is_refused_with_its_line(content: bytes, fault: str) -> None:
     with pytest.raises(BadFile, match=fault):
         check(content)
-
-
-@given(st.lists(st.integers(0, 60)))
-def test_ids_are_a_set_with_its_holes(numbers: Sequence[int]) -> None:
-    ids, model = Ids(), set[int]()
-    for number in numbers:
-        assert ids.add(number) == (number not in model)
-        model.add(number)
-    if model:
-        whole = set(range(min(model), max(model) + 1))
-        holes = [number for number in whole - model if number - 1 in model]
-        assert (ids.first, ids.last) == (min(model), max(model))
-        assert (ids.missing, ids.gaps) == (len(whole - model), len(holes))

@@ -5,7 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from msgspec import Raw
+from msgspec import Raw, json
 
 from booktape.core import codec
 from booktape.core.records import (
@@ -27,9 +27,11 @@ from booktape.publish import manifest, sources
 from booktape.publish.chain import BadDay, past_day, run_chain
 from booktape.publish.context import Context
 from booktape.publish.errors import Held
-from booktape.publish.results import Check, Rename
+from booktape.publish.release import NotReleasable, release
+from booktape.publish.results import Check, Released, Rename
 from booktape.publish.sources import Run, Source, UnknownSource
 from booktape.publish.status import status, statuses
+from booktape.publish.steps import perform
 from booktape.storage import Store
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades
 
@@ -54,7 +56,7 @@ def test_a_recorded_day_is_merged_checked_and_published_with_its_hash(in_directo
     key = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
     content = in_directory.publication.read(key)
     digest = sha256(content).hexdigest()
-    assert steps == ["merge", "check", "rename"]
+    assert steps == ["heal", "merge", "check", "certify", "rename", "parquet"]
     assert in_directory.publication.read(f"{key}.sha256") == f"{digest}  binance-trades_2024-08-09_run1.csv\n".encode()
     checked = manifest.required(in_directory.store, run, Check)
     assert (checked.rows, checked.bytes, checked.sha256) == (49, len(content), digest)
@@ -173,7 +175,7 @@ def test_a_day_below_the_threshold_is_held_and_stays_so(in_directory: Context) -
     ) as held:
         publish(in_directory)
     assert "BTC-USDT: 10 ids missing in 1 gap; once the recordings are healed" in str(held.value)
-    assert str(held.value).endswith("booktape republish binance-trades 2024-08-09")
+    assert "booktape republish binance-trades 2024-08-09; to publish it as it is: booktape release" in str(held.value)
     before = contents(in_directory.store)
     with pytest.raises(Held):
         publish(in_directory)
@@ -204,7 +206,7 @@ def test_a_file_that_is_not_what_was_checked_is_not_published(in_directory: Cont
     with pytest.raises(BooktapeError, match="is not the file that was checked"):
         publish(in_directory)
     state = status(in_directory.store, Run(SOURCE, DAY, 1))
-    assert (state.state, state.step) == ("failed", "check")
+    assert (state.state, state.step) == ("failed", "certify")
 
 
 def test_a_failed_run_goes_on_once_the_cause_is_gone(in_directory: Context) -> None:
@@ -217,6 +219,56 @@ def test_a_failed_run_goes_on_once_the_cause_is_gone(in_directory: Context) -> N
     run = publish(in_directory)
     assert status(in_directory.store, run).state == "done"
     assert manifest.required(in_directory.store, run, Rename).url.endswith(key)
+
+
+def test_a_file_that_is_not_what_the_recordings_say_is_held_for_good(in_directory: Context) -> None:
+    """Here a batch came between the merge and the certificate."""
+    store_trades(in_directory.store, range(1, 50))
+    run = manifest.claim(in_directory.store, SOURCE, DAY, "nightly", "test")
+    for step in ("heal", "merge", "check"):
+        perform(in_directory, run, step)
+    store_trades(in_directory.store, range(50, 60))
+    with pytest.raises(Held, match="BTC-USDT: 49 rows in the file, 59 by the recordings; to try again: booktape rep"):
+        perform(in_directory, run, "certify")
+    with pytest.raises(NotReleasable, match="only a run below its source's threshold can be released"):
+        release(in_directory.store, run, "somebody", "because")
+    assert publish(in_directory, "republish", "request 1").number == 2
+
+
+def test_the_certificate_lies_beside_the_file(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    run = publish(in_directory)
+    key = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1"
+    certificate = json.decode(in_directory.publication.read(f"{key}.certificate.json"))
+    checked = manifest.required(in_directory.store, run, Check)
+    assert certificate["file"] == {"rows": 49, "bytes": checked.bytes, "sha256": checked.sha256}
+    assert certificate["totals"]["share_present"] == "1.000000"
+    assert certificate["systems"] == ["primary", "rest"]
+
+
+def test_a_released_run_is_published_as_it_is_and_says_who_let_it_go(in_directory: Context) -> None:
+    store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
+    with pytest.raises(Held):
+        publish(in_directory)
+    run = Run(SOURCE, DAY, 1)
+    for _ in range(2):  # the second time changes nothing
+        release(in_directory.store, run, "ops@night", "the venue was down")
+    assert manifest.unfinished(in_directory.store) == [run]
+    assert status(in_directory.store, run).state == "running"
+    publish(in_directory)
+    released = manifest.required(in_directory.store, run, Released)
+    assert (released.who, released.why) == ("ops@night", "the venue was down")
+    assert status(in_directory.store, run).state == "done"
+    assert manifest.required(in_directory.store, run, Rename).certificate is not None
+
+
+def test_a_run_that_a_later_one_superseded_is_not_released(in_directory: Context) -> None:
+    store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
+    with pytest.raises(Held):
+        publish(in_directory)
+    manifest.claim(in_directory.store, SOURCE, DAY, "republish", "request 1")
+    with pytest.raises(manifest.Superseded):
+        release(in_directory.store, Run(SOURCE, DAY, 1), "somebody", "because")
 
 
 def test_an_unknown_source_lists_those_there_are(in_directory: Context) -> None:

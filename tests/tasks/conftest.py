@@ -161,6 +161,7 @@ def installation(
         "REDIS_URL": redis_url,
         "BOOKTAPE_STORAGE": f"s3://{BUCKET}",
         "BOOKTAPE_SOURCES": str(sources),
+        "BOOKTAPE_HEAL": "false",  # no test asks a real venue
         "BOOKTAPE_POLL_SECONDS": "0.05",
         "BOOKTAPE_RETRY_SECONDS": "0.05",
         "BOOKTAPE_RETRY_MOST_SECONDS": "0.2",

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from booktape.publish import manifest
-from booktape.publish.results import Check, Held
+from booktape.publish.results import Check, Held, Released
 from booktape.publish.sources import Run
 from booktape.publish.status import status
 from sandbox.redis import free_port
@@ -35,7 +35,7 @@ def test_the_production_application_publishes_a_night(installation: Installation
     installation.send("nightly.night", str(DAY))
     ends(installation)
     state = status(installation.store, RUN)
-    assert (state.state, len(state.steps)) == ("done", 9)
+    assert (state.state, len(state.steps)) == ("done", 13)
 
 
 def test_another_night_changes_nothing(installation: Installation) -> None:
@@ -67,9 +67,25 @@ def test_a_held_night_never_makes_a_revision(installation: Installation) -> None
     installation.send("nightly.night", str(DAY))
     ends(installation)
     held = manifest.required(installation.store, RUN, Held)
-    assert held.step == "check"
+    assert held.step == "certify"
     assert installation.world.calls("CreateRevision") == 0
     assert '"RunsHeld": 1' in installation.log()
+
+
+def test_a_held_night_goes_on_once_it_is_released(installation: Installation) -> None:
+    store_trades(installation.store, [*range(1, 10), *range(20, 30)])
+    installation.start_worker()
+    installation.send("nightly.night", str(DAY))
+    ends(installation)
+    installation.finish("nightly.release", SOURCE, str(DAY), "ops", "the venue was down")
+    eventually(lambda: manifest.result(installation.store, RUN, Released), installation.log)
+
+    def done() -> bool:
+        installation.send("nightly.night", str(DAY))  # until nobody is thought to look after the run any more
+        return status(installation.store, RUN).state == "done"
+
+    eventually(done, installation.log, every=0.2)
+    assert '"who": "ops"' in installation.log()
 
 
 def test_a_republication_is_one_run_however_often_its_task_is_delivered(installation: Installation) -> None:

@@ -1,0 +1,217 @@
+"""What of a market's sequence is missing: the rules of :mod:`booktape.core.sequence` over all systems' records.
+
+The rules judge records as one connection delivers them. Here several connections' records lie in one order, so a gap
+that a rule tells is taken back as far as a record that comes later in that order covers it: book messages may be cut
+differently on each connection.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from booktape.core.proof_ids import Ids, Range
+from booktape.core.proof_order import Copy
+from booktape.core.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade
+from booktape.core.sequence import (
+    CONTIGUOUS,
+    LINKED,
+    RANGED,
+    SEQUENCED,
+    Contiguous,
+    Gap,
+    Linked,
+    Ranged,
+    Sequenced,
+    Verdict,
+)
+
+COUNTED: Final = frozenset({(CONTIGUOUS, TRADES), (SEQUENCED, TRADES), (RANGED, BOOK_UPDATES)})
+"""Rules and data types of which every single number that is missing can be told."""
+
+CHAINED: Final = frozenset({(LINKED, BOOK_UPDATES)})
+"""Those of which can be told between which two records something is missing, but not how much."""
+
+_OneOf = Contiguous | Sequenced | Ranged | Linked
+_RULES: Final[dict[str, type[_OneOf]]] = {CONTIGUOUS: Contiguous, SEQUENCED: Sequenced, RANGED: Ranged, LINKED: Linked}
+
+
+class Link(NamedTuple):
+    """Two neighbours between which something is missing: the id before, and the id after it."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where the day's sequence begins or ends, seen from the neighbouring day.
+
+    ``known`` is False where nothing of the neighbouring day is known. ``missing`` are the numbers between the two days,
+    of which nobody can say to which day they belong; ``links`` the same under ``linked``.
+    """
+
+    known: bool
+    missing: list[Range] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What is missing of one market's day.
+
+    ``expected`` and ``seen`` count numbers from the first to the last of the day (under ``linked``: links between
+    messages); None where nothing is numbered. ``elsewhere``: numbers in between that the venue's time puts into a
+    neighbouring day. ``resumed``: missing numbers that a snapshot in the stream made up for. ``unnumbered`` records
+    lack the number that the rule is about.
+    """
+
+    first: int | None
+    last: int | None
+    expected: int | None
+    seen: int | None
+    missing: list[Range]
+    links: list[Link]
+    elsewhere: list[Range]
+    resumed: list[Range]
+    start: Edge
+    end: Edge
+    unnumbered: int
+
+
+class Watch:
+    """Takes a market's copies place by place, and tells what is missing.
+
+    :param before: the last number known from before the day's own objects, None where there is none.
+    """
+
+    def __init__(self, data_type: str, rule: str, before: int | None = None) -> None:
+        kind = (rule, data_type)
+        self._counted, self._chained = kind in COUNTED, kind in CHAINED
+        self._rule: _OneOf | None = _RULES[rule]() if self._counted or self._chained else None
+        self._by_number = rule == SEQUENCED
+        self._missing = Ids()
+        self._resumed = Ids()
+        self._elsewhere = Ids()
+        self._afters: dict[int, int] = {}
+        self._snapshot: int | None = None
+        self._first: int | None = None
+        self._last: int | None = None
+        self._begins = self._ends = 0
+        self._foreign_before = self._foreign_after = False
+        self._own = self._unnumbered = 0
+        if before is not None and self._rule is not None:
+            self._prime(before)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether loss can be seen at all by numbers."""
+        return self._rule is not None
+
+    def _prime(self, before: int) -> None:
+        rule = self._rule
+        if isinstance(rule, Linked):
+            rule.last = before
+        elif isinstance(rule, Ranged):
+            rule.rebase(before)
+        elif rule is not None:
+            rule.advance(before)
+        self._foreign_before = True
+
+    def take(self, copies: Sequence[Copy]) -> None:
+        """Take all copies of one place."""
+        if self._rule is None:
+            return
+        if isinstance(copies[0].record, Trade):
+            self._take_record(copies[0].record, own=any(copy.own for copy in copies))
+            return
+        for copy in copies:
+            if isinstance(copy.record, BookUpdate):
+                self._take_record(copy.record, own=copy.own)
+        for copy in copies:
+            if isinstance(copy.record, BookSnapshot) and copy.record.origin == "stream":
+                self._snapshot = copy.record.last_id
+
+    def _take_record(self, record: Record, *, own: bool) -> None:
+        span = self._span(record)
+        if span is None:
+            self._unnumbered += own
+            return
+        first, last = span
+        verdict: Verdict = self._rule.check(record)  # type: ignore[union-attr, arg-type]  # made for such records
+        if isinstance(verdict, Gap):
+            self._gap(verdict.first, verdict.last, last)
+        self._missing.remove(first, last)
+        self._remember(first, last, own=own)
+
+    def _gap(self, first: int, last: int, after: int) -> None:
+        self._missing.cover(first, last)
+        self._afters[last] = after
+        if self._snapshot is not None and self._snapshot >= first:
+            self._resumed.cover(first, min(last, self._snapshot))
+
+    def _span(self, record: Record) -> Range | None:
+        """The numbers that a record stands for; under ``linked`` all after the one before it."""
+        if isinstance(record, Trade):
+            number = record.sequence if self._by_number else record.id
+            return (number, number) if isinstance(number, int) else None
+        assert isinstance(record, BookUpdate)
+        if record.last_id is None:
+            return None
+        if self._chained:
+            return (record.previous_id + 1, record.last_id) if record.previous_id is not None else None
+        return (record.first_id, record.last_id) if record.first_id is not None else None
+
+    def _remember(self, first: int, last: int, *, own: bool) -> None:
+        if not own:
+            self._elsewhere.cover(first, last)
+            if self._first is None:
+                self._foreign_before = True
+            self._foreign_after = True
+            return
+        self._foreign_after = False
+        self._own += self._last is None or last > self._last  # of several copies, one
+        number = last if self._chained else first
+        if self._first is None or self._last is None:
+            self._first, self._last, self._begins, self._ends = number, last, first, last
+            return
+        self._first, self._begins = min(self._first, number), min(self._begins, first)
+        self._last = self._ends = max(self._last, last)
+
+    def result(self) -> Loss:
+        """What was found, after the last place."""
+        first, last = self._first, self._last
+        if self._rule is None or first is None or last is None:
+            return Loss(None, None, None, None, [], [], [], [], Edge(False), Edge(False), self._unnumbered)
+        holes = self._missing.within(self._begins, self._ends)
+        inside = [] if self._chained else holes
+        links = self._links(holes) if self._chained else []
+        lost = sum(end - start + 1 for start, end in inside)
+        expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1
+        return Loss(
+            first,
+            last,
+            expected,
+            self._own - 1 if self._chained else expected - lost,
+            inside,
+            links,
+            self._between(self._elsewhere) if not self._chained else [],
+            self._between(self._resumed) if not self._chained else [],
+            self._edge(self._foreign_before, self._touching(self._begins - 1, after=False)),
+            self._edge(self._foreign_after, self._touching(self._ends + 1, after=True)),
+            self._unnumbered,
+        )
+
+    def _between(self, ids: Ids) -> list[Range]:
+        return ids.within(self._begins, self._ends)
+
+    def _touching(self, number: int, *, after: bool) -> list[Range]:
+        """The hole that lies directly before or after the day."""
+        return [hole for hole in self._missing.ranges() if (hole[0] if after else hole[1]) == number]
+
+    def _edge(self, known: bool, holes: list[Range]) -> Edge:
+        if self._chained:
+            return Edge(known, links=self._links(holes))
+        return Edge(known, missing=holes)
+
+    def _links(self, holes: list[Range]) -> list[Link]:
+        return [Link(first - 1, self._afters.get(last, last + 1)) for first, last in holes]

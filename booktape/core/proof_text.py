@@ -1,0 +1,207 @@
+"""A certificate: what is proven of one day of one data source, as plain data and as bytes.
+
+The same recordings give the same bytes: keys are sorted, shares are decimal text made of integers and rounded down, and
+neither the time of making nor the number of the run is in it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec import json
+
+from booktape.core.ledger import length
+from booktape.core.proof import Market
+from booktape.core.proof_agreement import Agreement
+from booktape.core.proof_ids import Range
+from booktape.core.proof_loss import Edge, Loss
+
+FORMAT: Final = 1
+_NOTHING_NUMBERED: Final = "no numbered record"
+_MILLION: Final = 1_000_000
+
+Plain = dict[str, Any]
+FirstAndLast = tuple[int | str | None, int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a certificate is about. ``sql`` is the SHA-256 of the merge's SQL text, ``code`` this program's version."""
+
+    source: str
+    exchange: str
+    data_type: str
+    day: str
+    rule: str
+    unverifiable: str | None
+    rows: int
+    bytes: int
+    sha256: str
+    sql: str
+    code: str
+    systems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """How many of the venue's numbers (or links) are there, in all markets; ``expected`` None: nothing is numbered."""
+
+    seen: int
+    expected: int | None
+
+    @property
+    def share(self) -> str | None:
+        """Decimal text with six digits, rounded down; None where nothing is numbered."""
+        return None if self.expected is None else share(self.seen, self.expected)
+
+
+def share(part: int, whole: int) -> str:
+    """A share as decimal text with six digits. Rounded down: only the whole is 1."""
+    millionths = part * _MILLION // whole if whole else 0
+    return f"{millionths // _MILLION}.{millionths % _MILLION:06d}"
+
+
+def present(losses: Iterable[Loss]) -> Present:
+    """What is there of all markets together. What is missing between two days counts for either."""
+    seen = expected = 0
+    numbered = False
+    for loss in losses:
+        if loss.expected is None or loss.seen is None:
+            continue
+        numbered = True
+        seen += loss.seen
+        expected += loss.expected + _at_edges(loss)
+    return Present(seen, expected if numbered else None)
+
+
+def _at_edges(loss: Loss) -> int:
+    return sum(_count(edge.missing) + len(edge.links) for edge in (loss.start, loss.end))
+
+
+def certificate(heading: Heading, markets: Mapping[str, Market], ids: Mapping[str, FirstAndLast]) -> Plain:
+    """The whole certificate.
+
+    :param ids: the first and the last id of each market's rows in the file.
+    """
+    told = {name: _market(market, ids.get(name), heading) for name, market in markets.items()}
+    return {
+        "format": FORMAT,
+        "source": heading.source,
+        "exchange": heading.exchange,
+        "data_type": heading.data_type,
+        "day": heading.day,
+        "rule": heading.rule,
+        "unverifiable": heading.unverifiable,
+        "systems": list(heading.systems),
+        "file": {"rows": heading.rows, "bytes": heading.bytes, "sha256": heading.sha256},
+        "made_by": {"booktape": heading.code, "sql_sha256": heading.sql},
+        "totals": _totals(markets),
+        "markets": told,
+    }
+
+
+def encode(plain: Plain) -> bytes:
+    """The bytes of a certificate, readable and always the same."""
+    return json.format(json.encode(plain, order="sorted"), indent=1) + b"\n"
+
+
+def _totals(markets: Mapping[str, Market]) -> Plain:
+    there = present(market.loss for market in markets.values())
+    return {
+        "markets": len(markets),
+        "rows": sum(market.rows for market in markets.values()),
+        "expected": there.expected,
+        "seen": there.seen if there.expected is not None else None,
+        "missing": there.expected - there.seen if there.expected is not None else None,
+        "share_present": there.share,
+        "void": sum(_count(market.void) for market in markets.values()),
+        "healed_by_replica": sum(market.agreement.by_replica for market in markets.values()),
+        "healed_by_rest": sum(market.agreement.by_rest for market in markets.values()),
+        "disagree": sum(market.agreement.disagree for market in markets.values()),
+    }
+
+
+def _market(market: Market, ids: FirstAndLast | None, heading: Heading) -> Plain:
+    loss = market.loss
+    first, last = ids if ids is not None else (None, None)
+    return {
+        "rows": market.rows,
+        "sha256": market.sha256,
+        "first_id": first,
+        "last_id": last,
+        "unverifiable": market.why or (_NOTHING_NUMBERED if loss.expected is None else None),
+        "share_verified": share(0, 1) if market.why is not None else share(*_verified(loss)),
+        "share_present": present([loss]).share,
+        "numbers": _numbers(loss) if loss.expected is not None else None,
+        "edges": {"start": _edge(loss.start), "end": _edge(loss.end)},
+        "void": {"count": _count(market.void), "ranges": market.void},
+        "healed": {"replica": market.agreement.by_replica, "rest": market.agreement.by_rest},
+        "agreement": _agreement(market.agreement) if "replica" in heading.systems else None,
+        "downtime": {
+            "down": market.downtime.down,
+            "down_microseconds": length(market.downtime.down),
+            "unknown": market.downtime.unknown,
+            "unknown_microseconds": length(market.downtime.unknown),
+            "breaks": market.downtime.breaks,
+        },
+        "book": _book(market),
+    }
+
+
+def _verified(loss: Loss) -> Range:
+    """How many of the day's records the numbers vouch for, and of how many."""
+    numbered = loss.seen or 0
+    return numbered, numbered + loss.unnumbered
+
+
+def _numbers(loss: Loss) -> Plain:
+    return {
+        "first": loss.first,
+        "last": loss.last,
+        "expected": loss.expected,
+        "seen": loss.seen,
+        "missing": _count(loss.missing),
+        "ranges": loss.missing,
+        "links": loss.links,
+        "resumed": loss.resumed,
+        "elsewhere": loss.elsewhere,
+        "unnumbered": loss.unnumbered,
+    }
+
+
+def _edge(edge: Edge) -> Plain | str:
+    if not edge.known:
+        return "unknown"
+    return {"missing": _count(edge.missing), "ranges": edge.missing, "links": edge.links}
+
+
+def _agreement(agreement: Agreement) -> Plain:
+    return {
+        "both": agreement.both,
+        "primary_only": agreement.primary_only,
+        "replica_only": agreement.replica_only,
+        "disagree": agreement.disagree,
+        "disagreeing": agreement.disagreeing,
+        "untold": agreement.untold,
+    }
+
+
+def _book(market: Market) -> Plain | None:
+    book = market.book
+    if book is None:
+        return None
+    mismatch = book.mismatch
+    return {
+        "crossed": book.crossed,
+        "snapshots": book.snapshots,
+        "snapshots_compared": book.compared,
+        "snapshots_differing": book.differing,
+        "first_mismatch": None if mismatch is None else {"id": mismatch[0], "time": mismatch[1]},
+        "checksums_checked": book.checked,
+        "checksums_failed": book.failed,
+        "checksums_unchecked": book.unchecked,
+    }
+
+
+def _count(ranges: Iterable[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)

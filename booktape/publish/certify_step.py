@@ -1,0 +1,88 @@
+"""The step between check and rename: the day's certificate, and the gate that the source's threshold is."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from hashlib import sha256
+from typing import Final
+
+from booktape.integrity import certificate
+from booktape.integrity.certificate import Certified, File, InFile
+from booktape.merge import Merge
+from booktape.publish import manifest, results
+from booktape.publish.context import Context
+from booktape.publish.file_steps import sound
+from booktape.publish.sources import Run, Source
+
+_NAMED: Final = 3
+"""How many of the markets that lack records are named."""
+
+
+def certify_day(context: Context, run: Run) -> results.Certify:
+    """Write the certificate of the day's recordings, and say whether the file may be published with it.
+
+    The file and the recordings are read independently of each other: where they differ, the run is held for good. A
+    share below the source's threshold holds it until somebody releases it.
+    """
+    source = context.source(run.source)
+    checked = sound(context, run)
+    found = {
+        name: InFile(market.rows, market.sha256, market.first_id, market.last_id)
+        for name, market in checked.markets.items()
+    }
+    certified = certificate.certify(
+        context.engine.systems,
+        Merge(source.exchange, source.data_type, run.day),
+        source.channel,
+        source.name,
+        File(checked.rows, checked.bytes, checked.sha256, found),
+    )
+    key = certificate_key(run)
+    context.store.replace(key, certified.content)
+    held, releasable = _why_held(source, run, certified)
+    return results.Certify(
+        key=key,
+        sha256=sha256(certified.content).hexdigest(),
+        expected=certified.present.expected,
+        seen=certified.present.seen,
+        share=certified.present.share,
+        held=held,
+        releasable=releasable,
+    )
+
+
+def certificate_key(run: Run) -> str:
+    """Where a run keeps its certificate, before and whether or not it is published."""
+    return f"certificates/{run.source}/{run.day}/{run.number:04d}.json"
+
+
+def _why_held(source: Source, run: Run, certified: Certified) -> tuple[str | None, bool]:
+    """Why the run must not go on, and whether it may be released all the same."""
+    healed = f"once the recordings are healed: booktape republish {run.source} {run.day}"
+    if certified.faults:
+        faults = "; ".join(certified.faults[:_NAMED])
+        return f"the file is not what the recordings say: {faults}; to try again: {healed.partition(': ')[2]}", False
+    present = certified.present
+    threshold = Fraction(str(source.threshold))
+    if present.expected is None or Fraction(present.seen, max(present.expected, 1)) >= threshold:
+        return None, False
+    share = present.seen / present.expected
+    text = f"{share:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"
+    release = f"to publish it as it is: booktape release {run.source} {run.day} --reason '…'"
+    return f"{text}: {_lacking(certified.lacking)}; {healed}; {release}", True
+
+
+def _lacking(markets: Mapping[str, tuple[int, int]]) -> str:
+    """The markets that lack most, with what they lack."""
+    lacking = sorted(markets.items(), key=lambda item: (-item[1][0], item[0]))
+    named = [f"{name}: {missing:,} ids missing in {_gaps(ranges)}" for name, (missing, ranges) in lacking]
+    more = [f"{len(named) - _NAMED} more markets"] if len(named) > _NAMED else []
+    return ", ".join(named[:_NAMED] + more)
+
+
+def _gaps(count: int) -> str:
+    return f"{count:,} gap{'' if count == 1 else 's'}"
+
+
+def read(context: Context, run: Run) -> bytes:
+    """A run's certificate. Raises :class:`~booktape.publish.manifest.OutOfOrder` where the run has none yet."""
+    return context.store.read(manifest.required(context.store, run, results.Certify).key)

@@ -1,0 +1,26 @@
+"""The step before the merge: fetching the trades that no system has."""
+
+from booktape.core.records import TRADES
+from booktape.exchanges import exchange
+from booktape.integrity.healed import Healing
+from booktape.publish import results
+from booktape.publish.context import Context
+from booktape.publish.sources import Run, Source
+
+_OFF = "healing is off (BOOKTAPE_HEAL)"
+
+
+def heals(source: Source) -> bool:
+    """Whether a source's missing records can be fetched: trades of a venue that gives past ones by their numbers."""
+    return source.data_type == TRADES and exchange(source.exchange).rest.trades is not None
+
+
+def heal(context: Context, run: Run) -> results.Heal:
+    """Fetch missing trades, as far as the venue gives them; what it does not give stops nothing.
+
+    Raises :class:`~booktape.errors.Transient` where the stores do not answer.
+    """
+    if context.healer is None:
+        return results.Heal({}, _OFF)
+    found: Healing = context.healer(context.source(run.source).exchange, run.day)
+    return results.Heal(found.markets, found.why)
