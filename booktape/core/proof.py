@@ -13,12 +13,14 @@ from typing import Any, Final
 from booktape.core.ledger import Line, intersection
 from booktape.core.merge import Stored
 from booktape.core.proof_agreement import Agreement
+from booktape.core.proof_end import standing
 from booktape.core.proof_ids import Ids, Range
 from booktape.core.proof_loss import Loss, Watch
 from booktape.core.proof_order import Part, in_order, placing
 from booktape.core.proof_published import Published, streaming, whole
 from booktape.core.proof_terms import Terms
 from booktape.core.proof_times import Downtime, downtime
+from booktape.core.records import BookSnapshot
 from booktape.core.sequence import (
     CHECKSUM,
     CONNECTION_COUNTER,
@@ -63,6 +65,8 @@ class Market:
     agreement: Agreement
     downtime: Downtime
     book: BookCounts | None
+    standing: BookSnapshot | None
+    """The book at the day's end, where it is known to be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +107,18 @@ def prove(terms: Terms, evidence: Evidence) -> Market:
     if published is None or published.broken or late:
         published = whole(terms, evidence.stored(), published.void if published is not None else Ids())
     known = downtime(evidence.ledger, terms.day)
+    loss = _with_edges(watch.result(), known, terms.day, times)
+    listened = times.first is not None and _listened(known, times.last, terms.day.stop)
     return Market(
         rows=published.rows.count,
         sha256=published.rows.sha256,
-        loss=_with_edges(watch.result(), known, terms.day, times),
+        loss=loss,
         why=unverifiable(terms.rule, terms.data_type),
         void=published.void.ranges(),
         agreement=agreement,
         downtime=known,
         book=_counts(published),
+        standing=standing(published.book, loss, terms, listened=listened) if published.book is not None else None,
     )
 
 

@@ -83,6 +83,8 @@ class _Pending(NamedTuple):
 class BookProof:
     """Takes one market's messages in the order of the file.
 
+    ``begun`` is the snapshot that the book of now began with, ``last`` the last message of all.
+
     :param checksum: the venue's rule for its checksums, None where it has none.
     :param compares: whether snapshots are to be held against the book: not where the venue sends nothing else.
     """
@@ -95,11 +97,15 @@ class BookProof:
         self._worst: tuple[int | None, int | None] = (None, None)
         self.snapshots = self.compared = self.differing = 0
         self.first_mismatch: Mismatch | None = None
+        self.begun: Message | None = None
+        self.last: Message | None = None
 
     def take(self, message: Message, time: int) -> None:
         """Take the next message. ``time`` is the one that it is published with."""
         bids, asks = levels(message.bids), levels(message.asks)
+        self.last = message
         if isinstance(message, BookSnapshot):
+            self.begun = message
             self._settle()
             self._begin(message, time, bids, asks)
         elif self._pending is not None:

@@ -367,6 +367,11 @@ class Checksum:
         self._last_time = 0
         self.checked = self.failed = self.unchecked = 0
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether there is a book, and no checksum has told otherwise since its snapshot."""
+        return self._book is not None
+
     def check(self, record: BookUpdate | BookSnapshot) -> Verdict:
         """Apply the message and compare the checksums."""
         if isinstance(record, BookSnapshot):

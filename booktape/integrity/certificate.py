@@ -5,9 +5,9 @@ that file, which SQL wrote, is then held against it.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from importlib.resources import files
@@ -27,7 +27,7 @@ from booktape.core.proof_ids import Range
 from booktape.core.proof_order import Part, begins, placed_by_number
 from booktape.core.proof_terms import Terms
 from booktape.core.proof_text import Heading, Present, certificate, encode, present
-from booktape.core.records import BOOK_UPDATES, DAY, SECOND, TRADES, Record
+from booktape.core.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, Record
 from booktape.exchanges import exchange as find_exchange
 from booktape.exchanges.spec import Channel
 from booktape.merge import Merge, MergeFailed, inputs
@@ -79,12 +79,19 @@ class _Place:
     path: str
 
 
-def certify(systems: Systems, merge: Merge, channel: Channel, source: str, file: File) -> Certified:
+def certify(
+    systems: Systems,
+    merge: Merge,
+    channel: Channel,
+    source: str,
+    file: File,
+    on_standing: Callable[[str, BookSnapshot], object] = lambda market, book: None,
+) -> Certified:
     """Prove a day's recordings, and hold what the merged file holds against that.
 
-    ``lacking`` has, for each market that lacks numbers, how many and in how many ranges. Raises
-    :class:`~booktape.merge.MergeFailed` for an object that does not hold what its key says, or
-    :class:`~booktape.merge.NothingToMerge`.
+    ``on_standing`` is told of each market's book at the day's end that is known to be right. ``lacking`` has, for each
+    market that lacks numbers, how many and in how many ranges. Raises :class:`~booktape.merge.MergeFailed` for an
+    object that does not hold what its key says, or :class:`~booktape.merge.NothingToMerge`.
     """
     pairs = inputs.require_markets(systems, merge)
     places = _places(systems, merge, pairs)
@@ -93,8 +100,10 @@ def certify(systems: Systems, merge: Merge, channel: Channel, source: str, file:
     with ThreadPoolExecutor(_AHEAD) as pool:
         for market in sorted(places):
             proven = _prove(merge, channel, market, places[market], systems, ledgers, pool)
+            if proven.standing is not None:
+                on_standing(market, proven.standing)
             if proven.rows or proven.loss.first is not None:
-                markets[market] = proven
+                markets[market] = replace(proven, standing=None)
     heading = _heading(systems, merge, channel, source, file)
     ids = {name: (found.first_id, found.last_id) for name, found in file.markets.items()}
     return Certified(

@@ -5,7 +5,7 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Final
 
-from booktape.integrity import certificate
+from booktape.integrity import certificate, standing
 from booktape.integrity.certificate import Certified, File, InFile
 from booktape.merge import Merge
 from booktape.publish import manifest, results
@@ -35,6 +35,7 @@ def certify_day(context: Context, run: Run) -> results.Certify:
         source.channel,
         source.name,
         File(checked.rows, checked.bytes, checked.sha256, found),
+        lambda market, book: standing.keep(source.exchange, market, book, context.store),
     )
     key = certificate_key(run)
     context.store.replace(key, certified.content)
