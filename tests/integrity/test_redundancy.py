@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from booktape.core.ledger import CONNECTED, Line, SegmentKey, State, Written, encode
@@ -144,7 +145,7 @@ def test_the_command_shows_it_by_exchange_data_type_and_instance(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BOOKTAPE_STORAGE", store.url)
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("cli.redundancy.out", Console(width=160))
     write(store, line("a", batch(1, 9), batch(10, 19, minute=1)), line("b", batch(1, 9)))
     result = CliRunner().invoke(app, ["status", "--redundancy", "--day", "2024-08-08"])
     *table, told = result.output.splitlines()

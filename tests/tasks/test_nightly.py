@@ -69,7 +69,7 @@ def test_a_held_night_never_makes_a_revision(installation: Installation) -> None
     held = manifest.required(installation.store, RUN, Held)
     assert held.step == "certify"
     assert installation.world.calls("CreateRevision") == 0
-    assert '"RunsHeld": 1' in installation.log()
+    eventually(lambda: '"RunsHeld": 1' in installation.log(), installation.log)
 
 
 def test_a_held_night_goes_on_once_it_is_released(installation: Installation) -> None:
