@@ -6,8 +6,11 @@ import typer
 
 from booktape.errors import BooktapeError
 from booktape.integrity.healed import Healing
+from booktape.merge import Merge
+from booktape.merge.inputs import require_markets
 from booktape.publish.chain import past_day
 from booktape.publish.heal_step import heals
+from booktape.storage import open_store
 from cli.publishing import Replica, Storage
 from cli.terminal import AsJson, out, print_json
 from config.console import err
@@ -40,6 +43,9 @@ def heal(
     if source not in sources or not heals(sources[source]):
         able = ", ".join(sorted(name for name, found in sources.items() if heals(found))) or "none"
         raise CannotHeal(f"past trades of {source!r} cannot be fetched; sources that can be healed: {able}")
+    urls = {"primary": settings.storage, "replica": settings.replica}
+    systems = {name: open_store(url, make=False) for name, url in urls.items() if url is not None}
+    require_markets(systems, Merge(sources[source].exchange, sources[source].data_type, chosen))
     with err.status(f"healing {source} {chosen}"):
         healing = open_healer(settings)(sources[source].exchange, chosen)
     if as_json:

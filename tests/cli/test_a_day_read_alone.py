@@ -1,4 +1,4 @@
-"""A day that began in the middle of a book can be read alone: it starts with the book that the day before ended with."""
+"""A day that began in the middle of a book can be read alone: it starts with the book that the day before left."""
 
 import csv
 import json

@@ -86,3 +86,10 @@ def test_a_source_that_cannot_be_healed_is_one_line_with_those_that_can(
     outcome = booktape("heal", source, str(DAY))
     assert outcome.status == 1
     assert f"past trades of '{source}' cannot be fetched; sources that can be healed: binance-trades" in outcome.err
+
+
+def test_a_day_of_which_nothing_was_recorded_is_not_called_whole(booktape: Booktape, storage: Path) -> None:
+    open_store(str(storage))
+    outcome = booktape("heal", "binance-trades", str(DAY))
+    assert outcome.status == 1
+    assert f"there are no trades of binance on {DAY}" in outcome.err
