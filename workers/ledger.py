@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from msgspec import json
+
 from booktape.core.keys import Key
 from booktape.core.ledger import DOWN, Gap, Line, State, StateName, Written
 from booktape.core.records import SECOND
@@ -25,6 +27,9 @@ _LEAP: Final = 3600 * SECOND
 
 Name = tuple[str, str]
 """Data type and market."""
+
+_packed: Final = json.Decoder(tuple[Name, Written])
+"""What waits of a batch, as text: tens of thousands of them wait ten minutes, and objects take four times the space."""
 
 
 class Segment(NamedTuple):
@@ -75,7 +80,7 @@ class Ledger:
     _tracks: dict[Name, _Track] = field(init=False, default_factory=dict)
     _gone: list[tuple[Name, _Track]] = field(init=False, default_factory=list)
     _gaps: defaultdict[Name, list[Gap]] = field(init=False, default_factory=lambda: defaultdict(list))
-    _written: deque[tuple[Name, Written]] = field(init=False, default_factory=deque)
+    _written: deque[bytes] = field(init=False, default_factory=deque)
     _entries: int = field(default=0, init=False)
     _finished: list[Segment] = field(init=False, default_factory=list)
 
@@ -114,7 +119,9 @@ class Ledger:
 
     def wrote(self, key: Key, count: int) -> None:
         """A batch of so many records was written. May be called on any thread."""
-        self._written.append(((key.data_type, key.market), Written(key.minute, key.first, key.last, count, key.digest)))
+        self._written.append(
+            json.encode(((key.data_type, key.market), (key.minute, key.first, key.last, count, key.digest)))
+        )
 
     def take(self, now: int) -> list[Segment]:
         """The segments that are finished and were not yet taken."""
@@ -159,7 +166,7 @@ class Ledger:
     def _lines(self, end: int) -> Iterator[Line]:
         batches: defaultdict[Name, list[Written]] = defaultdict(list)
         for _ in range(len(self._written)):
-            name, written = self._written.popleft()
+            name, written = _packed.decode(self._written.popleft())
             batches[name].append(written)
         gaps, self._gaps = self._gaps, defaultdict(list)
         for name, track in [*self._tracks.items(), *self._gone]:
