@@ -83,7 +83,9 @@ class _Pending(NamedTuple):
 class BookProof:
     """Takes one market's messages in the order of the file.
 
-    ``begun`` is the snapshot that the book of now began with, ``last`` the last message of all.
+    ``begun`` is the snapshot that the book of now began with (None after an empty one), ``joined`` whether an update
+    goes on from it without a hole, ``checked`` how many checksums had been compared before it. ``last`` is the last
+    message of all.
 
     :param checksum: the venue's rule for its checksums, None where it has none.
     :param compares: whether snapshots are to be held against the book: not where the venue sends nothing else.
@@ -97,24 +99,46 @@ class BookProof:
         self._worst: tuple[int | None, int | None] = (None, None)
         self.snapshots = self.compared = self.differing = 0
         self.first_mismatch: Mismatch | None = None
-        self.begun: Message | None = None
+        self.begun: BookSnapshot | None = None
         self.last: Message | None = None
+        self.joined = True
+        self.checked = 0
 
     def take(self, message: Message, time: int) -> None:
         """Take the next message. ``time`` is the one that it is published with."""
         bids, asks = levels(message.bids), levels(message.asks)
         self.last = message
         if isinstance(message, BookSnapshot):
-            self.begun = message
             self._settle()
             self._begin(message, time, bids, asks)
-        elif self._pending is not None:
-            self._touch(message, bids, asks)
+            self.begun, self.joined = (message if bids or asks else None), False
+            self.checked = self.checksum.checked if self.checksum is not None else 0
+        else:
+            self.joined = self.joined or self._joins(message)
+            if self._pending is not None:
+                self._touch(message, bids, asks)
         if bids or asks:  # a message without a level has no row
             self.crossed.begin(message.local_timestamp, is_snapshot=isinstance(message, BookSnapshot))
             self.crossed.apply(bids, asks)
         if self.checksum is not None:
             self.checksum.check(message)
+
+    def known(self) -> tuple[list[Level], list[Level]]:
+        """Both sides of the book of now, best first, as far down as its snapshot told them."""
+        book = self.crossed.book
+        if book is None:
+            return [], []
+        bid, ask = self._worst
+        return _down_to(book.bids.top(), bid, _BIDS), _down_to(book.asks.top(), ask, _ASKS)
+
+    def _joins(self, update: BookUpdate) -> bool:
+        """Whether an update goes on where the snapshot ends."""
+        begun = self.begun.last_id if self.begun is not None else None
+        if begun is None or update.last_id is None or update.last_id <= begun:
+            return False
+        if update.first_id is not None:
+            return update.first_id <= begun + 1
+        return update.previous_id is not None and update.previous_id <= begun
 
     def end(self) -> None:
         """No message comes any more."""
@@ -179,6 +203,10 @@ def _amount(text: str) -> object:
 
 def _worst(side: list[Level], sign: int) -> int | None:
     return max(_of(side, sign), default=None)
+
+
+def _down_to(side: list[Level], worst: int | None, sign: int) -> list[Level]:
+    return [level for level in side if worst is None or sign * exact(level[0]) <= worst]
 
 
 def _same(known: _Known, told: list[Level], sign: int, touched: set[int]) -> bool:

@@ -16,24 +16,28 @@ def standing(proof: BookProof, loss: Loss, terms: Terms, *, listened: bool) -> B
     ``listened`` from that message to midnight.
     """
     book = proof.crossed.book
-    ended = listened or (loss.end.known and not loss.end.missing and not loss.end.links)
+    whole = not loss.end.missing and not loss.end.links
+    ended = whole and (listened or loss.end.known)
     if not ended or book is None or proof.last is None or book.is_crossed() or not _is_sound(proof, loss):
         return None
+    bids, asks = proof.known()
     return BookSnapshot(
         last_id=sequence_id(proof.last),
         timestamp=terms.day.stop,
-        bids=Raw(json.encode(book.bids.top())),
-        asks=Raw(json.encode(book.asks.top())),
+        bids=Raw(json.encode(bids)),
+        asks=Raw(json.encode(asks)),
         origin="derived",
         local_timestamp=terms.day.stop,
     )
 
 
 def _is_sound(proof: BookProof, loss: Loss) -> bool:
+    """Whether nothing is missing since the last snapshot; where nothing is numbered, a checksum must have said so."""
     if proof.checksum is not None:
-        return proof.checksum.is_sound and proof.checksum.checked > 0
+        return proof.checksum.is_sound and proof.checksum.checked > proof.checked
     begun = sequence_id(proof.begun) if proof.begun is not None else None
-    if begun is None or loss.first is None:  # nothing is numbered
+    if begun is None or loss.first is None or not proof.joined:
         return False
-    holes = [last for _, last in loss.missing] + [after for _, after in loss.links]
+    holes = [last for _, last in (*loss.missing, *loss.start.missing)]
+    holes += [after for _, after in (*loss.links, *loss.start.links)]
     return all(hole <= begun for hole in holes)

@@ -39,6 +39,10 @@ _AHEAD: Final = 32
 """How many objects are fetched before they are needed: a bucket answers slowly, but many at once."""
 
 
+Ledgers = Mapping[str, Mapping[tuple[str, str], list[Line]]]
+"""The ledgers' lines by market, and by system and instance."""
+
+
 @dataclass(frozen=True, slots=True)
 class InFile:
     """What the merged file holds of one market. ``sha256`` is over the market's lines."""
@@ -152,7 +156,7 @@ def _prove(
     market: str,
     places: Sequence[_Place],
     systems: Systems,
-    ledgers: Mapping[str, list[list[Line]]],
+    ledgers: Ledgers,
     pool: ThreadPoolExecutor,
 ) -> Market:
     venue = find_exchange(merge.exchange)
@@ -192,7 +196,7 @@ def _prove(
     evidence = Evidence(
         [part(number, place) for number, place in enumerate(ordered)],
         _before(systems, merge, channel, market, ordered),
-        ledgers.get(market, []) + ledgers.get("*", []),
+        _of_market(ledgers, market),
         stored,
     )
     return prove(terms, evidence)
@@ -251,7 +255,13 @@ def _before(systems: Systems, merge: Merge, channel: Channel, market: str, place
     return before if before is not None and before <= max(key.last for key in numbered) else None
 
 
-def _ledgers(systems: Systems, merge: Merge, channel: Channel) -> dict[str, list[list[Line]]]:
+def _of_market(ledgers: Ledgers, market: str) -> list[list[Line]]:
+    """The lines of each instance about a market's stream, those about all markets included."""
+    own, wide = ledgers.get(market, {}), ledgers.get("*", {})
+    return [own.get(instance, []) + wide.get(instance, []) for instance in sorted({*own, *wide})]
+
+
+def _ledgers(systems: Systems, merge: Merge, channel: Channel) -> Ledgers:
     """The lines about the day's streams, by market and by instance. What cannot be read is as if it was not there."""
     data_type = next((kind for kind in stored_types(merge.data_type) if kind in channel.data_types), merge.data_type)
     found: defaultdict[str, defaultdict[tuple[str, str], list[Line]]] = defaultdict(lambda: defaultdict(list))
@@ -263,7 +273,7 @@ def _ledgers(systems: Systems, merge: Merge, channel: Channel) -> dict[str, list
             for line in _lines(store, item.key):
                 if line.data_type == data_type:
                     found[line.market][name, line.instance].append(structs.replace(line, batches=[]))
-    return {market: list(instances.values()) for market, instances in found.items()}
+    return found
 
 
 def _lines(store: Store, key: str) -> list[Line]:

@@ -1,6 +1,7 @@
 """The step between check and rename: the day's certificate, and the gate that the source's threshold is."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from fractions import Fraction
 from hashlib import sha256
 from typing import Final
@@ -29,17 +30,20 @@ def certify_day(context: Context, run: Run) -> results.Certify:
         name: InFile(market.rows, market.sha256, market.first_id, market.last_id)
         for name, market in checked.markets.items()
     }
+    books: dict[str, bytes] = {}
     certified = certificate.certify(
         context.engine.systems,
         Merge(source.exchange, source.data_type, run.day),
         source.channel,
         source.name,
         File(checked.rows, checked.bytes, checked.sha256, found),
-        lambda market, book: standing.keep(source.exchange, market, book, context.store),
+        lambda market, book: books.setdefault(market, standing.packed(book)),
     )
     key = certificate_key(run)
     context.store.replace(key, certified.content)
     held, releasable = _why_held(source, run, certified)
+    if held is None:
+        _begin_next_day(context, run, source, books)
     return results.Certify(
         key=key,
         sha256=sha256(certified.content).hexdigest(),
@@ -49,6 +53,14 @@ def certify_day(context: Context, run: Run) -> results.Certify:
         held=held,
         releasable=releasable,
     )
+
+
+def _begin_next_day(context: Context, run: Run, source: Source, books: Mapping[str, bytes]) -> None:
+    """Keep the books at the day's end for the next day, unless that is published or under way: it stays as it is."""
+    if any(later.day == run.day + timedelta(days=1) for later in manifest.runs(context.store, source.name)):
+        return
+    for market, lines in books.items():
+        standing.keep(source.exchange, market, lines, context.store)
 
 
 def certificate_key(run: Run) -> str:
@@ -64,7 +76,7 @@ def _why_held(source: Source, run: Run, certified: Certified) -> tuple[str | Non
         return f"the file is not what the recordings say: {faults}; to try again: {healed.partition(': ')[2]}", False
     present = certified.present
     threshold = Fraction(str(source.threshold))
-    if present.expected is None or Fraction(present.seen, max(present.expected, 1)) >= threshold:
+    if not present.expected or Fraction(present.seen, max(present.expected, 1)) >= threshold:
         return None, False
     share = present.seen / present.expected
     text = f"{share:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"

@@ -17,6 +17,11 @@ SOURCE = "binance-book-updates"
 pytestmark = pytest.mark.skipif(not CAPTURE.is_file(), reason="no captures: set BOOKTAPE_CAPTURES")
 
 
+def deeper_left_out(side: dict[str, str], worst: float, sign: int) -> dict[str, str]:
+    """A side down to the worst price that the day's first snapshot told."""
+    return {price: amount for price, amount in side.items() if sign * float(price) <= worst}
+
+
 def test_the_second_day_of_a_recording_gives_the_whole_book_by_itself(
     booktape: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -36,6 +41,10 @@ def test_the_second_day_of_a_recording_gives_the_whole_book_by_itself(
     sides: dict[str, dict[str, str]] = {"bid": {}, "ask": {}}
     for row in rows:
         reading.apply(sides[row["side"]], row["price"], row["amount"])
-    assert (sides["bid"], sides["ask"]) == reading.binance_book(CAPTURE, "BTCUSDT")
+    known = {side: [float(row["price"]) for row in first if row["side"] == side] for side in sides}
+    bids, asks = reading.binance_book(CAPTURE, "BTCUSDT")
+    assert min(len(prices) for prices in known.values()) > 100
+    assert deeper_left_out(sides["bid"], -min(known["bid"]), -1) == deeper_left_out(bids, -min(known["bid"]), -1)
+    assert deeper_left_out(sides["ask"], max(known["ask"]), 1) == deeper_left_out(asks, max(known["ask"]), 1)
     certificate = json.loads(path.with_name(f"{path.stem}.certificate.json").read_text())
     assert certificate["markets"]["BTC-USDT"]["book"]["crossed"] == 0

@@ -15,6 +15,18 @@ TERMS = terms(BOOK_UPDATES, "ranged")
 BEGIN = snapshot(3, b'[["9","1"],["8","1"]]', b'[["10","1"]]')
 
 
+LISTENED = Line(
+    data_type=BOOK_UPDATES,
+    market="BTC-USDT",
+    instance="a",
+    start=MIDNIGHT,
+    end=MIDNIGHT + DAY,
+    states=[State("connected", MIDNIGHT, MIDNIGHT + DAY)],
+    gaps=[],
+    batches=[],
+)
+
+
 def proven(*records: Record, after: Sequence[Record] = (), ledger: Sequence[Line] = ()) -> Market:
     """A day of one system's records, and those of the day after in the next day's first object."""
     parts = [Part(first_position(record), 0, True, partial(list, [record])) for record in records]
@@ -41,7 +53,8 @@ def test_the_book_after_the_last_update_is_the_next_days_first_snapshot() -> Non
     book = proven(BEGIN, last, after=[tomorrow(6)]).standing
     assert isinstance(book, BookSnapshot)
     assert (book.origin, book.last_id, book.timestamp) == ("derived", 5, MIDNIGHT + DAY)
-    assert (levels(book.bids), levels(book.asks)) == ([("8", "2"), ("7", "3")], [("10", "1")])
+    # The snapshot told the bids down to 8; what else lies below, besides 7, nobody knows.
+    assert (levels(book.bids), levels(book.asks)) == ([("8", "2")], [("10", "1")])
 
 
 def test_where_nobody_knows_what_came_after_the_last_update_there_is_none() -> None:
@@ -50,18 +63,20 @@ def test_where_nobody_knows_what_came_after_the_last_update_there_is_none() -> N
 
 
 def test_somebody_who_listened_to_midnight_knows_that_nothing_came() -> None:
-    ends = MIDNIGHT + DAY
-    listened = Line(
-        data_type=BOOK_UPDATES,
-        market="BTC-USDT",
-        instance="a",
-        start=MIDNIGHT,
-        end=ends,
-        states=[State("connected", MIDNIGHT, ends)],
-        gaps=[],
-        batches=[],
-    )
-    assert proven(BEGIN, update(4, 5), ledger=[listened]).standing is not None
+    assert proven(BEGIN, update(4, 5), ledger=[LISTENED]).standing is not None
+
+
+def test_whoever_listened_a_hole_that_the_next_day_shows_is_one() -> None:
+    assert proven(BEGIN, update(4, 5), after=[tomorrow(8)], ledger=[LISTENED]).standing is None
+
+
+def test_updates_that_do_not_go_on_from_the_snapshot_make_no_book() -> None:
+    assert proven(BEGIN, update(5, 6), after=[tomorrow(7)]).standing is None
+    assert proven(BEGIN, update(2, 6), after=[tomorrow(7)]).standing is not None
+
+
+def test_an_empty_snapshot_vouches_for_nothing() -> None:
+    assert proven(BEGIN, update(4, 5), snapshot(5, b"[]", b"[]"), update(6, 6), after=[tomorrow(7)]).standing is None
 
 
 def test_after_a_loss_only_a_later_snapshot_makes_the_book_known_again() -> None:
