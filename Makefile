@@ -13,7 +13,7 @@ BUILD_REQUIRES := $(PYTHON) -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak lock clean python
+.PHONY: help install demo test check format bench soak matrix lock clean python
 .DELETE_ON_ERROR:
 
 help: ## list what there is
@@ -42,6 +42,9 @@ bench: $(INSTALLED) ## what a message and a night's merge cost, beside a floor a
 
 soak: $(INSTALLED) ## ten minutes of 5,000 streams, cut and handed over, held against what was sent; ARGS="--minutes 1"
 	$(BIN)/python -m sandbox.soak $(ARGS)
+
+matrix: $(INSTALLED) ## what goes wrong at three exchanges, and whether the certificates say exactly what that cost
+	$(BIN)/python -m sandbox.matrix $(ARGS)
 
 lock: $(UV) ## write requirements/*.lock anew after a change in pyproject.toml; UPGRADE=1 takes newer versions
 	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --output-file requirements/production.lock

@@ -49,6 +49,14 @@ class Watch:
         for one in subscriptions:
             self._snapshots.pop(one.symbol, None)
 
+    def asked(self, subscriptions: Iterable[Subscription]) -> None:
+        """A connection is up, and streams are being asked for on it: they are down until they are heard."""
+        for one in subscriptions:
+            if one.symbol != WHOLE_VENUE and not self.resyncing(one, even_down=True):
+                for name in self._names([one]):
+                    if self._ledger.state(name) == DOWN:
+                        self._awaited[name] = self._await(name[0], one.symbol)
+
     def connected(self, subscriptions: Iterable[Subscription]) -> None:
         """Streams are subscribed to. A book that begins with a snapshot is not whole before that."""
         for subscription in subscriptions:

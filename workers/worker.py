@@ -78,6 +78,7 @@ class Worker:
         self._silence: Silence[tuple[str, str]] = Silence()
         self._wanted: dict[Link, dict[Subscription, None]] = {}
         self._resynced: dict[Link, float] = {}
+        self._asking: set[Link] = set()
 
     async def run(self) -> None:
         """Record until SIGTERM or SIGINT; then flush everything that is held."""
@@ -128,8 +129,15 @@ class Worker:
         self.recorder.close_past(self.links.clock - GRACE)
         self._resubscribe()
         self.watch.look()
+        self._look_who_is_subscribed()
         self.watch.write(self.uploader)
         self.teller.tell_news()
+
+    def _look_who_is_subscribed(self) -> None:
+        """A link has connected its streams once it has asked for all of them: venues take a few messages a second."""
+        for link in [link for link in self._asking if link.is_subscribed]:
+            self._asking.discard(link)
+            self.watch.joined(link.subscriptions)
 
     async def _emit(self) -> None:
         self.teller.emit()
@@ -180,13 +188,15 @@ class Worker:
     def connected(self, link: Link) -> None:
         """A link is up."""
         self.log.info("connected", connection=link.number, url=link.url, streams=len(link.subscriptions))
-        self.watch.connected(link.subscriptions)
+        self._asking.add(link)
+        self.watch.asked(link.subscriptions)
         self._begin_books(link.subscriptions)
 
     def subscribed(self, subscriptions: Sequence[Subscription]) -> None:
         """More streams begin on a link that is up, at once or with the next connection."""
         if self.exchange.unsubscribe is not None:
-            self.watch.connected(subscriptions)
+            self.watch.asked(subscriptions)
+            self._asking.update(self.links)
         self._begin_books(subscriptions)
 
     def _begin_books(self, subscriptions: Iterable[Subscription]) -> None:
@@ -199,6 +209,7 @@ class Worker:
     def disconnected(self, link: Link, reason: str, pause: float) -> None:
         """A link is down; it comes back by itself."""
         self.teller.counts["Disconnects"] += 1
+        self._asking.discard(link)
         self.watch.disconnected(link.subscriptions)
         self.log.warning("disconnected", connection=link.number, reason=reason, again_in_seconds=round(pause, 2))
 

@@ -16,7 +16,7 @@ from booktape.core.proof_agreement import Agreement
 from booktape.core.proof_end import standing
 from booktape.core.proof_ids import Ids, Range
 from booktape.core.proof_loss import Loss, Watch
-from booktape.core.proof_order import Part, in_order, placing
+from booktape.core.proof_order import Copy, Part, in_order, placing
 from booktape.core.proof_published import Published, streaming, whole
 from booktape.core.proof_terms import Terms
 from booktape.core.proof_times import Downtime, downtime
@@ -31,6 +31,8 @@ from booktape.core.sequence import (
 
 SYSTEMS: Final = ("primary", "replica", "rest")
 """The systems in the order of preference; ``rest`` holds what was healed over a venue's REST API."""
+
+_REST: Final = SYSTEMS.index("rest")
 
 _WHY: Final = {CHECKSUM: "checksum only", CONNECTION_COUNTER: "connection counter", MONOTONIC: "monotonic only"}
 
@@ -99,7 +101,7 @@ def prove(terms: Terms, evidence: Evidence) -> Market:
         own = copies if all(copy.own for copy in copies) else [copy for copy in copies if copy.own]
         if own:
             agreement.take(own)
-            times.see(own[0].received)
+            times.see(own)
             if published is not None:
                 published.take(own)
     if published is not None:
@@ -136,7 +138,11 @@ class _Times:
         self.first: int | None = None
         self.last = 0
 
-    def see(self, received: int) -> None:
+    def see(self, copies: Sequence[Copy]) -> None:
+        """Take all copies of a record. What was fetched over REST was heard by nobody, whenever that was."""
+        received = next((copy.received for copy in copies if copy.system < _REST), None)
+        if received is None:
+            return
         if self.first is None or received < self.first:
             self.first = received
         self.last = max(self.last, received)

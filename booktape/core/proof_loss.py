@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from booktape.core.proof_ids import Ids, Range
 from booktape.core.proof_order import Copy
-from booktape.core.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade
+from booktape.core.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade, record_time
+from booktape.core.restarts import goes_back
 from booktape.core.sequence import (
     CONTIGUOUS,
     LINKED,
@@ -21,6 +22,7 @@ from booktape.core.sequence import (
     Gap,
     Linked,
     Ranged,
+    Restarts,
     Sequenced,
     Verdict,
 )
@@ -62,7 +64,8 @@ class Loss:
     ``expected`` and ``seen`` count numbers from the first to the last of the day (under ``linked``: links between
     messages); None where nothing is numbered. ``elsewhere``: numbers in between that the venue's time puts into a
     neighbouring day. ``resumed``: missing numbers that a snapshot in the stream made up for. ``unnumbered`` records
-    lack the number that the rule is about.
+    lack the number that the rule is about. ``restarted``: numbers that nobody used, since the venue began
+    anew in the day with those before them; no part of ``expected``.
     """
 
     first: int | None
@@ -76,6 +79,7 @@ class Loss:
     start: Edge
     end: Edge
     unnumbered: int
+    restarted: list[Range] = field(default_factory=list)
 
 
 class Watch:
@@ -92,12 +96,16 @@ class Watch:
         self._missing = Ids()
         self._resumed = Ids()
         self._elsewhere = Ids()
+        self._restarted = Ids()
+        self._newest = 0
+        self._before = before
         self._afters: dict[int, int] = {}
         self._snapshot: int | None = None
         self._first: int | None = None
         self._last: int | None = None
         self._begins = self._ends = 0
         self._foreign_before = self._foreign_after = False
+        self._counts_anew = False
         self._own = self._unnumbered = 0
         if before is not None and self._rule is not None:
             self._prime(before)
@@ -137,11 +145,33 @@ class Watch:
             self._unnumbered += own
             return
         first, last = span
+        if own and self._before is not None and last <= self._before and not self._counts_anew:
+            self._counts_anew = True
+            self._forget()
         verdict: Verdict = self._rule.check(record)  # type: ignore[union-attr, arg-type]  # made for such records
         if isinstance(verdict, Gap):
-            self._gap(verdict.first, verdict.last, last)
+            self._tell(verdict, record, last)
+        self._newest = max(self._newest, record_time(record))
         self._missing.remove(first, last)
         self._remember(first, last, own=own)
+
+    def _forget(self) -> None:
+        """A record of the day has a number of the past: what is before the day's first one, its own era tells."""
+        if isinstance(self._rule, Restarts):
+            self._rule.forget()
+
+    def _tell(self, gap: Gap, record: Record, last: int) -> None:
+        """Numbers are missing, or the venue began anew in the day: then lower numbers are of later times."""
+        first, before = gap.first, self._before
+        crosses = before is not None and first <= before <= gap.last
+        if isinstance(self._rule, Restarts) and goes_back(record, self._newest):
+            end = before if before is not None and crosses else gap.last
+            self._restarted.cover(first, end)
+            first, self._newest = end + 1, 0
+        elif before is not None and crosses and self._counts_anew:
+            first = before + 1
+        if first <= gap.last:
+            self._gap(first, gap.last, last)
 
     def _gap(self, first: int, last: int, after: int) -> None:
         self._missing.cover(first, last)
@@ -186,7 +216,9 @@ class Watch:
         inside = [] if self._chained else holes
         links = self._links(holes) if self._chained else []
         lost = sum(end - start + 1 for start, end in inside)
-        expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1
+        restarted = [] if self._chained else self._between(self._restarted)
+        unused = sum(end - start + 1 for start, end in restarted)
+        expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1 - unused
         return Loss(
             first,
             last,
@@ -199,6 +231,7 @@ class Watch:
             self._edge(self._foreign_before, self._touching(self._begins - 1, after=False)),
             self._edge(self._foreign_after, self._touching(self._ends + 1, after=True)),
             self._unnumbered,
+            restarted,
         )
 
     def _between(self, ids: Ids) -> list[Range]:

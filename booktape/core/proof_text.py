@@ -165,6 +165,7 @@ def _numbers(loss: Loss) -> Plain:
         "links": loss.links,
         "resumed": loss.resumed,
         "elsewhere": loss.elsewhere,
+        "restarted": loss.restarted,
         "unnumbered": loss.unnumbered,
     }
 

@@ -12,7 +12,6 @@ from booktape.core import codec
 from booktape.core.keys import Key
 from booktape.core.records import (
     MINUTE,
-    SECOND,
     Record,
     engine_time,
     first_position,
@@ -20,13 +19,10 @@ from booktape.core.records import (
     record_time,
     sequence_id,
 )
+from booktape.core.restarts import CERTAINLY_LATER, CERTAINLY_SENT_LATER
 from booktape.core.sequence import STALE, Gap, Rebased, Restarts, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
-
-_CERTAINLY_LATER: Final = SECOND
-_CERTAINLY_SENT_LATER: Final = MINUTE
-"""By how much a record of the past can seem newer than it is: by the engine's clock, and by that of a connection."""
 
 _encode_into = codec.encode_into
 
@@ -129,8 +125,8 @@ class Stream:
         if last is None or not isinstance(self._rule, Restarts) or sequence_id(record) == sequence_id(last):
             return False
         if engine_time(record) is not None and engine_time(last) is not None:
-            return record_time(record) > record_time(last) + _CERTAINLY_LATER
-        return record_time(record) > record_time(last) + _CERTAINLY_SENT_LATER
+            return record_time(record) > record_time(last) + CERTAINLY_LATER
+        return record_time(record) > record_time(last) + CERTAINLY_SENT_LATER
 
     def _restart(self, record: Record) -> Gap:
         """Go on with a record whose number begins anew. What was lost around it, nobody can tell."""

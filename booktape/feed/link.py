@@ -85,6 +85,11 @@ class Link:
         """How many frames the sessions of now have had."""
         return sum(session.frames for session in self._sessions)
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether it is connected, and has asked for all of its streams."""
+        return bool(self._sessions) and self._sessions[-1].is_subscribed
+
     async def run(self) -> None:
         """Keep the connection up until cancelled."""
         waits = Pauses(self._patience)

@@ -105,10 +105,10 @@ def _market(name: str, told: Plain, found: Findings) -> Iterator[str]:
 
 
 def _holes(name: str, told: Plain, found: Findings, first: int, last: int) -> Iterator[str]:
-    """The ids that are not in the file are those that the certificate calls missing, used up, or of another day."""
+    """Ids that are not in the file are those that the certificate calls missing, used up, unused or another day's."""
     numbers = told["numbers"]
     declared, there = Ids(), Ids()
-    for start, end in (*numbers["ranges"], *told["void"]["ranges"], *numbers["elsewhere"]):
+    for start, end in (*numbers["ranges"], *told["void"]["ranges"], *numbers["elsewhere"], *numbers["restarted"]):
         declared.cover(start, end)
     for start, end in found.holes[name]:
         there.cover(start, end)

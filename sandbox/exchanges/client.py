@@ -17,11 +17,17 @@ class Client:
         self.session = session
         self.route = route
         self._delayed: dict[str, str] = {}
+        self._waiting: list[str] = []
 
     def send(self, frames: list[str]) -> None:
-        """Write frames out; on a closed connection nothing happens."""
-        for frame in frames:
+        """Write frames out, those that wait first; on a closed connection nothing happens."""
+        waiting, self._waiting = self._waiting, []
+        for frame in (*waiting, *frames):
             broadcast((self.connection,), frame)
+
+    def keep_back(self, frames: list[str]) -> None:
+        """Let frames wait for the next `send`."""
+        self._waiting += frames
 
     def frames_for(self, message: Message, treatment: Treatment) -> list[str]:
         """What this client is sent for a message. The session counts the frame even if it then gets lost."""

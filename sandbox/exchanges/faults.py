@@ -45,6 +45,12 @@ class Stall(RouteFault, tag="stall"):
     seconds: float
 
 
+class Delay(RouteFault, tag="delay"):
+    """Keep back all that is sent for a while; then it comes at once, in order, and nothing of it is lost."""
+
+    seconds: float
+
+
 class RestLimit(RouteFault, tag="rest_limit"):
     """Answer REST requests with 429 or 418 and `Retry-After` for a while."""
 
@@ -88,9 +94,31 @@ class Recut(RouteFault, tag="recut"):
     """Until cleared, Binance's depth windows are cut differently for each connection, as the real ones are."""
 
 
+class MarketFault(msgspec.Struct, tag_field="fault", forbid_unknown_fields=True, kw_only=True):
+    """Anything that the venue does to its own numbers, on all routes alike, in the markets that match the pattern.
+
+    The ledger has a note of it (`"type": "skip"`, `"type": "reset"`).
+    """
+
+    markets: str = "*"
+
+
+class SkipIds(MarketFault, tag="skip_ids"):
+    """Use up the next trade ids and update ids for nothing: no message will ever have them."""
+
+    trades: int = 3
+    updates: int = 5
+
+
+class ResetIds(MarketFault, tag="reset_ids"):
+    """Begin trade ids and update ids anew, from one; past trades are forgotten. As after an exchange's restart."""
+
+
 MomentaryFault = Drop | Garbage
+VenueFault = SkipIds | ResetIds
 CountedFault = Withhold | Duplicate | Reorder | CorruptChecksum
-Fault = Drop | Garbage | Refuse | Stall | RestLimit | Withhold | Duplicate | Reorder | CorruptChecksum | Restamp | Recut
+LastingFault = Refuse | Stall | Delay | RestLimit
+Fault = MomentaryFault | VenueFault | LastingFault | CountedFault | Restamp | Recut
 
 
 class Treatment(Enum):
@@ -114,10 +142,10 @@ TREATMENTS = {
 class _Entry:
     """A fault in force on one route, until a moment or for a number of messages."""
 
-    def __init__(self, fault: Fault, route: str, now: float) -> None:
+    def __init__(self, fault: LastingFault | CountedFault | Restamp | Recut, route: str, now: float) -> None:
         self.fault = fault
         self.route = route
-        self.ends = now + fault.seconds if isinstance(fault, Refuse | Stall | RestLimit) else None
+        self.ends = now + fault.seconds if isinstance(fault, LastingFault) else None
         self.remaining = fault.count if isinstance(fault, CountedFault) else None
 
     def is_over(self, now: float) -> bool:
@@ -133,9 +161,14 @@ class Faults:
         self._entries: list[_Entry] = []
         self.strike: Callable[[MomentaryFault, str], None] = lambda fault, route: None
         """Called for a fault that happens at once, for every route that it is meant for."""
+        self.befall: Callable[[VenueFault], None] = lambda fault: None
+        """Called for a fault of the venue itself, once."""
 
     def inject(self, fault: Fault) -> None:
         """Put a fault in force, or let it happen. Raises ValueError for an unknown route."""
+        if isinstance(fault, VenueFault):
+            self.befall(fault)
+            return
         if fault.route is not None and fault.route not in self._routes:
             raise ValueError(f"no route {fault.route!r}; there are {', '.join(self._routes)}")
         for route in self._routes if fault.route is None else (fault.route,):
@@ -169,6 +202,10 @@ class Faults:
     def stalls(self, route: str) -> bool:
         """Whether nothing may be sent."""
         return self._find(Stall, route) is not None
+
+    def delays(self, route: str) -> bool:
+        """Whether all that is sent must wait."""
+        return self._find(Delay, route) is not None
 
     def restamps(self, route: str) -> bool:
         """Whether sending times differ by connection."""

@@ -5,6 +5,7 @@ Every step is one thing that happens: somebody takes liquidity (trades, and the 
 one update id, so that the changes' id ranges are contiguous too.
 """
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from random import Random
@@ -92,6 +93,16 @@ class Market:
             events.append(Quote(self.spec.name, self.last_update_id, timestamp, *after))
         return events
 
+    def skip(self, trades: int, updates: int) -> None:
+        """Use up ids for nothing."""
+        self.last_trade_id += trades
+        self.last_update_id += updates
+
+    def reset(self) -> None:
+        """Begin all ids anew, from one; past trades are forgotten."""
+        self.last_trade_id = self.last_update_id = 0
+        self.trades.clear()
+
     def recent_trades(self, count: int) -> list[Trade]:
         """The last `count` trades, oldest first."""
         start = max(0, len(self.trades) - count)
@@ -99,7 +110,7 @@ class Market:
 
     def trades_from(self, first_id: int, count: int) -> list[Trade]:
         """Up to `count` kept trades with an id of at least `first_id`, oldest first."""
-        start = max(0, first_id - (self.last_trade_id - len(self.trades) + 1))
+        start = bisect_left(self.trades, first_id, key=lambda trade: trade.id)
         return [self.trades[index] for index in range(start, min(start + count, len(self.trades)))]
 
     @property

@@ -15,11 +15,12 @@ from websockets.exceptions import ConnectionClosed
 from sandbox.exchanges.client import Client
 from sandbox.exchanges.clock import MarketClock
 from sandbox.exchanges.control import answer_control
-from sandbox.exchanges.engine import Engine
-from sandbox.exchanges.faults import Drop, Faults, MomentaryFault
+from sandbox.exchanges.engine import FAR_FUTURE, Engine
+from sandbox.exchanges.faults import Drop, Faults, MomentaryFault, VenueFault
 from sandbox.exchanges.ledger import Ledger
 from sandbox.exchanges.listener import HttpRequest, Listener, read_request
 from sandbox.exchanges.listings import Listings
+from sandbox.exchanges.numbers import befall
 from sandbox.exchanges.venue import Disconnect, HttpAnswer, Message, Venue
 
 PACE = 0.01
@@ -52,6 +53,7 @@ class ExchangeServer:
         self.ports = dict(routes)
         self.faults = Faults(routes)
         self.faults.strike = self._strike
+        self.faults.befall = self._befall
         self._clock = clock
         self._clients: set[Client] = set()
         self._subscribers: dict[str, set[Client]] = {}
@@ -118,7 +120,9 @@ class ExchangeServer:
             self._send(client, client.frames_for(message, treatments[client.route]))
 
     def _send(self, client: Client, frames: list[str]) -> None:
-        if frames and not self.faults.stalls(client.route):
+        if self.faults.delays(client.route):
+            client.keep_back(frames)
+        elif not self.faults.stalls(client.route):
             client.send(frames)
 
     def _tick(self) -> None:
@@ -227,3 +231,9 @@ class ExchangeServer:
                 client.cut()
             else:
                 self._say_farewell(client, Disconnect(fault.code, "dropped"))
+
+    def _befall(self, fault: VenueFault) -> None:
+        """The venue's own numbers skip or begin anew; first goes out what still has the old ones."""
+        self._dispatch(self.venue.flush(FAR_FUTURE))
+        for record in befall(fault, self.venue.markets.values(), self.engine.time):
+            self.ledger.append(record)

@@ -93,6 +93,20 @@ def test_streams_are_down_until_connected_and_a_book_is_not_whole_until_its_snap
     assert world.told(20) == {TRADES: [(DOWN, 0), (CONNECTED, 3)], BOOK_SNAPSHOTS: book, BOOK_UPDATES: book}
 
 
+def test_streams_that_are_being_asked_for_are_down_until_they_are_heard_or_all_are_asked_for(
+    of: Callable[..., World],
+) -> None:
+    world = of("coinbase", "BTC-USD")
+    world.at(3, world.watch.asked, world.subscriptions)
+    world.trade(5)
+    world.at(6, world.watch.look)
+    world.at(9, world.watch.joined, world.subscriptions)
+    told = world.told(20)
+    assert told[TRADES] == [(DOWN, 0), (CONNECTED, 5)]
+    assert told[QUOTES] == [(DOWN, 0), (CONNECTED, 9)]
+    assert told[BOOK_UPDATES] == [(DOWN, 0), (RESYNCING, 3)]
+
+
 def test_a_book_whose_snapshots_come_over_rest_is_connected_at_once(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
     world.at(3, world.watch.connected, world.subscriptions)

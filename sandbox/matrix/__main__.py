@@ -1,0 +1,73 @@
+"""``python -m sandbox.matrix``: play rows, several side by side, and print the table. ``make matrix`` calls it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import Annotated
+
+import typer
+
+from booktape.errors import BooktapeError
+from config import console as command
+from sandbox.matrix import report
+from sandbox.matrix.night import DATA_TYPES
+from sandbox.matrix.rows import ROWS, Row, rows
+from sandbox.matrix.run import LEAD, Outcome, run
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+class NoSuchRow(BooktapeError):
+    """A row or venue that the matrix does not have."""
+
+
+@app.command()
+def main(
+    row: Annotated[list[str] | None, typer.Option(help="A row, and again for more. Default: all.")] = None,
+    venue: Annotated[list[str] | None, typer.Option(help="binance, coinbase or kraken. Default: all.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many rows are played side by side.")] = 4,
+    lead: Annotated[float, typer.Option(help="Seconds in which a row's processes must be up.")] = LEAD,
+    directory: Annotated[Path | None, typer.Option(help="Where all of it lies, and stays.")] = None,
+) -> None:
+    """Let things go wrong, and hold what is missing against what the certificate says is missing.
+
+    Ends with status 1 if anything is lost and not told, or told and not lost.
+    """
+    chosen = [(one, name) for one in _rows(row) for name in _venues(venue)]
+    place = directory or Path(mkdtemp(prefix="booktape-matrix-"))
+    with ThreadPoolExecutor(jobs) as pool:
+        playing = [pool.submit(_play, one, name, place / f"{one.name}-{name}", lead) for one, name in chosen]
+        outcomes = [played.result() for played in playing]
+    print(f"{report.caption()}:\n")
+    print("\n".join(report.table(outcomes)))
+    print("\n".join(["", *report.faults(outcomes)]))
+    good = all(outcome.good for outcome in outcomes)
+    if directory is None and good:
+        rmtree(place)
+    else:
+        print(f"all of it lies in {place}")
+    raise typer.Exit(0 if good else 1)
+
+
+def _play(row: Row, venue: str, directory: Path, lead: float) -> Outcome:
+    outcome = run(row, venue, directory, lead)
+    typer.echo(f"{row.name}, {venue}: {'as certified' if outcome.good else 'NOT as certified'}", err=True)
+    return outcome
+
+
+def _rows(names: list[str] | None) -> list[Row]:
+    try:
+        return rows(names or [])
+    except KeyError as error:
+        raise NoSuchRow(f"there is no row {error}; there are {', '.join(one.name for one in ROWS)}") from None
+
+
+def _venues(names: list[str] | None) -> list[str]:
+    for name in names or []:
+        if name not in DATA_TYPES:
+            raise NoSuchRow(f"there is no venue {name!r}; there are {', '.join(DATA_TYPES)}")
+    return names or list(DATA_TYPES)
+
+
+command.run(app)
