@@ -162,10 +162,9 @@ def _with_edges(loss: Loss, known: Downtime, day: range, times: _Times) -> Loss:
 
 def _listened(known: Downtime, start: int, end: int) -> bool:
     """Whether one and the same time without a break spans all of an interval; a segment may end a moment early."""
-    if end - start < 0:
-        return True
-    inside = intersection(known.sound, [(start, max(end, start + 1))])
-    return bool(inside) and inside[0] == (start, max(end, start + 1))
+    start = min(start, end - 1)  # received after midnight: that says nothing of the time before
+    inside = intersection(known.sound, [(start, end)])
+    return bool(inside) and inside[0] == (start, end)
 
 
 def _counts(published: Published) -> BookCounts | None:
