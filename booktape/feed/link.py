@@ -210,8 +210,9 @@ class Link:
         finally:
             for call in calls:
                 call.cancel()
-        # A venue that announces its end on each new connection is not stormed.
-        await asyncio.wait([session.task], timeout=max(0.0, self._patience.proven - session.age))
+        if session.leaving.is_set() or self._renew.is_set():
+            # A venue that announces its end on each new connection is not stormed.
+            await asyncio.wait([session.task], timeout=max(0.0, self._patience.proven - session.age))
         if session.task.done():
             session.task.result()
         session.leaving.clear()
