@@ -106,6 +106,7 @@ def test_a_whole_capture_is_certified_whole(capture: Capture, tmp_path: Path) ->
         "links": [],
         "resumed": [],
         "elsewhere": [],
+        "restarted": [],
         "unnumbered": 0,
     }
     assert day.market["agreement"] == {
