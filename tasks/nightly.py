@@ -163,7 +163,7 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
         raise
     except Transient as error:
         _later(self, name, run, error, since)
-    except Exception as error:
+    except Exception as error:  # recorded and raised: a run must not seem to go on
         _fail(name, run, error)
         raise
 

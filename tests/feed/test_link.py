@@ -109,8 +109,12 @@ async def a_while(simulation: Simulation, collected: Collected) -> None:
     await asyncio.sleep(0.5)
 
 
+def trade_ids(collected: Collected) -> list[object]:
+    return [trade.id for trade in collected.records(TRADES) if isinstance(trade, Trade)]
+
+
 def sent_ids(ledger: list[dict[str, object]], since: object) -> list[object]:
-    return [entry["id"] for entry in ledger if entry["type"] == "trade" and entry["id"] >= since]  # type: ignore[operator]
+    return [entry["id"] for entry in ledger if entry["type"] == "trade" and entry["id"] >= since]  # type: ignore[operator]  # an int
 
 
 @pytest.mark.parametrize("venue", sorted(MARKETS))
@@ -135,7 +139,7 @@ def test_a_dropped_connection_is_made_again_and_the_ids_name_what_it_cost() -> N
         await asyncio.sleep(0.3)
 
     collected, ledger = play("binance", scene)
-    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    trades = trade_ids(collected)
     missing = [gap for gap in collected.gaps if gap.data_type == TRADES]
     lost = [i for gap in missing for i in range(gap.first, gap.last + 1)]
     assert sorted([*trades, *lost]) == sent_ids(ledger, trades[0])
@@ -198,7 +202,7 @@ def test_a_venue_that_refuses_is_asked_again_until_it_lets_us_in() -> None:
 @pytest.mark.parametrize("kind", ["text", "json", "binary"])
 def test_nonsense_on_the_wire_is_counted_and_costs_nothing(kind: str) -> None:
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        simulation.faults.inject(Garbage(kind=kind))  # type: ignore[arg-type]
+        simulation.faults.inject(Garbage(kind=kind))  # type: ignore[arg-type]  # a parameter
         await until(lambda: bool(collected.recorder.not_understood))
 
     collected, _ = play("binance", scene)
@@ -227,7 +231,7 @@ def test_connections_replace_each_other_with_no_gap_and_no_duplicate(venue: str)
     assert {(gap.data_type, gap.reconnect) for gap in collected.gaps} <= {(QUOTES, True)}
     assert (bool(collected.gaps), collected.recorder.not_understood) == (venue == "coinbase", {})
     assert set(collected.told) == {"connected", "handed over"}
-    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    trades = trade_ids(collected)
     assert trades == sent_ids(ledger, trades[0])
     books = [bytes(update.bids) for update in collected.records(BOOK_UPDATES) if isinstance(update, BookUpdate)]
     sent = [codec.json.encode(entry["bids"]) for entry in ledger if entry["type"] == "book"]
@@ -243,7 +247,7 @@ def test_a_venue_that_lets_nobody_in_any_more_keeps_the_old_connection() -> None
         await asyncio.sleep(0.3)
 
     collected, ledger = play("binance", scene, patience=SHORT_LIVED)
-    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    trades = trade_ids(collected)
     assert trades == sent_ids(ledger, trades[0])
     assert collected.told.count("connected") == 1
 
@@ -292,7 +296,7 @@ def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that
         await until(lambda: "handed over" in collected.told)
 
     collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, (LEAVE, "", 0, "maintenance")))
-    trades = [trade.id for trade in collected.records(TRADES)]  # type: ignore[union-attr]
+    trades = trade_ids(collected)
     assert (trades, collected.gaps) == (sent_ids(ledger, trades[0]), [])
 
 

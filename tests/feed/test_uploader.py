@@ -59,7 +59,7 @@ def uploader(flaky: FlakyStore, spool: Store, errors: list[str]) -> Iterator[Upl
     def on_error(key: str, error: BooktapeError) -> None:
         errors.append(str(error))
 
-    made = Uploader(flaky, spool, "binance", on_error, most_waiting=8, retry_seconds=0)  # type: ignore[arg-type]
+    made = Uploader(flaky, spool, "binance", on_error, most_waiting=8, retry_seconds=0)  # type: ignore[arg-type]  # as far as it is used
     yield made
     made.close()
 
@@ -135,7 +135,7 @@ def test_when_not_even_the_disk_takes_a_batch_the_loss_is_counted_and_told(
 
     full = FullDisk(store)
     full.away = flaky.away = True
-    uploader = Uploader(flaky, full, "binance", on_error)  # type: ignore[arg-type]
+    uploader = Uploader(flaky, full, "binance", on_error)  # type: ignore[arg-type]  # as far as it is used
     uploader.submit(batch(1))
     uploader.close()
     assert uploader.uploads == Uploads(dropped=1)
@@ -156,7 +156,7 @@ def test_a_key_that_the_store_refuses_for_itself_stops_nothing_else(
     def on_error(key: str, error: BooktapeError) -> None:
         errors.append(str(error))
 
-    uploader = Uploader(Picky(store), spool, "binance", on_error)  # type: ignore[arg-type]
+    uploader = Uploader(Picky(store), spool, "binance", on_error)  # type: ignore[arg-type]  # as far as it is used
     for number in (1, 2, 3):
         uploader.submit(batch(number))
     assert uploader.close() == 1
@@ -176,7 +176,7 @@ def test_each_batch_that_is_safe_is_told_with_its_key_be_it_in_the_store_or_in_t
 ) -> None:
     told: list[tuple[Key, int]] = []
     uploader = Uploader(
-        flaky,  # type: ignore[arg-type]
+        flaky,  # type: ignore[arg-type]  # as far as it is used
         spool,
         "binance",
         lambda key, error: None,
@@ -201,8 +201,8 @@ def test_a_batch_that_is_lost_is_not_told_as_safe(flaky: FlakyStore, store: Stor
     full = FullDisk(store)
     full.away = flaky.away = True
     uploader = Uploader(
-        flaky,  # type: ignore[arg-type]
-        full,  # type: ignore[arg-type]
+        flaky,  # type: ignore[arg-type]  # as far as it is used
+        full,  # type: ignore[arg-type]  # as far as it is used
         "binance",
         lambda key, error: None,
         on_kept=lambda key, count: told.append(key),
