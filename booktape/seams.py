@@ -4,13 +4,12 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from booktape.core.records import SECOND, Record, engine_time, first_position, identity, last_position, sequence_id
+from booktape.core.records import Record, engine_time, first_position, identity, last_position, sequence_id
+from booktape.core.restarts import CERTAINLY_LATER
 from booktape.core.streams import Stream
 
 _MOST_HELD: Final = 50_000
 _MOST_AFTER: Final = 5_000
-
-_CERTAINLY_LATER: Final = SECOND
 
 Give = Callable[[Stream, Any, int], None]
 Held = tuple[Stream, Any, int]
@@ -192,7 +191,7 @@ class Joined:
         before = [engine_time(there) for there in self._there]
         if number is None or number >= self._known or time is None or None in before:
             return False
-        return all(time > known + _CERTAINLY_LATER for known in before if known is not None)
+        return all(time > known + CERTAINLY_LATER for known in before if known is not None)
 
     def _was_not_delivered(self, record: Record) -> bool:
         place = last_position(record)
