@@ -11,6 +11,7 @@ some time after it ended: by listing these few, abandoned runs are found, howeve
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from typing import Any, Final, Generic, Literal, TypeVar
 
@@ -254,8 +255,11 @@ def last(store: Store, source: str, day: date) -> Run | None:
 
 def recorded(store: Store, run: Run) -> dict[str, int]:
     """When (µs) each object of a run's manifest was recorded, by its name."""
-    names = [found.key.rpartition("/")[2].removesuffix(".json") for found in store.objects(run.prefix)]
-    return {name: _read(store, _key(run, name), _Recorded).at for name in names}
+    times: dict[str, int] = {}
+    for found in store.objects(run.prefix):
+        with suppress(NoSuchObject):  # a failed attempt's mark, taken away since it was listed
+            times[found.key.rpartition("/")[2].removesuffix(".json")] = _read(store, found.key, _Recorded).at
+    return times
 
 
 class _Recorded(Struct):

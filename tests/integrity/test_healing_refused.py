@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fakeredis import FakeRedis
 
+from booktape import clock
 from booktape.exchanges import exchange
 from booktape.integrity.healed import HealedMarket, Healing
 from booktape.integrity.healing import Healer, keep
@@ -54,8 +55,10 @@ async def test_a_ban_longer_than_the_nights_patience_ends_it_and_is_told(binance
     assert healing.markets == dict.fromkeys(MARKETS["binance"], HealedMarket(holes=1, missing=40, healed=0, why=why))
 
 
-async def test_the_budget_that_all_share_is_waited_for(binance: Night) -> None:
+async def test_the_budget_that_all_share_is_waited_for(binance: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     binance.record("primary", "BTC-USDT", range(20, 60))
+    this_minute = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: this_minute)  # the next minute has a budget of its own
     redis = FakeRedis()
     Budget(redis, "binance", 6_000).take(6_000)
     healing = await binance.heal(purse=lambda venue: Budget(redis, venue.id, 6_000), seconds=0.5)

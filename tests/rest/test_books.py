@@ -90,8 +90,10 @@ def test_a_venue_that_asks_to_be_left_alone_is_left_alone_by_all(
     assert list(store.objects("")) == []
 
 
-def test_a_used_up_budget_spares_the_venue(store: Store) -> None:
+def test_a_used_up_budget_spares_the_venue(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[httpx.Request] = []
+    this_minute = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: this_minute)  # the next minute has a budget of its own
 
     def ask(request: httpx.Request) -> httpx.Response:
         asked.append(request)
