@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 from booktape.core import ledger, sequence
+from booktape.core.book import Book
 from booktape.core.gaps import Span, meaning
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
 from booktape.core.sequence import STALE, Begin, Checksum, Counter, Gap, Rebase, Rule
@@ -182,6 +183,11 @@ class Recorder:
     def stale(self) -> int:
         """How many records had been seen before."""
         return sum(stream.stale for stream in self.streams.values())
+
+    def book(self, symbol: str) -> Book | None:
+        """A market's book, where a checksum vouches for it: only then is one kept."""
+        rule = self._checksums.get(symbol)
+        return None if rule is None else rule.book
 
     def checksums(self) -> tuple[int, int]:
         """How many checksums were compared, and how many differed."""

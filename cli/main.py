@@ -5,6 +5,7 @@ import typer
 from cli import integrity, publishing, recording, showing
 from cli.demo import demo
 from cli.healing import heal
+from cli.watching import watch
 from config import console
 from workers.command import record
 
@@ -22,6 +23,7 @@ for command in (
     heal,
     showing.exchanges,
     showing.markets,
+    watch,
 ):
     app.command()(command)
 app.command("certificate")(integrity.certificate)

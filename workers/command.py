@@ -37,6 +37,9 @@ def record(
         typer.Option(min=1, help="Replace connections after so many seconds. Default: before the venue ends them."),
     ] = None,
     listing_seconds: Annotated[float, typer.Option(min=1, help="How often to look for new listings.")] = 300,
+    live: Annotated[
+        bool, typer.Option("--live", help="Keep each market's last trade and best bid and ask in Redis.")
+    ] = False,
 ) -> None:
     """Record markets of one exchange until Ctrl-C or SIGTERM; then flush what is held.
 
@@ -65,5 +68,6 @@ def record(
             shard=parse_shard(shard),
             connection_lifetime=connection_lifetime,
             listing_seconds=listing_seconds,
+            live=live,
         )
     )

@@ -26,7 +26,8 @@ class Options:
     """One worker's orders. ``instance`` tells identical workers of one ``system`` apart, in logs and for the spool.
 
     ``markets`` are names, globs or ``all``. ``connection_lifetime`` and ``listing_seconds`` in seconds; the first takes
-    the place of what the venue declares, the second says how often new listings are looked for.
+    the place of what the venue declares, the second says how often new listings are looked for. ``live``: keep the
+    newest of each market in Redis.
     """
 
     exchange: str
@@ -42,6 +43,7 @@ class Options:
     shard: Shard = WHOLE
     connection_lifetime: float | None = None
     listing_seconds: float = 300
+    live: bool = False
 
     @property
     def worker(self) -> str:

@@ -26,6 +26,7 @@ from booktape.storage import open_store
 from workers.following import Following
 from workers.ledger import Ledger
 from workers.links import Links
+from workers.live import EVERY_SECONDS, Live, live_cache
 from workers.options import BadOption, Options, sole_owner
 from workers.silence import Heard, Silence
 from workers.snapshot_requests import SnapshotRequests
@@ -72,6 +73,10 @@ class Worker:
         )
         asks = venue.rest.book is not None and not venue.book_begins_itself
         self.requests = SnapshotRequests(venue, options.redis_url) if asks else None
+        self.live: Live | None = None
+        if options.live and options.redis_url is not None:
+            cache = live_cache(options.redis_url, venue.id, f"{options.system}-{options.worker}")
+            self.live = Live(venue, self.recorder, cache.write)
         dimensions = {"Exchange": venue.id, "System": options.system, "Instance": options.worker}
         self.teller = Teller(self.log, dimensions, self.recorder, self.uploader)
         self._channels = {channel.name: channel for channel in venue.channels}
@@ -116,6 +121,8 @@ class Worker:
         yield self._every(_METRICS_SECONDS, self._emit)
         if self.requests is not None:
             yield self._every(1.0, self.requests.send_waiting)
+        if self.live is not None:
+            yield self._every(EVERY_SECONDS, self.live.tell)
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -26,9 +26,10 @@ def matching(
     return [
         instrument
         for instrument in instruments
-        if (every_status or instrument.status == TRADING) and any(_matches(instrument.market, name) for name in names)
+        if (every_status or instrument.status == TRADING) and is_one_of(instrument.market, names)
     ]
 
 
-def _matches(market: str, name: str) -> bool:
-    return name == ALL or fnmatchcase(market, name)
+def is_one_of(market: str, names: Iterable[str]) -> bool:
+    """Whether one of the names, globs or ``all`` stands for a market."""
+    return any(name == ALL or fnmatchcase(market, name) for name in names)

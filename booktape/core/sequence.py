@@ -372,6 +372,11 @@ class Checksum:
         """Whether there is a book, and no checksum has told otherwise since its snapshot."""
         return self._book is not None
 
+    @property
+    def book(self) -> Book | None:
+        """The book as far down as the venue keeps it; None while it is not sound."""
+        return self._book
+
     def check(self, record: BookUpdate | BookSnapshot) -> Verdict:
         """Apply the message and compare the checksums."""
         if isinstance(record, BookSnapshot):

@@ -23,6 +23,7 @@ from booktape.core.ledger import LEDGER, Gap, Line, SegmentKey, State, decode, p
 from booktape.core.records import BOOK_UPDATES, SECOND, TRADES, Trade
 from booktape.exchanges import exchange
 from booktape.feed.captures import ingest
+from booktape.live import Latest, latest
 from booktape.storage import Store, open_store
 from sandbox import redis
 from sandbox.aws.server import running as running_aws
@@ -307,6 +308,30 @@ def test_recording_goes_on_while_redis_is_down_and_snapshots_are_asked_for_when_
     assert len(stored) == 2
     for ids in stored.values():
         assert ids == list(range(ids[0], ids[-1] + 1))
+
+
+def test_a_worker_keeps_the_newest_of_its_markets_in_redis_if_asked_to(
+    simulate: Callable[..., Venue], start: Callable[..., Program], tmp_path: Path
+) -> None:
+    from redis import Redis
+
+    simulated = simulate("binance", "--speed", "60", "--rate", "40")
+    with redis.running(tmp_path / "redis", redis.free_port()) as url, Redis.from_url(url) as client:
+        options = ["--exchange", "binance", "--markets", MARKETS["binance"], "--storage", (tmp_path / "store").as_uri()]
+        more = ["--spool", str(tmp_path / "spool"), "--websocket-url", simulated.ws + PATHS["binance"], "--live"]
+        worker = start("workers", *options, *more, REDIS_URL=url)
+
+        def whole() -> dict[str, Latest]:
+            found = latest(client, "binance")
+            return found if len(found) == 2 and all(one.trade and one.top for one in found.values()) else {}
+
+        first = until(whole)
+        until(lambda: all(one.trade.id > first[market].trade.id for market, one in whole().items()) and whole())
+        assert worker.end() == 0
+        sent = sent_ids(simulated, trade_ids(open_store((tmp_path / "store").as_uri())))
+        for market, one in latest(client, "binance").items():
+            assert one.trade is not None
+            assert one.trade.id in sent[market]
 
 
 def test_a_played_capture_is_recorded_by_two_instances_as_one_set_of_objects(
