@@ -94,7 +94,7 @@ def test_a_single_market_can_be_asked_for_even_if_the_file_does_not_name_it(reco
 
 
 def test_one_retry_after_silences_every_worker_until_it_is_over(recording: Installation) -> None:
-    Venue.first.append((429, {"Retry-After": "1"}))
+    Venue.first.append((429, {"Retry-After": "2"}))
     for _ in range(2):
         recording.start_worker(queues="snapshots.binance")
     send(recording, "fetch", "binance", "BTC-USDT")

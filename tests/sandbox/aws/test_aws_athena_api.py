@@ -19,7 +19,7 @@ ENDLESS = """
 
 
 def ended(athena: Any, query_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         execution: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
         if execution["Status"]["State"] not in {"QUEUED", "RUNNING"}:

@@ -20,7 +20,7 @@ def revision_arn(dx: Any, s3: Any, revision: dict[str, str], start_import: Calla
     """The ARN of a revision with one asset, not finalized yet."""
     s3.put_object(Bucket=BUCKET, Key="trades.csv", Body=b"1")
     job_id = start_import(revision, "trades.csv")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while dx.get_job(JobId=job_id)["State"] != "COMPLETED":
         assert time.monotonic() < deadline, "the import does not end"
         time.sleep(0.02)
@@ -50,7 +50,7 @@ def adding(product: str, data_set: dict[str, Any], *revision_arns: str) -> dict[
 
 
 def ended(catalog: Any, change_set_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while True:
         found: dict[str, Any] = catalog.describe_change_set(**CATALOG, ChangeSetId=change_set_id)
         if found["Status"] not in {"PREPARING", "APPLYING"}:

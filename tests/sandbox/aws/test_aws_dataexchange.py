@@ -38,7 +38,7 @@ def finalized(dx: Any, filled: Revision) -> Revision:
 
 def ended(dx: Any, job_id: str) -> str:
     """Wait for a job and return the state in which it ended."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (state := str(dx.get_job(JobId=job_id)["State"])) == "IN_PROGRESS":
         assert time.monotonic() < deadline, "the job does not end"
         time.sleep(0.02)
