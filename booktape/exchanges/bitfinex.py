@@ -12,6 +12,7 @@ Source: "Bitfinex API": WebSocket General (configuration flags, info codes), Pub
   taker's side. A subscription begins with the last thirty trades, which are not recorded: after each reconnect they
   would come again.
 - ``ticker`` is no stream of quotes: its sizes are the sums of the 25 best levels (recordings show it).
+- No books over REST: they have neither ids nor times.
 """
 
 from collections.abc import Sequence

@@ -10,6 +10,7 @@ Contract Config.
 - ``ts`` of a book is the matching engine's, the frame's own ``ts`` that of sending. A trade's ``ts`` is its filling.
 - A subscription to trades begins with the last ones. Messages have the newest trade first. That ids rise is not said.
 - There is no channel of liquidations without the unified account's API (v3). Spot's ``ticker`` tells nothing of ours.
+- No books over REST: they have a time only, while those of the stream go by ``seq``.
 """
 
 from collections.abc import Sequence

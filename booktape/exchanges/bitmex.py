@@ -18,6 +18,7 @@ Update to ID Generation on WebSocket Orderbook Feeds" (2023) and "Updates to Rat
   filled and removed. It has no time.
 - ``instrument`` tells the funding rate of the period that ends at ``fundingTimestamp``, and ``indicativeFundingRate``
   for the one after it. The index price is ``indicativeSettlePrice``.
+- No books over REST: they have no time as a whole, only one for each level.
 """
 
 from collections.abc import Sequence

@@ -10,6 +10,7 @@ Sequence Numbers.
 - A level2 event's engine time is the newest ``event_time`` of its levels.
 - A ticker has no time but the frame's, that of sending.
 - Products that are another's alias are not listed: their frames come under the other's name.
+- No books over REST: what the ``time`` of one means is not documented.
 """
 
 from collections.abc import Sequence

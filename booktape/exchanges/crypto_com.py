@@ -14,6 +14,7 @@ Source: "Crypto.com Exchange API v1": Websocket Market Data (``trade``, ``book``
 - The documentation recommends to wait a second after connecting, for limits are counted by the calendar second. This
   framework does not wait; instead it sends little at a time.
 - API v2 of 2021 sent full books without ids, in JSON numbers: they are understood, and stand for themselves.
+- No books over REST: no id is documented of them that the deltas would know.
 """
 
 from collections.abc import Sequence

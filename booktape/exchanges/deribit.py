@@ -16,6 +16,8 @@ Data Collection - Best Practices.
 - Amounts are USD for perpetuals and inverse futures, else the base coin.
 - Heartbeats are asked for by a request, as if they were a channel. The venue's ``test_request`` must be answered.
 - A request for channels of which none exists is answered by an empty list.
+- No books over REST: they bear a ``change_id``, but nothing says how one from within the 100 ms of a message relates to
+  that message.
 """
 
 from collections.abc import Sequence

@@ -14,6 +14,7 @@ indexer's public source (``indexer/services/socks`` of v4-chain).
   with the last trades: they are history without a place in this stream, and left out.
 - The oracle's price is kept as ``index_price``. ``nextFundingRate`` is the rate of the hour so far.
 - API v3 was closed in 2024 and is not understood.
+- No books over REST: they have neither ids nor times.
 """
 
 from collections.abc import Sequence

@@ -16,6 +16,8 @@ Source: "Gate API v4": Spot WebSocket v4 and Gate Futures WebSocket v4 (``*.trad
 - A future's size is of contracts, negative where the taker sells or a long position is closed.
 - ``t`` is the time of the book, ``time_ms`` that of sending. A ticker has no other time.
 - A request tells the time; one that is a minute off is refused.
+- No books over REST: their ``id`` is the stream's, but no more than 100 levels are documented. One of these between the
+  changes of 400 would take levels away from a reader.
 """
 
 from collections.abc import Sequence

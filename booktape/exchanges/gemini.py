@@ -8,6 +8,7 @@ Source: "Gemini API": Market Data v2 (Level 2 Data, ``mark_price``). The venue k
 - Book messages have neither ids nor times: loss cannot be seen. Amounts are absolute, zero removes the level.
 - A trade's ``side`` is the taker's; what an auction or a block trade gives is ``unknown``. ``tid`` is the trade's id;
   before there was one (2021), ``event_id`` was, and several trades of one event share it.
+- No books over REST: they have no ids, and the times in them are dummies.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ Source: "Gemini API": WebSocket Introduction (the ``snapshot`` parameter), Messa
 - ``m`` tells whether the buyer was the maker: then the taker sold. Nothing is said of the order of trade ids.
 - Times are in nanoseconds. That of a depth message closes a window of 100 ms, which may differ between connections.
 - A quote without one of its sides is no quote. Streams of mark price and funding are not documented here.
+- No books over REST: they have no update ids, and the times in them are dummies.
 """
 
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ Trading Symbol.
 - Its only time, ``ts``, is stamped by the server on sending. Trades and quotes carry the engine's.
 - ``depth.step0`` (an older recorder's choice) is the book that REST gives, 150 levels a side: understood as such.
 - Numbers are JSON numbers as Java writes them, with exponents.
+- No books over REST: their ``version`` is called internal, not the stream's ``seqNum``.
 """
 
 from collections.abc import Sequence

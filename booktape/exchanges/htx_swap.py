@@ -14,6 +14,7 @@ Source: "HTX API Reference": Coin-margined Swaps and USDT-margined Contracts, We
   time in seconds, so it gets no id.
 - Open interest, mark and index prices are not on these connections: they are left out. Dated futures have no
   funding rate, and are not asked for it.
+- No books over REST: theirs is that of ``depth.step0``, which has no id.
 """
 
 from collections.abc import Sequence

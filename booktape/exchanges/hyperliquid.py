@@ -1,13 +1,15 @@
 """Hyperliquid: perpetuals, builders' perpetuals and spot.
 
 Source: "Hyperliquid Docs", For developers, API: Websocket (Subscriptions, Timeouts and heartbeats), Info endpoint
-(``allPerpMetas``, ``spotMeta``), Notation, Asset IDs, Rate limits.
+(``l2Book``, ``allPerpMetas``, ``spotMeta``), Notation, Asset IDs, Rate limits.
 
 - A perpetual is ``BTC``, a builder's ``xyz:TSLA``, a spot pair ``PURR/USDC`` or, mostly, ``@107``: its place in a list,
   which is not known here. So ``@107`` is the market ``@107-SPOT``; the list of instruments tells its assets.
 - ``l2Book`` is always the whole of the 20 best levels a side; since July 2026 at most every five seconds (the
   documentation still says half a second, which ``fast`` gives, of 5 levels only). There are no ids: loss cannot be
   seen, but the next book makes up for it. Times are those of blocks. ``bbo`` tells of every block that changes it.
+- The REST book is of the same shape and depth as the stream's, and placed by the same ``time``. All questions to the
+  Info endpoint have one URL; the answer's shape tells which it was.
 - ``tid`` is unique, but in no order. ``side`` is the taker's: ``B`` buys, ``A`` sells. A subscription begins with some
   trades from before it; after a reconnect they come again.
 - ``funding`` is the rate of the current hour. Asset contexts carry no time.
@@ -21,9 +23,9 @@ from msgspec import json
 
 from booktape.core.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, QUOTES, TRADES
 from booktape.core.sequence import NONE
-from booktape.exchanges.hyperliquid_frames import parse
+from booktape.exchanges.hyperliquid_frames import parse, parse_rest
 from booktape.exchanges.hyperliquid_instruments import instruments, market, symbol
-from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
+from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
 
 
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
@@ -54,6 +56,7 @@ EXCHANGES: Final = (
         symbol=symbol,
         market=market,
         parser=lambda: parse,
+        parse_rest=parse_rest,
         subscribe=lambda subscriptions: _requests("subscribe", subscriptions),
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
         rest=Rest(
@@ -64,6 +67,7 @@ EXCHANGES: Final = (
                 instruments,
                 weight=20,
             ),
+            book=RestBook(lambda symbol: Request("/info", json.encode({"type": "l2Book", "coin": symbol})), weight=2),
         ),
         ping=Ping(b'{"method":"ping"}', seconds=50),  # silence of 60 s ends a connection
     ),

@@ -1,7 +1,8 @@
-"""The frames of Hyperliquid. The facts about them stand in :mod:`~booktape.exchanges.hyperliquid`."""
+"""The frames and REST books of Hyperliquid. The facts about them stand in :mod:`~booktape.exchanges.hyperliquid`."""
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Raw, Struct, json
 
@@ -16,7 +17,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, NotUnderstood, Refused
-from booktape.exchanges.wire import MILLISECOND, levels_of
+from booktape.exchanges.wire import ABSENT, MILLISECOND, levels_of
 
 _CONTROL: Final = frozenset({"subscriptionResponse", "pong", "activeSpotAssetCtx"})
 _SIDES: Final = {"B": "buy", "A": "sell"}
@@ -78,7 +79,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     content = _frame.decode(frame)
     channel = content.channel
     if channel == "l2Book":
-        return (_snapshot(_book.decode(content.data), received),)
+        return (_snapshot(_book.decode(content.data), "stream", received),)
     if channel == "trades":
         return [_trade(trade, received) for trade in _trades.decode(content.data)]
     if channel == "bbo":
@@ -92,10 +93,12 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     raise NotUnderstood(channel)
 
 
-def _snapshot(book: _Book, received: int) -> Message:
+def _snapshot(book: _Book, origin: str, received: int, sent: int | None = None) -> Message:
     time = book.time * MILLISECOND
     bids, asks = (levels_of((level.px, level.sz) for level in side) for side in book.levels)
-    snapshot = BookSnapshot(timestamp=time, bids=bids, asks=asks, origin="stream", local_timestamp=received)
+    snapshot = BookSnapshot(
+        timestamp=time, bids=bids, asks=asks, origin=origin, local_timestamp=received, sent_timestamp=sent
+    )
     return (BOOK_SNAPSHOTS, book.coin, time, snapshot)
 
 
@@ -122,3 +125,20 @@ def _ticker(context: _Context, received: int) -> Message:
         local_timestamp=received,
     )
     return (DERIVATIVE_TICKER, context.coin, 0, ticker)
+
+
+class _Answer(Struct):
+    levels: Raw = ABSENT
+
+
+_answer = json.Decoder(_Answer | list[Raw] | None)
+
+
+def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
+    """An answer of ``POST /info`` to the book it is; those to other questions, which have the same URL, yield none."""
+    if not urlsplit(url).path.endswith("/info"):
+        return ()
+    answer = _answer.decode(body)
+    if not isinstance(answer, _Answer) or answer.levels is ABSENT:
+        return ()
+    return (_snapshot(_book.decode(body), "rest", received, sent),)

@@ -8,6 +8,7 @@ Source: "Kraken API Center": Spot WebSocket v2 (``trade``, ``book``, ``instrumen
   subscribed depth, and levels that fall out are not announced.
 - Prices and quantities are JSON numbers with their full precision. The checksum needs every digit, and so do the
   published prices: they are kept as the text that was sent.
+- No books over REST: they have no ids, and only their levels have times.
 """
 
 from collections.abc import Sequence

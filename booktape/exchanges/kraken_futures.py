@@ -15,6 +15,7 @@ Limits, and Derivatives REST "Get instruments".
   ``next_funding_rate_time``. Rates that a perpetual's ticker with that time leaves out are zero.
 - A negative quantity in a book removes the level.
 - Quantities are contracts, for linear (``PF``, ``FF``) markets the base asset.
+- No books over REST: they have the server's time, but no ``seq``.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""OKX's frames to records. What the venue promises of them stands in :mod:`booktape.exchanges.okx`."""
+"""OKX's frames and REST books to records. What the venue promises of them stands in :mod:`booktape.exchanges.okx`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -20,7 +20,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import LEAVE, Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, text_levels
+from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, path_and_query, text_levels
 
 _WITHOUT_RECORD: Final = frozenset({"subscribe", "unsubscribe", "channel-conn-count"})
 
@@ -206,3 +206,37 @@ _READERS: Final[dict[str, Callable[[_Frame, str, int], Iterator[Message]]]] = {
     "open-interest": _interest,
     "liquidation-orders": _liquidation,
 }
+
+
+class _Answer(Struct):
+    code: str
+    msg: str
+    data: list[_Book]
+
+
+_answer = json.Decoder(_Answer, strict=False)
+_FINE: Final = "0"
+
+
+def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
+    """An answer of ``GET /api/v5/market/books`` to the snapshot it is. Its id places it, not its time."""
+    path, asked = path_and_query(url)
+    if not path.endswith("/market/books"):
+        return ()
+    answer = _answer.decode(body)
+    if answer.code != _FINE:
+        raise Refused(f"{answer.msg} (code {answer.code})")
+    return [_rest_book(book, asked["instId"], received) for book in answer.data]
+
+
+def _rest_book(book: _Book, instrument: str, received: int) -> Message:
+    time = book.ts * MILLISECOND
+    snapshot = BookSnapshot(
+        last_id=book.seqId,
+        bids=text_levels(book.bids),
+        asks=text_levels(book.asks),
+        origin="rest",
+        local_timestamp=received,
+        sent_timestamp=time,
+    )
+    return (BOOK_SNAPSHOTS, instrument, time, snapshot)

@@ -160,7 +160,8 @@ class Rest:
     budget: int
     listing: Listing
     book: RestBook | None = None
-    """None where a REST book has neither an id nor an engine time that places it among the stream's updates."""
+    """None where a REST book has neither an id nor an engine time that places it among the stream's updates, or is less
+    deep than the book with which the stream begins, so that it would take levels away."""
     trades: RestTrades | None = None
     """None where past trades cannot be fetched, or not be told apart by their numbers."""
 

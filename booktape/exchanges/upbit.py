@@ -11,6 +11,7 @@ Source: "Upbit Open API": WebSocket guide, Trade, Orderbook, Rate Limits, and ``
 - Trades begin with the last one unless only new ones are asked for: after each reconnect it would come again.
 - A request on a connection takes the place of the one before it, so one message names all streams of a connection.
 - The client must send something within two minutes: the text ``PING``, which is answered by ``{"status":"UP"}``.
+- No books over REST: their ``timestamp`` is that of the request.
 """
 
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 from booktape.core.streams import Batch
 from booktape.exchanges import UnknownExchange, exchange, exchanges
 from booktape.exchanges.spec import (
@@ -109,6 +109,7 @@ EVERY_FIXTURE = [(identifier, name) for identifier in EVERY_EXCHANGE for name in
 EVERY_HOLE = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].hole is not None]
 EVERY_LISTING = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].instruments is not None]
 EVERY_ANSWER = [key for key in EVERY_FIXTURE if key not in EVERY_HOLE and key not in EVERY_LISTING]
+EVERY_BOOK_OVER_REST = [identifier for identifier in EVERY_EXCHANGE if exchange(identifier).rest.book is not None]
 EVERY_FRAME = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].is_frame]
 
 
@@ -163,6 +164,35 @@ def test_past_trades_are_asked_for_only_where_numbers_show_the_hole_and_a_fixtur
     assert (venue.rest.trades is not None) == any(key[0] == identifier for key in EVERY_HOLE)
     if venue.rest.trades is not None:
         assert venue.channel(TRADES).rule in (sequence.CONTIGUOUS, sequence.SEQUENCED)
+
+
+@pytest.mark.parametrize("identifier", EVERY_BOOK_OVER_REST)
+def test_a_book_over_rest_is_asked_for_as_a_fixture_tells_and_stands_among_the_streams_messages(
+    identifier: str,
+) -> None:
+    """By an id where the stream goes by ids, else by the engine's time: the one says nothing among the others."""
+    venue = exchange(identifier)
+    book, channel = venue.rest.book, venue.book
+    assert book is not None
+    assert channel is not None
+    assert 1 <= book.weight <= venue.rest.budget
+    told = [
+        message["record"]
+        for fixture in fixtures(identifier).values()
+        for message in fixture.yields
+        if fixture.hole is None and fixture.url == venue.rest.url + book.request(message["symbol"]).path
+    ]
+    leading = BOOK_UPDATES if BOOK_UPDATES in channel.data_types else BOOK_SNAPSHOTS
+    streamed = [
+        message["record"]
+        for fixture in fixtures(identifier).values()
+        for message in fixture.yields
+        if fixture.is_frame and message["data_type"] == leading
+    ]
+    assert {record["origin"] for record in told} == {"rest"}
+    by_number = {"last_id" in record for record in (*told, *streamed)}
+    assert len(by_number) == 1
+    assert by_number == {True} or all("timestamp" in record for record in told)
 
 
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
