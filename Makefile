@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/development.lock
 INSTALLED := $(VENV)/.installed
+LOADERS := $(VENV)/.loaders
 UV := build/uv/bin/uv
 # pip configured with an index of its own tells uv by the environment (UV_DEFAULT_INDEX).
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -24,7 +25,7 @@ install: $(INSTALLED) ## set up .venv from the hashed lock; .venv/bin/booktape i
 demo: $(INSTALLED) ## the whole way on this machine: simulated exchanges to published data sets, proven complete
 	$(BIN)/booktape demo
 
-test: $(INSTALLED) ## all tests, against a real Redis and the emulated AWS; ARGS go to pytest
+test: $(LOADERS) ## all tests, against a real Redis and the emulated AWS; ARGS go to pytest
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types, import layers
@@ -48,7 +49,9 @@ matrix: $(INSTALLED) ## what goes wrong at three exchanges, and whether the cert
 
 lock: $(UV) ## write requirements/*.lock anew after a change in pyproject.toml; UPGRADE=1 takes newer versions
 	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --output-file requirements/production.lock
-	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --extra dev --constraint requirements/production.lock \
+	$(COMPILE) pyproject.toml --extra dev --extra loaders --constraint requirements/production.lock \
+		--override requirements/overrides.txt --output-file requirements/loaders.lock
+	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --extra dev --constraint requirements/loaders.lock \
 		--output-file $(LOCK)
 
 clean: ## remove .venv and everything else that was made here; recorded data stays
@@ -67,6 +70,12 @@ $(INSTALLED): $(LOCK) pyproject.toml | python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Programs of others that read what Booktape publishes: large, and only the tests need them.
+$(LOADERS): $(INSTALLED) requirements/loaders.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+		--requirement requirements/loaders.lock && touch $@ || \
+		echo "Some program of requirements/loaders.lock has no wheel for this machine: its tests are skipped." >&2
 
 $(UV): | python
 	$(PYTHON) -m venv build/uv
