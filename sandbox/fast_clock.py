@@ -13,11 +13,18 @@ from sandbox.exchanges.clock import MarketClock
 
 
 def main() -> None:
-    """Replace :func:`booktape.clock.now` and run the module as ``python -m`` would."""
+    """Replace the functions of :mod:`booktape.clock` and run the module as ``python -m`` would."""
     start, speed, origin, module, *arguments = sys.argv[1:]
-    clock.now = MarketClock(int(start), float(speed), float(origin)).now
+    market = MarketClock(int(start), float(speed), float(origin))
+    clock.now = market.now
+    clock.reading = lambda: _twice(market.now())
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _twice(time: int) -> tuple[int, int]:
+    """Nobody sets a market's clock."""
+    return time, time
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
 """Tells the ledger what happens to the streams of a worker's subscriptions."""
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from booktape import clock
 from booktape.core import sequence
-from booktape.core.ledger import CONNECTED, DOWN, RESYNCING, SILENT, Gap, SegmentKey, StateName, encode
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND
+from booktape.core.ledger import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, Gap, StateName, encode
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, record_time
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
 from booktape.feed.uploader import Uploader
 from booktape.recorder import ANY, GapSeen, Recorder
 from workers.ledger import ANY_MARKET, Ledger, Name, Segment
 
-_LONGEST_IDLE: Final = 60 * SECOND
-"""A dead connection is noticed so late at most: twice the time without a frame that a link allows."""
+GRACE: Final = 10 * SECOND
+"""How far the exchange's time must be past a minute before a quiet stream's batch of that minute is closed."""
 
 
 class _Awaited(NamedTuple):
@@ -34,16 +35,18 @@ class Watch:
         self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
         self._awaited: dict[Name, _Awaited] = {}
         self._snapshots: dict[str, Any] = {}  # the last one of each symbol that is down, when it went down
+        self._looked = (0, 0)  # when it was looked for the last time but one, and for the last time
+        self._finished: list[Segment] = []
 
     def begun(self, subscriptions: Collection[Subscription]) -> None:
         """Streams are to be recorded."""
         self._go_down(subscriptions)
-        self._ledger.begin(self._names(subscriptions), clock.now())
+        self._ledger.begin(self._names(subscriptions), self._now())
 
     def ended(self, subscriptions: Collection[Subscription]) -> None:
         """Streams are to be recorded no more."""
         names = list(self._names(subscriptions))
-        self._ledger.end(names, clock.now())
+        self._ledger.end(names, self._now())
         for name in names:
             self._awaited.pop(name, None)
         for one in subscriptions:
@@ -69,20 +72,23 @@ class Watch:
         self.connected(one for one in subscriptions if self._state(one) == DOWN)
 
     def disconnected(self, subscriptions: Collection[Subscription]) -> None:
-        """The connection of some streams was lost, at the latest now: nothing has come since the last record."""
-        now = clock.now()
+        """The connection of some streams was lost, at the latest now: nothing was delivered since the last record."""
+        now = self._now()
         names = list(self._names(subscriptions))
         self._go_down(subscriptions)
-        since = max([now - _LONGEST_IDLE, *self._heard(subscriptions)])
+        # A process that stood still notices late: it may have looked once since, but not twice.
+        since = max(min(now, self._looked[0]) - UNNOTICED, self._delivered(subscriptions, now))
         for name in names:
             self._change(name, DOWN, since=since)
 
     def silent(self, data_type: str, symbol: str) -> None:
-        """A stream is quiet beyond its habit, until it is heard again."""
+        """A stream is quiet beyond its habit, from its last record until it is heard again."""
+        last = self._last(data_type, symbol)
+        since = 0 if last is None else last.local_timestamp
         for kind in (BOOK_UPDATES, BOOK_SNAPSHOTS) if data_type == BOOK_UPDATES else (data_type,):
             name = (kind, self._market(symbol))
             if self._ledger.state(name) == CONNECTED:
-                self._change(name, SILENT, self._await(data_type, symbol))
+                self._change(name, SILENT, self._await(data_type, symbol), since=since)
 
     def resyncing(self, subscription: Subscription, *, even_down: bool = False) -> bool:
         """A book is waiting for a snapshot, if it is one whose stream sends them."""
@@ -102,39 +108,57 @@ class Watch:
 
         :param subscriptions: those of its connection, for a gap in a connection's counter.
         """
-        now = clock.now()
+        now = self._now()
         first, last = gap.span or (gap.first, gap.last)
-        told = Gap(now if first is None else first, now if last is None else last, gap.kind, now)
+        there = now if gap.received else now - (self._ledger.lag or 0)
+        told = Gap(there if first is None else first, there if last is None else last, gap.kind, now, gap.received)
         names = {(gap.data_type, gap.market)} if gap.data_type != ANY else self._counted(gap, subscriptions)
+        if gap.reconnect:  # a quiet stream is asked for anew: its silence says that nobody knows
+            names = {name for name in names if self._ledger.state(name) != SILENT}
         for name in sorted(names):
             self._ledger.gap(name, told)
 
     def look(self) -> None:
         """See which streams have been heard again."""
-        now = clock.now()
+        now = self._now()
+        self._looked = self._looked[1], now
+        if (lag := self._recorder.take_lag(now)) is not None:
+            self._ledger.lags(lag)
         for name, awaited in list(self._awaited.items()):
             last = self._last(awaited.data_type, awaited.symbol)
             if last is not None and last is not awaited.before:
                 self._change(name, CONNECTED, since=min(now, last.local_timestamp))
 
     def write(self, uploader: Uploader) -> None:
-        """Hand finished segments over."""
-        self._keep(uploader, self._ledger.take(clock.now()))
+        """Hand finished segments over, once the minutes that they tell of are closed in every stream."""
+        now = self._now()
+        self._finished += self._ledger.take(now)
+        while self._finished:
+            end = max(line.end for line in self._finished[0].lines)
+            if end <= now < end + GRACE:  # one that ends later was ended by a clock that was set back
+                return
+            self._recorder.close_past(end - (self._ledger.lag or 0))
+            self._keep(uploader, [self._finished.pop(0)])
 
     def close(self, uploader: Uploader) -> None:
         """Hand over the last segment, once all batches are written."""
-        self._keep(uploader, self._ledger.close(clock.now()))
+        self._keep(uploader, [*self._finished, *self._ledger.close(self._now())])
 
     def _keep(self, uploader: Uploader, segments: Iterable[Segment]) -> None:
         for start, lines in segments:
-            key = str(SegmentKey(self._exchange.id, self._ledger.instance, start))
-            uploader.keep(key, lambda lines=lines: encode(lines))  # type: ignore[misc]  # bound at once
+            instance = self._ledger.instance
+            uploader.keep_after(f"the segment of {start}", partial(encode, self._exchange.id, instance, start, lines))
+
+    def _now(self) -> int:
+        now, steady = clock.reading()
+        self._ledger.tick(now, steady)
+        return now
 
     def _change(
         self, name: Name, state: StateName, awaited: _Awaited | None = None, *, since: int | None = None
     ) -> None:
         """A stream is in another state, until what is ``awaited`` comes."""
-        self._ledger.change(name, state, clock.now(), since)
+        self._ledger.change(name, state, self._now(), since)
         if awaited is None:
             self._awaited.pop(name, None)
         else:
@@ -151,12 +175,20 @@ class Watch:
         stream = self._recorder.streams.get((data_type, symbol))
         return None if stream is None else stream.last
 
-    def _heard(self, subscriptions: Iterable[Subscription]) -> Iterator[int]:
-        """When each stream had its last record."""
-        for channel, symbol in subscriptions:
-            for data_type in self._data_types[channel]:
-                if (last := self._last(data_type, symbol)) is not None:
-                    yield last.local_timestamp
+    def _delivered(self, subscriptions: Iterable[Subscription], now: int) -> int:
+        """Until when a connection delivered what was sent (µs, the collector's clock); 0 where it delivered nothing.
+
+        One that was held up has not delivered all that was sent by its last receipt, but by the time at which that
+        record was to come. Receipts of before the clock was set back say nothing.
+        """
+        lasts = [self._last(kind, symbol) for channel, symbol in subscriptions for kind in self._data_types[channel]]
+        heard = [last for last in lasts if last is not None and last.local_timestamp <= now]
+        newest = max((last.local_timestamp for last in heard), default=0)
+        lag = self._ledger.lag
+        if lag is None:
+            return newest
+        timed = [(record_time(last), last.local_timestamp) for last in heard if last.local_timestamp > newest - SECOND]
+        return max((min(time + lag, received) for time, received in timed if time != received), default=newest)
 
     def _counted(self, gap: GapSeen, subscriptions: Iterable[Subscription]) -> set[Name]:
         """The streams that a connection's counter speaks for: those that it carries or has carried."""

@@ -1,7 +1,8 @@
 """The downtime ledger: what a connection worker says of each of its streams, beside the batches that it writes.
 
 One object is one worker's *segment* of ten minutes at most, by the collector's own clock; it never spans midnight:
-``ledger/exchange=binance/year=2024/month=08/day=09/001000_a.json.gz``. Its content is gzipped JSON, one line a stream.
+``ledger/exchange=binance/year=2024/month=08/day=09/001000_a_0a1b2c3d4e5f6071.json.gz``. Its content is gzipped JSON,
+one line a stream; the key ends with a digest of that text, so that two hosts' workers of one name do not collide.
 Where a segment is missing, nobody knows how the streams fared: that is never to be read as "connected".
 
 Times are µs since the epoch, intervals half-open: from the first µs up to, but without, the second one.
@@ -11,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -19,7 +21,7 @@ from msgspec import DecodeError, Struct, ValidationError, json
 from booktape.core import codec
 from booktape.core.codec import CorruptObject
 from booktape.core.keys import BadKey
-from booktape.core.records import SECOND
+from booktape.core.records import MINUTE, SECOND
 
 CONNECTED: Final = "connected"
 SILENT: Final = "silent"
@@ -35,9 +37,12 @@ GapKind = Literal["ids", "linked", "time", "counter"]
 
 LEDGER: Final = "ledger"
 
+UNNOTICED: Final = MINUTE
+"""A dead connection is noticed so late (µs) at most: twice the time without a frame that a link allows."""
+
 _KEY: Final = re.compile(
     LEDGER + r"/exchange=(?P<exchange>[a-z0-9-]+)/year=(?P<year>\d{4})/month=(?P<month>\d{2})/day=(?P<day>\d{2})"
-    r"/(?P<time>\d{6})_(?P<instance>[^/]+)\.json\.gz"
+    r"/(?P<time>\d{6})_(?P<instance>[^/]+)_(?P<digest>[0-9a-f]{16})\.json\.gz"
 )
 
 
@@ -53,19 +58,26 @@ class State(NamedTuple):
     end: int
 
 
-class Gap(Struct, frozen=True):
+class Gap(Struct, frozen=True, omit_defaults=True):
     """What the sequence rule told, and ``at`` what time of the collector. Both ends are included.
 
     ``ids``: these numbers are missing. ``linked``: something is missing between the records with these two ids.
     ``time``: nobody can tell what was lost between these times (µs, the exchange's as far as it tells them).
     ``counter``: frames of the stream's connection are missing, and maybe its records in them; ``first`` and ``last``
-    are the receive times of the frames before and after.
+    are the receive times of the frames before and after. ``received``: so they are of a ``time``, since the stream's
+    records tell no time of the exchange's.
     """
 
     first: int
     last: int
     kind: GapKind
     at: int
+    received: bool = False
+
+    @property
+    def by_collector(self) -> bool:
+        """Whether the interval is by the collector's clock."""
+        return self.received or self.kind == COUNTER
 
 
 class Written(NamedTuple):
@@ -78,12 +90,17 @@ class Written(NamedTuple):
     digest: str
 
 
-class Line(Struct, frozen=True, rename={"start": "from", "end": "to"}):
+class Line(Struct, frozen=True, omit_defaults=True, rename={"start": "from", "end": "to"}):
     """What one worker says of one stream.
 
     ``start`` to ``end`` is the part of the segment in which the worker was responsible for the stream; ``states`` cover
     it without a hole. It is empty where only batches are left to tell of a market that is gone. ``market`` is ``*`` for
     a subscription to all markets at once. Batches are those that were written in the segment's time.
+
+    ``since`` is when the first state began, if that was before ``start``: a dead connection is noticed late, and what
+    the segment before said of that time is overruled. Never told of ``connected``. ``lag``: a receipt by the
+    collector's clock less the exchange's time of what was received, µs: how wrong that clock was, and the way; None
+    where the exchange hardly told any time. ``over``: from ``end`` on the stream was no more the worker's.
     """
 
     data_type: str
@@ -94,6 +111,9 @@ class Line(Struct, frozen=True, rename={"start": "from", "end": "to"}):
     states: list[State]
     gaps: list[Gap]
     batches: list[Written]
+    since: int | None = None
+    lag: int | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +123,13 @@ class SegmentKey:
     exchange: str
     instance: str
     start: int
+    digest: str
 
     def __str__(self) -> str:
         if not self.instance or "/" in self.instance:
             raise BadKey(f"{self.instance!r} cannot be part of a key: an instance has a name without slashes")
         clock = datetime.fromtimestamp(self.start // SECOND, UTC)
-        return f"{ledger_prefix(self.exchange, clock.date())}{clock:%H%M%S}_{self.instance}.json.gz"
+        return f"{ledger_prefix(self.exchange, clock.date())}{clock:%H%M%S}_{self.instance}_{self.digest}.json.gz"
 
 
 def parse_segment_key(text: str) -> SegmentKey:
@@ -121,7 +142,7 @@ def parse_segment_key(text: str) -> SegmentKey:
         start = datetime.strptime("{year}{month}{day}{time}+0000".format(**part), "%Y%m%d%H%M%S%z")
     except ValueError as error:
         raise BadKey(f"{text!r} has no such time: {error}") from error
-    return SegmentKey(part["exchange"], part["instance"], int(start.timestamp()) * SECOND)
+    return SegmentKey(part["exchange"], part["instance"], int(start.timestamp()) * SECOND, part["digest"])
 
 
 def ledger_prefix(exchange: str, day: date) -> str:
@@ -133,9 +154,11 @@ _encoder = json.Encoder()
 _decoder = json.Decoder(Line)
 
 
-def encode(lines: Iterable[Line]) -> bytes:
-    """A segment's object."""
-    return codec.compress(_encoder.encode_lines(list(lines)))
+def encode(exchange: str, instance: str, start: int, lines: Iterable[Line]) -> tuple[str, bytes]:
+    """A segment's key and its object. The same lines give the same key."""
+    text = _encoder.encode_lines(list(lines))
+    key = SegmentKey(exchange, instance, start, sha256(text).hexdigest()[: codec.DIGEST_LENGTH])
+    return str(key), codec.compress(text)
 
 
 def decode(content: bytes) -> list[Line]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import count
 from threading import Condition, Lock
 from typing import Final, NamedTuple
 
@@ -45,6 +46,14 @@ class _Object(NamedTuple):
     kept: Callable[[], None]
 
 
+class _Wanted(NamedTuple):
+    """What makes an object, and is told if it is lost."""
+
+    name: str
+    make: Callable[[], _Object]
+    lost: Callable[[], None]
+
+
 class Uploader:
     """Writes batches to the store on a few threads.
 
@@ -55,6 +64,7 @@ class Uploader:
     :param spool: a store on the local disk, of this instance alone.
     :param on_kept: is told of each batch that lies in the store or in the spool: its key and how many records it has.
         It is called on the upload threads, where the key is made anyway.
+    :param on_lost: is told of each batch that is dropped, on any thread.
     """
 
     def __init__(
@@ -65,6 +75,7 @@ class Uploader:
         on_error: Callable[[str, BooktapeError], None],
         *,
         on_kept: Callable[[Key, int], None] = lambda key, count: None,
+        on_lost: Callable[[Batch], None] = lambda batch: None,
         most_waiting: int = _MOST_WAITING,
         retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
@@ -73,12 +84,14 @@ class Uploader:
         self._exchange = exchange
         self._on_error = on_error
         self._on_kept = on_kept
+        self._on_lost = on_lost
         self._most_waiting = most_waiting
         self._retry_seconds = retry_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._lock = Condition()
         self._draining = Lock()
-        self._waiting = 0
+        self._taken = count()
+        self._pending: set[int] = set()
         self._away_until = 0.0
         self._uploads = Uploads()
 
@@ -90,20 +103,39 @@ class Uploader:
     @property
     def waiting(self) -> int:
         """How many batches wait in memory."""
-        return self._waiting
+        return len(self._pending)
 
     def submit(self, batch: Batch) -> None:
         """Take a finished batch. Returns at once, unless so many wait that this one is spooled here and now."""
-        self._take(partial(self._of_batch, batch), f"{batch.data_type} of {batch.market}, {batch.first}-{batch.last}")
+        name = f"{batch.data_type} of {batch.market}, {batch.first}-{batch.last}"
+        self._take(_Wanted(name, partial(self._of_batch, batch), partial(self._on_lost, batch)))
 
-    def keep(self, key: str, make: Callable[[], bytes]) -> None:
-        """Take a segment of the ledger, as :meth:`submit` takes a batch. ``make`` is called off the event loop."""
-        self._take(lambda: _Object(key, make(), lambda: None), key)
+    def keep(self, name: str, make: Callable[[], tuple[str, bytes]]) -> None:
+        """Take another object, as :meth:`submit` takes a batch.
+
+        :param make: gives its key and its content; called off the event loop.
+        """
+        self._take(_Wanted(name, lambda: _Object(*make(), _nothing), _nothing))
+
+    def keep_after(self, name: str, make: Callable[[], tuple[str, bytes]]) -> None:
+        """As :meth:`keep`, and written when all that was taken before is safe, or lost: a segment of the ledger.
+
+        A process that is killed in between has not told that a stream was heard whose batches went with it.
+        """
+        with self._lock:
+            before = frozenset(self._pending)
+
+        def after() -> _Object:
+            with self._lock:  # those of before have threads already, so that nobody waits for ever
+                self._lock.wait_for(lambda: before.isdisjoint(self._pending))
+            return _Object(*make(), _nothing)
+
+        self._hand_over(_Wanted(name, after, _nothing))
 
     def settle(self) -> None:
         """Wait until everything that was taken lies in the store or in the spool, or is dropped."""
         with self._lock:
-            self._lock.wait_for(lambda: self._waiting == 0)
+            self._lock.wait_for(lambda: not self._pending)
 
     def drain(self) -> int:
         """Move what the spool holds to the store, oldest first. Returns how many moved.
@@ -139,46 +171,51 @@ class Uploader:
             self.drain()
         return sum(1 for _ in self._spool.objects(""))
 
-    def _take(self, make: Callable[[], _Object], name: str) -> None:
-        if self._waiting >= self._most_waiting:
-            self._to_spool(make())
-            return
-        with self._lock:
-            self._waiting += 1
-        self._threads.submit(self._upload, make, name)
+    def _take(self, wanted: _Wanted) -> None:
+        if self.waiting >= self._most_waiting:
+            self._to_spool(wanted.make(), wanted.lost)
+        else:
+            self._hand_over(wanted)
 
-    def _upload(self, make: Callable[[], _Object], name: str) -> None:
+    def _hand_over(self, wanted: _Wanted) -> None:
+        with self._lock:
+            self._pending.add(number := next(self._taken))
+        self._threads.submit(self._upload, number, wanted)
+
+    def _upload(self, number: int, wanted: _Wanted) -> None:
         try:
-            made = make()
+            made = wanted.make()
             if self._is_away():
-                self._to_spool(made)
+                self._to_spool(made, wanted.lost)
                 return
             try:
                 created = self._store.create(made.key, made.content)
             except BooktapeError as error:
                 self._refused(made.key, error)
-                self._to_spool(made)
+                self._to_spool(made, wanted.lost)
             else:
                 self._stored(made.key, made.content, created=created)
                 made.kept()
         except Exception as error:  # nobody waits for this thread: what it loses must be counted and told here
             self._count(dropped=1)
-            self._on_error(name, BooktapeError(f"{type(error).__name__}: {error}"))
+            self._on_error(wanted.name, BooktapeError(f"{type(error).__name__}: {error}"))
+            wanted.lost()
         finally:
             with self._lock:
-                self._waiting -= 1
+                self._pending.discard(number)
                 self._lock.notify_all()
 
     def _of_batch(self, batch: Batch) -> _Object:
         key = key_of(batch, self._exchange)
         return _Object(str(key), codec.compress(batch.lines), partial(self._on_kept, key, batch.count))
 
-    def _to_spool(self, made: _Object) -> None:
+    def _to_spool(self, made: _Object, lost: Callable[[], None]) -> None:
         try:
             self._spool.create(made.key, made.content)
         except BooktapeError as error:
             self._count(dropped=1)
             self._on_error(made.key, error)
+            lost()
         else:
             self._count(spooled=1)
             made.kept()
@@ -210,3 +247,7 @@ class Uploader:
         with self._lock:
             now = self._uploads
             self._uploads = replace(now, **{name: getattr(now, name) + number for name, number in more.items()})
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""

@@ -1,4 +1,4 @@
-"""Reads one system's ledger of a day."""
+"""Reads one system's ledger of a day: the segments that began in it, and in the hour at either end."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,29 +26,49 @@ def day_of(day: date) -> Interval:
 
 
 def segments(store: Store, exchange: str, day: date) -> Iterator[tuple[SegmentKey, list[Line]]]:
-    """The segments that may tell of a day, in the order in which they began: an hour more at both ends.
+    """The segments that may tell of a day, in the order in which they began.
 
     One at a time, since a day of a large exchange does not fit into the memory. Raises :class:`BadSegment`, which names
     the object.
     """
+    found = [(_parsed(store, name), name) for name in _names(store, exchange, day)]
+    for key, name in sorted(found, key=lambda pair: (pair[0].start, pair[0].instance, pair[0].digest)):
+        if _may_tell(key, day):
+            yield key, _read(store, name)
+
+
+def readable_lines(store: Store, exchange: str, day: date) -> Iterator[Line]:
+    """The lines of all segments that may tell of a day. One that cannot be read is as if it was not there."""
+    for name in sorted(_names(store, exchange, day)):
+        try:
+            if _may_tell(_parsed(store, name), day):
+                yield from _read(store, name)
+        except BadSegment:
+            continue
+
+
+def _names(store: Store, exchange: str, day: date) -> Iterator[str]:
+    for one in (day - timedelta(days=1), day, day + timedelta(days=1)):
+        for item in store.objects(ledger_prefix(exchange, one)):
+            yield item.key
+
+
+def _may_tell(key: SegmentKey, day: date) -> bool:
     start, end = day_of(day)
-    found = [
-        (_parsed(store, item.key), item.key)
-        for one in (day - timedelta(days=1), day, day + timedelta(days=1))
-        for item in store.objects(ledger_prefix(exchange, one))
-    ]
-    for key, name in sorted(found, key=lambda pair: (pair[0].start, pair[0].instance)):
-        if start - _MARGIN <= key.start < end + _MARGIN:
-            try:
-                yield key, decode(store.read(name))
-            except CorruptObject as error:
-                raise _bad(store, name, error) from error
+    return start - _MARGIN <= key.start < end + _MARGIN
 
 
 def _parsed(store: Store, name: str) -> SegmentKey:
     try:
         return parse_segment_key(name)
     except BadKey as error:
+        raise _bad(store, name, error) from error
+
+
+def _read(store: Store, name: str) -> list[Line]:
+    try:
+        return decode(store.read(name))
+    except CorruptObject as error:
         raise _bad(store, name, error) from error
 
 

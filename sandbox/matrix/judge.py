@@ -124,17 +124,15 @@ def _declared(told: Plain) -> list[Range]:
 def _judge_intervals(case: Case, verdict: Verdict, declared: Sequence[Range], span: Range) -> Iterator[str]:
     """Between the first and the last record nothing is declared but the outage, once everybody is connected.
 
-    By clocks that are wrong, connecting and ending lie elsewhere. Venues that begin a subscription with past trades
-    have records of times before anybody was connected.
+    Venues that begin a subscription with past trades have records of times before anybody was connected.
     """
     start, end = case.outage[0], case.outage[1] + int(case.row.settles * SECOND)
-    edge = SLACK + int(max(case.row.clocks.values(), default=0) * SECOND)
     for one, two in declared:
         inside = (max(one, span[0]), min(two, span[1]))
-        if inside[0] >= inside[1] or two >= span[1] - edge < one + 2 * edge:
+        if inside[0] >= inside[1] or two >= span[1] - SLACK < one + 2 * SLACK:
             continue
-        begins = one <= span[0] + edge
-        if begins and inside[1] <= max(case.connected, span[0]) + edge + AFTER:
+        begins = one <= span[0] + SLACK
+        if begins and inside[1] <= max(case.connected, span[0]) + SLACK + AFTER:
             continue
         verdict.declared += inside[1] - inside[0]
         if not case.row.interrupts and not (begins and case.row.all_markets and two <= end + AFTER):

@@ -9,8 +9,9 @@ import yaml
 from msgspec import json
 
 from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES
-from booktape.publish import manifest, verify
+from booktape.publish import beside, manifest, verify
 from booktape.publish.chain import run_chain
+from booktape.publish.file_steps import published_key
 from booktape.publish.results import Rename
 from booktape.publish.sources import Run
 from config.context import open_context
@@ -53,7 +54,9 @@ def _read(store: Any, run: Run, data_type: str) -> Published:
     assert renamed.certificate is not None
     csv = Path(unquote(urlsplit(renamed.url).path)).read_bytes()
     certificate = json.decode(Path(unquote(urlsplit(renamed.certificate).path)).read_bytes())
-    return Published(data_type, csv, certificate, verify.differences(certificate, lambda: [csv]))
+    differences = verify.differences(certificate, lambda: [csv])
+    differences += beside.differences(certificate, store, published_key(run))
+    return Published(data_type, csv, certificate, differences)
 
 
 def _settings(made: World) -> Settings:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from booktape.core.codec import CorruptObject
 from booktape.core.keys import BadKey
@@ -28,7 +29,7 @@ from booktape.core.ledger import (
 )
 
 START = 1723075815_000_000  # 2024-08-08 00:10:15 UTC
-TEXT = "ledger/exchange=binance/year=2024/month=08/day=08/001015_a-1of4.json.gz"
+TEXT = "ledger/exchange=binance/year=2024/month=08/day=08/001015_a-1of4_2a3b4c5d6e7f8091.json.gz"
 LINE = Line(
     "trades",
     "BTC-USDT",
@@ -42,20 +43,21 @@ LINE = Line(
 
 
 def test_a_segments_key_as_it_is_written() -> None:
-    assert str(SegmentKey("binance", "a-1of4", START + 999_999)) == TEXT
+    assert str(SegmentKey("binance", "a-1of4", START + 999_999, "2a3b4c5d6e7f8091")) == TEXT
 
 
 def test_a_segments_key_as_it_is_read() -> None:
-    assert parse_segment_key(TEXT) == SegmentKey("binance", "a-1of4", START)
+    assert parse_segment_key(TEXT) == SegmentKey("binance", "a-1of4", START, "2a3b4c5d6e7f8091")
 
 
 @given(
     st.sampled_from(["binance", "kraken-futures"]),
     st.text(st.characters(codec="ascii", exclude_characters="/\n", categories=["L", "N", "P"]), min_size=1),
     st.integers(0, 4_000_000_000).map(lambda second: second * 1_000_000),
+    st.integers(0, (1 << 64) - 1).map(lambda number: f"{number:016x}"),
 )
-def test_every_segments_key_parses_back(exchange: str, instance: str, start: int) -> None:
-    key = SegmentKey(exchange, instance, start)
+def test_every_segments_key_parses_back(exchange: str, instance: str, start: int, digest: str) -> None:
+    key = SegmentKey(exchange, instance, start, digest)
     assert parse_segment_key(str(key)) == key
 
 
@@ -73,15 +75,36 @@ def test_a_second_that_does_not_exist_is_refused() -> None:
 @pytest.mark.parametrize("instance", ["", "a/b"])
 def test_an_instance_that_would_break_a_key_is_refused(instance: str) -> None:
     with pytest.raises(BadKey, match="cannot be part of a key"):
-        str(SegmentKey("binance", instance, START))
+        str(SegmentKey("binance", instance, START, "2a3b4c5d6e7f8091"))
 
 
 def test_a_days_segments_lie_below_one_prefix() -> None:
     assert TEXT.startswith(ledger_prefix("binance", date(2024, 8, 8)))
 
 
+def content(*lines: Line) -> bytes:
+    return encode("binance", "a-1of4", START, lines)[1]
+
+
+def test_what_two_hosts_workers_of_one_name_say_lies_at_two_keys_and_the_same_said_again_at_one() -> None:
+    first, _ = encode("binance", "a-1of4", START, [LINE])
+    again, _ = encode("binance", "a-1of4", START, [LINE])
+    other, _ = encode("binance", "a-1of4", START, [structs.replace(LINE, lag=3)])
+    assert first == again != other
+    assert first == "ledger/exchange=binance/year=2024/month=08/day=08/001015_a-1of4_4d034acf03a1883f.json.gz"
+
+
+def test_what_is_seldom_told_is_left_out() -> None:
+    told = structs.replace(LINE, since=START - 5, lag=-2, over=True, gaps=[Gap(1, 2, "time", START + 3, received=True)])
+    assert gzip.decompress(content(told)).endswith(
+        b'"gaps":[{"first":1,"last":2,"kind":"time","at":1723075815000003,"received":true}],'
+        b'"batches":[[1723075800000000,1,4,4,"0a1b2c3d4e5f6071"]],"since":1723075814999995,"lag":-2,"over":true}\n'
+    )
+    assert decode(content(told)) == [told]
+
+
 def test_a_line_as_it_is_written() -> None:
-    assert gzip.decompress(encode([LINE])) == (
+    assert gzip.decompress(content(LINE)) == (
         b'{"data_type":"trades","market":"BTC-USDT","instance":"a-1of4","from":1723075815000000,"to":1723075815000009,'
         b'"states":[["down",1723075815000000,1723075815000002],["connected",1723075815000002,1723075815000009]],'
         b'"gaps":[{"first":5,"last":7,"kind":"ids","at":1723075815000003}],'
@@ -90,10 +113,10 @@ def test_a_line_as_it_is_written() -> None:
 
 
 def test_lines_are_read_as_they_were_written() -> None:
-    assert decode(encode([LINE, LINE])) == [LINE, LINE]
+    assert decode(content(LINE, LINE)) == [LINE, LINE]
 
 
-@pytest.mark.parametrize("text", [b"{}", b"[", gzip.decompress(encode([LINE])).replace(b'"down"', b'"asleep"')])
+@pytest.mark.parametrize("text", [b"{}", b"[", gzip.decompress(content(LINE)).replace(b'"down"', b'"asleep"')])
 def test_what_is_no_segment_is_refused(text: bytes) -> None:
     with pytest.raises(CorruptObject, match="not a ledger's segment"):
         decode(gzip.compress(text))

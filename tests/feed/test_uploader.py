@@ -1,9 +1,10 @@
 """The uploader: what it takes is in the store or in the spool, whatever the store does."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import get_ident
+from threading import Event, get_ident
 
 import pytest
 
@@ -212,6 +213,51 @@ def test_a_batch_that_is_lost_is_not_told_as_safe(flaky: FlakyStore, store: Stor
     assert (told, uploader.uploads.dropped) == ([], 1)
 
 
+def test_a_batch_that_is_lost_is_told_as_lost_even_where_it_cannot_be_named(flaky: FlakyStore, store: Store) -> None:
+    told: list[Batch] = []
+    full = FlakyStore(store)
+    full.away = flaky.away = True
+    uploader = Uploader(
+        flaky,  # type: ignore[arg-type]  # as far as it is used
+        full,  # type: ignore[arg-type]  # as far as it is used
+        "binance",
+        lambda key, error: None,
+        on_lost=told.append,
+    )
+    nameless = Batch(TRADES, "BTC-USDT", 2**62, 1, 1, 1, LINE % 1)
+    for lost in (batch(1), nameless):
+        uploader.submit(lost)
+        uploader.settle()
+    assert told == [batch(1), nameless]
+
+
+def test_a_segment_is_written_after_all_batches_that_were_taken_before_it(store: Store, spool: Store) -> None:
+    """A process that is killed between the two would else have told that a stream was heard, and lost what it heard."""
+    goes_on, tried = Event(), Event()
+    written: list[str] = []
+
+    class Slow(FlakyStore):
+        def create(self, key: str, content: bytes) -> bool:
+            if not key.startswith("ledger/"):
+                tried.set()
+                assert goes_on.wait(30)
+            written.append(key)
+            return super().create(key, content)
+
+    uploader = Uploader(Slow(store), spool, "binance", lambda key, error: None)  # type: ignore[arg-type]  # as far as it is used
+    uploader.submit(batch(1))
+    assert tried.wait(30)
+    uploader.keep_after("a segment", lambda: ("ledger/x", b"lines"))
+    uploader.keep("another", lambda: ("ledger/y", b"lines"))  # waits for nothing
+    deadline = time.monotonic() + 30
+    while not written and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert written == ["ledger/y"]
+    goes_on.set()
+    uploader.close()
+    assert written == ["ledger/y", *wanted(1), "ledger/x"]
+
+
 def test_when_all_has_settled_everything_lies_somewhere(uploader: Uploader, store: Store, spool: Store) -> None:
     for number in range(30):
         uploader.submit(batch(number))
@@ -224,11 +270,11 @@ def test_a_segment_of_the_ledger_is_made_off_the_event_loop_and_counts_as_no_obj
 ) -> None:
     here = get_ident()
 
-    def make() -> bytes:
+    def make() -> tuple[str, bytes]:
         assert get_ident() != here
-        return b"lines"
+        return "ledger/x", b"lines"
 
-    uploader.keep("ledger/x", make)
+    uploader.keep("a segment", make)
     uploader.close()
     assert store.read("ledger/x") == b"lines"
     assert uploader.uploads == Uploads(segments=1)
@@ -238,7 +284,7 @@ def test_while_the_store_is_away_segments_wait_on_disk_too(
     uploader: Uploader, flaky: FlakyStore, store: Store, spool: Store
 ) -> None:
     flaky.away = True
-    uploader.keep("ledger/x", lambda: b"lines")
+    uploader.keep("a segment", lambda: ("ledger/x", b"lines"))
     uploader.settle()
     assert keys(spool) == {"ledger/x"}
     flaky.away = False

@@ -29,7 +29,7 @@ def line(instance: str, *batches: Written, start: int = START, market: str = "BT
 
 
 def told(*lines: Line) -> list[tuple[SegmentKey, list[Line]]]:
-    return [(SegmentKey("binance", line.instance, line.start), [line]) for line in lines]
+    return [(SegmentKey("binance", line.instance, line.start, "0" * 16), [line]) for line in lines]
 
 
 def only(*lines: Line) -> Minute:
@@ -43,8 +43,8 @@ def store(tmp_path: Path) -> Store:
 
 
 def write(store: Store, *lines: Line) -> None:
-    for key, content in told(*lines):
-        assert store.create(str(key), encode(content))
+    for line in lines:
+        assert store.create(*encode("binance", line.instance, line.start, [line]))
 
 
 def test_two_that_wrote_the_same_collided_once() -> None:
@@ -135,7 +135,7 @@ def test_segments_around_midnight_are_read_and_those_of_other_hours_are_not(stor
 
 
 def test_a_segment_that_cannot_be_read_is_named(store: Store) -> None:
-    key = str(SegmentKey("binance", "a", START))
+    key = str(SegmentKey("binance", "a", START, "0" * 16))
     store.create(key, b"nothing")
     with pytest.raises(BadSegment, match=key):
         redundancy(store, "binance", DAY)

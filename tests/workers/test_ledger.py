@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from booktape.core.keys import Key
 from booktape.core.ledger import CONNECTED, DOWN, RESYNCING, SILENT, Gap, Line, State, StateName, Written
 from booktape.core.records import MINUTE, SECOND
+from booktape.core.streams import Batch
 from workers import ledger as module
 from workers.ledger import Ledger, Segment
 
@@ -51,6 +52,7 @@ def test_a_segment_as_it_is_made() -> None:
                     [State(DOWN, NOON + 5, NOON + 7), State(CONNECTED, NOON + 7, NOON + 20)],
                     [Gap(4, 6, "ids", NOON + 8)],
                     [written(1, 3), written(7, 1)],
+                    over=True,
                 )
             ],
         )
@@ -106,6 +108,92 @@ def test_what_is_written_stands_though_a_state_began_before() -> None:
     first, second = ledger.close(NOON + 11 * MINUTE)
     assert [state.state for state in first.lines[0].states] == [CONNECTED]
     assert second.lines[0].states == [State(DOWN, NOON + 10 * MINUTE, NOON + 11 * MINUTE)]
+
+
+def test_the_next_segment_says_since_when_a_state_was_that_the_one_before_could_not_know_of() -> None:
+    ledger = started(NOON + 9 * MINUTE)
+    ledger.change(BTC, CONNECTED, NOON + 9 * MINUTE + 20 * SECOND)
+    ledger.take(NOON + 10 * MINUTE)
+    ledger.change(BTC, DOWN, NOON + 10 * MINUTE + 5, since=NOON + 9 * MINUTE + 30 * SECOND)
+    ledger.change(BTC, CONNECTED, NOON + 20 * MINUTE + 7)
+    second, third, fourth = ledger.close(NOON + 30 * MINUTE + 1)
+    assert second.lines[0].since == third.lines[0].since == NOON + 9 * MINUTE + 30 * SECOND
+    assert fourth.lines[0].since is None  # connected
+
+
+def test_no_state_reaches_back_over_the_one_that_it_follows() -> None:
+    ledger = started(NOON + 9 * MINUTE)
+    ledger.change(BTC, CONNECTED, NOON + 9 * MINUTE + 50 * SECOND)
+    ledger.take(NOON + 10 * MINUTE)
+    ledger.change(BTC, DOWN, NOON + 10 * MINUTE + 5, since=NOON + 9 * MINUTE + 30 * SECOND)
+    (segment,) = ledger.close(NOON + 11 * MINUTE)
+    assert segment.lines[0].since == NOON + 9 * MINUTE + 50 * SECOND
+
+
+def test_a_line_says_whether_the_stream_is_the_workers_no_more() -> None:
+    ledger = started(NOON, BTC, ETH)
+    ledger.end([BTC], NOON + 5)
+    (first,) = ledger.take(NOON + 10 * MINUTE)
+    (last,) = ledger.close(NOON + 11 * MINUTE)
+    assert [(line.market, line.over) for line in first.lines] == [("BTC-USDT", True), ("ETH-USDT", False)]
+    assert [(line.market, line.over) for line in last.lines] == [("ETH-USDT", True)]
+
+
+def test_a_segment_tells_the_lag_if_it_is_known_of_three_moments() -> None:
+    ledger = started()
+    for lag in (61 * SECOND, 30_000, 20_000, 25_000):  # a subscription may begin with what was sent a minute ago
+        ledger.lags(lag)
+    (first,) = ledger.take(NOON + 10 * MINUTE)
+    ledger.lags(24_000)
+    ledger.lags(26_000)
+    (second,) = ledger.close(NOON + 11 * MINUTE)
+    assert (first.lines[0].lag, second.lines[0].lag) == (20_000, None)
+    assert ledger.lag == 20_000  # still the best that is known
+
+
+def test_most_moments_may_be_late_and_the_lag_is_that_of_those_that_are_not() -> None:
+    """A connection that is held up for minutes says nothing of the clock; only that it is held up."""
+    ledger = started()
+    for second in range(100):
+        ledger.lags(20_000 + second if second % 8 == 0 else 5 * SECOND)
+    (segment,) = ledger.close(NOON + MINUTE)
+    assert segment.lines[0].lag == 20_080
+
+
+def test_a_machine_that_slept_says_nothing_of_that_time_and_no_state_reaches_back_over_it() -> None:
+    ledger = started()
+    ledger.tick(NOON, 0)
+    ledger.change(BTC, CONNECTED, NOON + 3)
+    ledger.tick(NOON + MINUTE, MINUTE)
+    ledger.tick(NOON + 30 * MINUTE, MINUTE + SECOND)
+    ledger.change(BTC, DOWN, NOON + 30 * MINUTE + 4 * SECOND, since=NOON + 29 * MINUTE)
+    first, second = ledger.close(NOON + 31 * MINUTE)
+    assert (first.start, first.lines[0].end, first.lines[0].over) == (NOON, NOON + MINUTE, False)
+    assert second.start == NOON + 30 * MINUTE
+    assert second.lines[0].states == [State(DOWN, NOON + 30 * MINUTE, NOON + 31 * MINUTE)]
+    assert second.lines[0].since is None
+
+
+def test_a_clock_that_is_set_back_begins_a_segment_of_its_own_time_and_lag() -> None:
+    ledger = started()
+    ledger.tick(NOON, 0)
+    ledger.change(BTC, CONNECTED, NOON)
+    for second in range(10):
+        ledger.tick(NOON + second * SECOND, second * SECOND)
+        ledger.lags(2 * SECOND)
+    ledger.tick(NOON + 8 * SECOND, 10 * SECOND)
+    assert ledger.lag is None
+    first, second_one = ledger.close(NOON + 9 * SECOND)
+    assert (first.lines[0].end, first.lines[0].lag) == (NOON + 9 * SECOND, 2 * SECOND)
+    assert (second_one.start, second_one.lines[0].end) == (NOON + 8 * SECOND, NOON + 9 * SECOND)
+
+
+def test_clocks_that_go_apart_by_less_than_a_second_are_nothing() -> None:
+    ledger = started()
+    for second in range(60):
+        ledger.tick(NOON + second * SECOND, second * SECOND * 99 // 100)
+    ledger.tick(NOON + 61 * SECOND, 60 * SECOND)
+    assert len(ledger.close(NOON + MINUTE + 2 * SECOND)) == 1
 
 
 def test_markets_come_and_go() -> None:
@@ -201,6 +289,15 @@ def test_a_segment_that_grows_too_large_ends_early_but_no_two_begin_in_the_same_
     (segment,) = ledger.take(NOON + SECOND)
     assert len(segment.lines[0].gaps) == 5
     assert ledger.take(NOON + 3 * SECOND) == []
+
+
+def test_a_batch_that_is_lost_is_an_interruption_of_its_minute() -> None:
+    """Nothing else would tell of it where nothing is numbered: its stream was connected all the time."""
+    ledger = started()
+    ledger.lost(Batch(*BTC, NOON + 3 * MINUTE, 4, 9, 6, b""))
+    ledger.change(BTC, CONNECTED, NOON + 5 * MINUTE)
+    (segment,) = ledger.close(NOON + 9 * MINUTE)
+    assert segment.lines[0].gaps == [Gap(NOON + 3 * MINUTE, NOON + 4 * MINUTE - 1, "time", NOON + 9 * MINUTE)]
 
 
 def test_batches_may_be_told_on_any_thread() -> None:

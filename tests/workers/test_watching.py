@@ -1,81 +1,23 @@
 """What becomes of connections and subscriptions, as the ledger has it, stream by stream."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
-from msgspec import Raw, json
 
 from booktape import clock
-from booktape.core.ledger import CONNECTED, DOWN, RESYNCING, SILENT, Gap, Line, decode
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, SECOND, TRADES, BookSnapshot, Trade
-from booktape.exchanges import exchange
-from booktape.exchanges.spec import WHOLE_VENUE, Subscription
+from booktape.core.ledger import CONNECTED, DOWN, RESYNCING, SILENT
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
+from booktape.exchanges.spec import WHOLE_VENUE
 from booktape.feed.plan import subscriptions, venue_wide
-from booktape.feed.uploader import Uploader
-from booktape.recorder import GapSeen, Recorder
-from booktape.storage import open_store
-from workers.ledger import Ledger
-from workers.watching import Watch
-
-NOON = int(datetime(2024, 8, 8, 12, tzinfo=UTC).timestamp()) * SECOND
-Told = list[tuple[str, int]]
-
-
-class World:
-    """A worker's watch over one exchange, by a clock that a test sets: ``now`` in seconds after noon."""
-
-    def __init__(self, venue: str, symbol: str) -> None:
-        self.now = 0.0
-        self.exchange = exchange(venue)
-        self.symbol = symbol
-        self.market = self.exchange.market(symbol)
-        self.gaps: list[GapSeen] = []
-        self.recorder = Recorder(self.exchange, lambda batch: None, self.gaps.append)
-        self.ledger = Ledger("a", NOON)
-        self.watch = Watch(self.exchange, self.recorder, self.ledger)
-        self.subscriptions = subscriptions(self.exchange, [symbol])
-        self.watch.begun(self.subscriptions)
-
-    @property
-    def book(self) -> Subscription:
-        assert self.exchange.book is not None
-        return Subscription(self.exchange.book.name, self.symbol)
-
-    def at(self, now: float, do: Callable[..., object], *arguments: object) -> None:
-        self.now = now
-        do(*arguments)
-
-    def trade(self, now: float) -> None:
-        trade = Trade(int(10 * now), NOON, "buy", "1", "1", self.time(now))
-        self.recorder.stream(TRADES, self.symbol).append(trade, NOON)
-
-    def snapshot(self, now: float) -> None:
-        book = BookSnapshot(bids=Raw(b"[]"), asks=Raw(b"[]"), origin="stream", local_timestamp=self.time(now))
-        self.recorder.stream(BOOK_SNAPSHOTS, self.symbol).insert(book, NOON)
-
-    def time(self, now: float) -> int:
-        return NOON + int(now * SECOND)
-
-    def lines(self, end: float) -> dict[tuple[str, str], Line]:
-        (segment,) = self.ledger.close(self.time(end))
-        return {(line.data_type, line.market): line for line in segment.lines}
-
-    def told(self, end: float) -> dict[str, Told]:
-        """Each data type's states, with the seconds after noon at which they began."""
-        return {
-            data_type: [(state, (start - NOON) // SECOND) for state, start, _ in line.states]
-            for (data_type, _), line in self.lines(end).items()
-        }
+from tests.workers.watched import NOON, World
 
 
 @pytest.fixture
 def of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
     def make(venue: str, symbol: str) -> World:
-        monkeypatch.setattr(clock, "now", lambda: NOON)
+        monkeypatch.setattr(clock, "reading", lambda: (NOON, NOON))
         world = World(venue, symbol)
-        monkeypatch.setattr(clock, "now", lambda: world.time(world.now))
+        monkeypatch.setattr(clock, "reading", world.reading)
         return world
 
     return make
@@ -127,8 +69,10 @@ def test_a_lost_connection_of_quiet_markets_counts_from_one_minute_ago(of: Calla
     world = of("binance", "BTCUSDT")
     world.at(3, world.watch.connected, world.subscriptions)
     world.trade(10)
-    world.at(250, world.watch.disconnected, world.subscriptions)
-    assert world.told(300)[TRADES][-1] == (DOWN, 190)
+    for now in range(11, 251):
+        world.at(now, world.watch.look)
+    world.watch.disconnected(world.subscriptions)
+    assert world.told(300)[TRADES][-1] == (DOWN, 189)  # one minute before it was looked for the last time but one
 
 
 def test_a_silent_stream_is_connected_again_when_it_is_heard(of: Callable[..., World]) -> None:
@@ -141,7 +85,7 @@ def test_a_silent_stream_is_connected_again_when_it_is_heard(of: Callable[..., W
     world.trade(300)
     world.at(301, world.watch.look)
     told = world.told(400)
-    assert told[TRADES] == [(CONNECTED, 0), (SILENT, 100), (CONNECTED, 300)]
+    assert told[TRADES] == [(CONNECTED, 0), (SILENT, 1), (CONNECTED, 300)]
     assert told[BOOK_UPDATES] == [(CONNECTED, 0)]
 
 
@@ -152,7 +96,7 @@ def test_silence_of_a_books_updates_is_that_of_its_snapshots_too(of: Callable[..
     world.at(1, world.watch.look)
     world.at(70, world.watch.silent, BOOK_UPDATES, world.symbol)
     told = world.told(90)
-    assert told[BOOK_UPDATES] == told[BOOK_SNAPSHOTS] == [(RESYNCING, 0), (CONNECTED, 1), (SILENT, 70)]
+    assert told[BOOK_UPDATES] == told[BOOK_SNAPSHOTS] == [(RESYNCING, 0), (SILENT, 1)]
 
 
 def test_what_is_not_connected_is_not_silent(of: Callable[..., World]) -> None:
@@ -211,54 +155,3 @@ def test_a_channel_for_all_markets_is_one_stream(of: Callable[..., World]) -> No
     world.watch.begun(venue_wide(world.exchange))
     assert ("liquidations", "*") in world.lines(10)
     assert {one.symbol for one in venue_wide(world.exchange)} == {WHOLE_VENUE}
-
-
-def test_missing_ids_are_told_as_they_are(of: Callable[..., World]) -> None:
-    world = of("coinbase", "BTC-USD")
-    world.now = 7
-    world.watch.gap(GapSeen(TRADES, "BTC-USD", 5, 9, kind="ids"), [])
-    assert world.lines(10)[TRADES, "BTC-USD"].gaps == [Gap(5, 9, "ids", NOON + 7 * SECOND)]
-
-
-def test_where_only_the_beginning_is_known_a_gap_lasts_until_now(of: Callable[..., World]) -> None:
-    world = of("binance", "BTCUSDT")
-    world.now = 7
-    world.watch.gap(GapSeen(BOOK_UPDATES, "BTC-USDT", 3, 3, kind="time", span=(NOON + 2, None)), [])
-    assert world.lines(10)[BOOK_UPDATES, "BTC-USDT"].gaps == [
-        Gap(NOON + 2, NOON + 7 * SECOND, "time", NOON + 7 * SECOND)
-    ]
-
-
-def test_missing_frames_are_told_in_each_stream_that_only_their_connections_counter_vouches_for(
-    of: Callable[..., World],
-) -> None:
-    world = of("coinbase", "BTC-USD")
-    connection = world.recorder.connection()
-    for number, received in ((1, NOON + 10), (2, NOON + 20), (5, NOON + 60)):
-        frame = {"channel": "heartbeats", "timestamp": "2024-08-08T12:00:00Z", "sequence_num": number, "events": []}
-        connection.feed(json.encode(frame), received)
-    (gap,) = world.gaps
-    assert (gap.data_type, gap.first, gap.last, gap.kind, gap.span) == ("*", 3, 4, "counter", (NOON + 20, NOON + 60))
-    world.now = 1
-    world.watch.gap(gap, world.subscriptions)
-    told = {data_type: line.gaps for (data_type, _), line in world.lines(10).items()}
-    missing = [Gap(NOON + 20, NOON + 60, "counter", NOON + SECOND)]
-    assert told == {TRADES: [], BOOK_SNAPSHOTS: missing, BOOK_UPDATES: missing, QUOTES: missing}
-
-
-def test_segments_become_objects(of: Callable[..., World], tmp_path: Path) -> None:
-    world = of("binance", "BTCUSDT")
-    store = open_store((tmp_path / "store").as_uri())
-    uploader = Uploader(store, open_store((tmp_path / "spool").as_uri()), "binance", lambda key, error: None)
-    world.at(1, world.watch.connected, world.subscriptions)
-    world.at(599, world.watch.write, uploader)
-    world.at(601, world.watch.write, uploader)
-    world.at(700, world.watch.close, uploader)
-    uploader.close()
-    prefix = "ledger/exchange=binance/year=2024/month=08/day=08"
-    found = {item.key: decode(store.read(item.key)) for item in store.objects("")}
-    assert sorted(found) == [f"{prefix}/120000_a.json.gz", f"{prefix}/121000_a.json.gz"]
-    assert [(line.data_type, line.start - NOON) for line in found[f"{prefix}/121000_a.json.gz"]] == [
-        (data_type, 600 * SECOND) for data_type in (BOOK_UPDATES, QUOTES, TRADES)
-    ]
-    assert uploader.uploads.segments == 2
