@@ -1,8 +1,8 @@
 """The nightly merge in plain Python: the reference that the merge's SQL (:mod:`booktape.merge`) is held against.
 
 Records of the systems go in as they lie in storage; each comes out once, in the order in which it is published. Of two
-copies the primary's wins, then the replica's, then the one received first. What was fetched over REST stands only where
-neither system has a copy.
+copies the primary's wins, then the replica's, then the one received first; one fetched over REST stands where neither
+system has it. Where the venue began its numbers anew (``restarts``), equal numbers of two eras are not copies.
 """
 
 from collections import Counter, defaultdict
@@ -28,11 +28,13 @@ from booktape.core.records import (
     levels,
     record_time,
 )
+from booktape.core.restarts import Restarts, era
 
 BookMessage = BookUpdate | BookSnapshot
 R = TypeVar("R", bound=PublishedRecord)
 
 _NONE_LAST: Final = 1 << 63
+_NEVER: Final[Restarts] = {}
 
 _TICKER_FIELDS: Final = (
     "funding_timestamp", "funding_rate", "predicted_funding_rate", "open_interest",
@@ -51,6 +53,10 @@ class Stored(NamedTuple, Generic[R]):
     partition: date
     record: R
     batch: str = ""
+
+
+Trades = Iterable[Stored[Trade]]
+Messages = Iterable[Stored[BookMessage]]
 
 
 class Published(NamedTuple, Generic[R]):
@@ -74,26 +80,23 @@ class _Copy(NamedTuple, Generic[R]):
     batch: str
     market: str
     record: R
+    era: int = 0
     received: Received = Received()
 
 
 def merge_trades(
-    day: date,
-    primary: Iterable[Stored[Trade]],
-    replica: Iterable[Stored[Trade]] = (),
-    rest: Iterable[Stored[Trade]] = (),
+    day: date, primary: Trades, replica: Trades = (), rest: Trades = (), restarts: Restarts = _NEVER
 ) -> list[Published[Trade]]:
     """The day's trades, ordered by time, market and id. Those of nothing are ids used up, and not published."""
-    kept = _first_copies(day, primary, replica, rest)
-    trades = (_published(copy) for copy in kept if not is_zero(copy.record.amount))
-    return sorted(trades, key=_trade_order)
+    kept = _first_copies(day, restarts, primary, replica, rest)
+    return sorted((_published(copy) for copy in kept if not is_zero(copy.record.amount)), key=_trade_order)
 
 
 def merge_quotes(
-    day: date, primary: Iterable[Stored[Quote]], replica: Iterable[Stored[Quote]] = ()
+    day: date, primary: Iterable[Stored[Quote]], replica: Iterable[Stored[Quote]] = (), restarts: Restarts = _NEVER
 ) -> list[Published[Quote]]:
     """The day's quotes, ordered by time, market, id and time of receipt."""
-    return sorted(map(_published, _first_copies(day, primary, replica)), key=_quote_order)
+    return sorted(map(_published, _first_copies(day, restarts, primary, replica)), key=_quote_order)
 
 
 def merge_derivative_ticker(
@@ -102,7 +105,7 @@ def merge_derivative_ticker(
     """The day's tickers, ordered by time, market and receipt, each with all that was told before it that day."""
     so_far: defaultdict[str, dict[str, object]] = defaultdict(dict)
     filled = []
-    for ticker in sorted(map(_published, _first_copies(day, primary, replica)), key=_ticker_order):
+    for ticker in sorted(map(_published, _first_copies(day, _NEVER, primary, replica)), key=_ticker_order):
         fields = {name: getattr(ticker.record, name) for name in _TICKER_FIELDS}
         told = {name: value for name, value in fields.items() if value is not None}
         so_far[ticker.market].update(told)
@@ -120,7 +123,7 @@ def merge_liquidations(
     """
     seen: Counter[Hashable] = Counter()
     same_ones: defaultdict[tuple[int, Hashable], list[_Copy[Liquidation]]] = defaultdict(list)
-    for copy in _copies(day, primary, replica):
+    for copy in _copies(day, _NEVER, primary, replica):
         same = (copy.market, *_identity(copy.record))
         number = 0
         if copy.record.id is None:
@@ -132,16 +135,16 @@ def merge_liquidations(
 
 
 def merge_book(
-    day: date, primary: Iterable[Stored[BookMessage]], replica: Iterable[Stored[BookMessage]] = ()
+    day: date, primary: Messages, replica: Messages = (), restarts: Restarts = _NEVER
 ) -> list[Published[BookMessage]]:
     """The day's book messages, updates and snapshots, ordered by time, market and place in the market's sequence."""
-    markets: defaultdict[str, list[_Copy[BookMessage]]] = defaultdict(list)
-    for copy in _first_copies(day, primary, replica):
-        markets[copy.market].append(copy)
+    eras: defaultdict[tuple[str, int], list[_Copy[BookMessage]]] = defaultdict(list)
+    for copy in _first_copies(day, restarts, primary, replica):
+        eras[copy.market, copy.era].append(copy)
     messages = [
         message
-        for market in sorted(markets)
-        for message in _timed([_published(copy) for copy in sorted(markets[market], key=_book_order)])
+        for place in sorted(eras)
+        for message in _timed([_published(copy) for copy in sorted(eras[place], key=_book_order)])
     ]
     return sorted(messages, key=lambda message: (record_time(message.record), message.market))
 
@@ -151,10 +154,10 @@ def place(message: BookMessage) -> int:
     return message.last_id if message.last_id is not None else record_time(message)
 
 
-def _first_copies(day: date, *systems: Iterable[Stored[R]]) -> Iterator[_Copy[R]]:
+def _first_copies(day: date, restarts: Restarts, *systems: Iterable[Stored[R]]) -> Iterator[_Copy[R]]:
     same_ones: defaultdict[Hashable, list[_Copy[R]]] = defaultdict(list)
-    for copy in _copies(day, *systems):
-        same_ones[copy.market, *_identity(copy.record)].append(copy)
+    for copy in _copies(day, restarts, *systems):
+        same_ones[copy.market, copy.era, *_identity(copy.record)].append(copy)
     return map(_first_of, same_ones.values())
 
 
@@ -166,15 +169,19 @@ def _published(copy: _Copy[R]) -> Published[R]:
     return Published(copy.market, copy.record, copy.received, copy.record.timestamp)
 
 
-def _copies(day: date, *systems: Iterable[Stored[R]]) -> list[_Copy[R]]:
+def _copies(day: date, restarts: Restarts, *systems: Iterable[Stored[R]]) -> list[_Copy[R]]:
     """All records of the day: the primary's first, and of each system those received first."""
     copies = (
-        _Copy(system, stored.batch, stored.market, stored.record)
+        _Copy(system, stored.batch, stored.market, stored.record, era(restarts.get(stored.market, ()), stored.record))
         for system, records in enumerate(systems)
         for stored in records
         if _is_of(day, stored)
     )
-    return sorted(copies, key=lambda copy: (copy.system, copy.record.local_timestamp, _sent(copy.record)))
+    return sorted(copies, key=_preference)
+
+
+def _preference(copy: _Copy[R]) -> tuple[int, int, int]:
+    return copy.system, copy.record.local_timestamp, _none_last(getattr(copy.record, "sent_timestamp", None))
 
 
 def _is_of(day: date, stored: Stored[R]) -> bool:
@@ -210,30 +217,27 @@ def _identity(record: PublishedRecord) -> tuple[Hashable, ...]:
             identifier = str(record.id) if record.id is not None else record_time(record)
             return (identifier, record.timestamp, record.side, record.price, record.amount)
     ids = (record.first_id, record.previous_id) if isinstance(record, BookUpdate) else ()
-    return (*ids, record.last_id, record.timestamp, place(record), _levels_digest(record))
+    return (*ids, record.last_id, record.timestamp, place(record), levels_digest(record))
 
 
-def _levels_digest(message: BookMessage) -> bytes:
+def levels_digest(message: BookMessage) -> bytes:
+    """What stands for a message's levels where messages are put in order."""
     sides = [" ".join(f"{price} {amount}" for price, amount in levels(raw)) for raw in (message.bids, message.asks)]
     return md5("/".join(sides).encode(), usedforsecurity=False).digest()
-
-
-def _sent(record: PublishedRecord) -> int:
-    return _none_last(None if isinstance(record, Trade) else record.sent_timestamp)
 
 
 def _none_last(number: int | None) -> int:
     return _NONE_LAST if number is None else number
 
 
-def _id_order(identifier: str) -> tuple[int, str]:
+def id_order(identifier: str) -> tuple[int, str]:
     """Ids that are numbers come in the order of numbers, after those that are none."""
     return len(identifier) if identifier.isascii() and identifier.isdigit() else 0, identifier
 
 
 def _trade_order(published: Published[Trade]) -> tuple[int, str, int, str]:
     record = published.record
-    return (record.timestamp, published.market, *_id_order(str(record.id)))
+    return (record.timestamp, published.market, *id_order(str(record.id)))
 
 
 def _quote_order(published: Published[Quote]) -> tuple[int, str, int, int, str, str, str, str]:
@@ -253,7 +257,7 @@ def _ticker_order(published: Published[DerivativeTicker]) -> tuple[object, ...]:
 
 def _liquidation_order(published: Published[Liquidation]) -> tuple[object, ...]:
     record = published.record
-    digits, identifier = _id_order("" if record.id is None else str(record.id))
+    digits, identifier = id_order("" if record.id is None else str(record.id))
     return (
         record_time(record), published.market, digits, record.id is None, identifier,
         record.local_timestamp, record.side, record.price, record.amount,
@@ -261,11 +265,8 @@ def _liquidation_order(published: Published[Liquidation]) -> tuple[object, ...]:
 
 
 def _book_order(copy: _Copy[BookMessage]) -> tuple[int, bool, int, int, int, int, bytes]:
-    """At the same id, an update comes before the snapshot that contains it.
-
-    Where places are times, an update may be newer than the snapshot of the same instant: it comes after the snapshot,
-    and applying it again does no harm.
-    """
+    """At the same id, an update comes before the snapshot that contains it. Where places are times, it may be newer
+    than the snapshot of the same instant: it comes after it, and applying it again does no harm."""
     message = copy.record
     is_snapshot = isinstance(message, BookSnapshot)
     first, previous = (None, None) if isinstance(message, BookSnapshot) else (message.first_id, message.previous_id)
@@ -276,17 +277,17 @@ def _book_order(copy: _Copy[BookMessage]) -> tuple[int, bool, int, int, int, int
         copy.system,
         _none_last(first),
         _none_last(previous),
-        _levels_digest(message),
+        levels_digest(message),
     )
 
 
 def _timed(messages: list[Published[BookMessage]]) -> Iterator[Published[BookMessage]]:
-    """One market's messages in order, each with the time that it is published with.
+    """The messages of one market and era in order, each with the time that it is published with.
 
     The engine's time stays as it is. Without one, a message has the time of its place, the latest of the updates so
     far. Snapshots before all updates have their own, but no later than the first update's.
     """
-    updates = (message.record for message in messages if isinstance(message.record, BookUpdate))
+    updates = (one.record for one in messages if isinstance(one.record, BookUpdate))
     earliest = min(map(record_time, updates), default=_NONE_LAST)
     updates_so_far = before_updates = 0
     for published in messages:

@@ -21,10 +21,14 @@ from booktape.core.records import (
     last_position,
     record_time,
 )
+from booktape.core.restarts import Restart, era
 from booktape.core.sequence import CONTIGUOUS, MONOTONIC, SEQUENCED
 
 LATE: Final = 10 * MINUTE
 """How much later than its time a record may be stored, where places are times."""
+
+ERA: Final = 1 << 64
+"""Places of a later era lie behind all of an earlier one: each era's numbers are moved on by so much."""
 
 _NONE_LAST: Final = 1 << 63
 _NUMBERED: Final = {TRADES: frozenset({CONTIGUOUS, SEQUENCED, MONOTONIC}), QUOTES: frozenset({MONOTONIC})}
@@ -67,15 +71,18 @@ def placed_by_number(data_type: str, rule: str, key: Key) -> bool:
     return rule in _NUMBERED.get(data_type, ())
 
 
-def begins(data_type: str, rule: str, key: Key) -> int:
-    """Where the records of an object begin at the earliest."""
-    return key.first if placed_by_number(data_type, rule, key) else key.minute - LATE
+def begins(data_type: str, rule: str, key: Key, restarts: Sequence[Restart] = ()) -> int:
+    """Where the records of an object begin at the earliest. ``restarts`` are those of its market's numbers."""
+    if not placed_by_number(data_type, rule, key):
+        return key.minute - LATE
+    return key.first + ERA * sum(restart.precedes(key.minute, key.first) for restart in restarts)
 
 
-def placing(data_type: str, rule: str) -> Callable[[Record], int]:
-    """Where a record of a stream stands: at its number, else at its time."""
+def placing(data_type: str, rule: str, restarts: Sequence[Restart] = ()) -> Callable[[Record], int]:
+    """Where a record of a stream stands: at its number, behind those of the eras before its own; else at its time."""
     by_number = data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS) or rule in _NUMBERED.get(data_type, ())
-    return last_position if by_number else record_time
+    place = last_position if by_number else record_time
+    return (lambda record: place(record) + ERA * era(restarts, record)) if restarts else place
 
 
 def is_of_day(record: Record, day: range, *, in_day: bool) -> bool:

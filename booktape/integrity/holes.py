@@ -1,19 +1,24 @@
 """The numbers that none of several systems has of a day's trades, told by the keys of their objects alone.
 
 Only where the venue numbers trades by one (the rules ``contiguous`` and ``sequenced``): there, a key's ``first`` and
-``last`` say that its object holds every number between them.
+``last`` say that its object holds every number between them. Where a venue has begun its numbers anew, each era has
+holes of its own; objects are opened only there.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from booktape.core import codec
+from booktape.core.codec import CorruptObject
 from booktape.core.keys import BadKey, day_prefix, exchange_prefix, parse_key
 from booktape.core.records import DAY, MINUTE, SECOND, TRADES
-from booktape.storage import Store
+from booktape.core.restarts import Span, Times, by_era, times_of
+from booktape.storage import NoSuchObject, Store
 
 _AT_ONCE: Final = 32
 _PAIR: Final = "pair="
@@ -86,7 +91,25 @@ def find(systems: Mapping[str, Store], exchange: str, day: date) -> Iterator[tup
 
 
 def _of_market(systems: Mapping[str, Store], exchange: str, day: date, market: str) -> list[Missing]:
-    return missing(_runs(systems, exchange, day, market), day)
+    runs: defaultdict[Span, list[Run]] = defaultdict(list)
+    for run in _runs(systems, exchange, day, market):
+        runs[Span(run.minute, run.first, run.last, run.key)].append(run)
+
+    @cache
+    def read(span: Span) -> Times:
+        return _times(systems[runs[span][0].system], span)
+
+    return [
+        hole for spans in by_era(runs, read) for hole in missing((run for span in spans for run in runs[span]), day)
+    ]
+
+
+def _times(store: Store, span: Span) -> Times:
+    """The times of an object's records; those of its minute where it cannot be read: the merge says so."""
+    try:
+        return times_of(codec.decode(TRADES, store.read(span.key)))
+    except (CorruptObject, NoSuchObject, ValueError):
+        return Times(span.minute, span.minute + MINUTE - 1, exact=True)
 
 
 def _runs(systems: Mapping[str, Store], exchange: str, day: date, market: str) -> Iterator[Run]:

@@ -15,10 +15,11 @@ import boto3
 import pyathena
 from botocore import exceptions as aws
 from botocore.config import Config
+from pyathena.cursor import Cursor
 from pyathena.error import Error as PyAthenaError
 
 from booktape.errors import Transient
-from booktape.merge import ddl, inputs
+from booktape.merge import ddl, eras, inputs
 from booktape.merge.engine import Merge, Merged, MergeFailed, MergeInterrupted, fingerprint
 from booktape.merge.inputs import Systems
 from booktape.merge.query import literal, statement
@@ -75,13 +76,18 @@ class AthenaEngine:
     def start(self, merge: Merge, token: str) -> str:
         """Start the queries. See :class:`~booktape.merge.engine.Engine`."""
         pairs = inputs.require_markets(self.systems, merge)
-        sql = statement(merge, pairs).csv_query
+        restarts = eras.restarts(merge, inputs.find(self.systems, merge, pairs))
+        scope = (self.database, token, *eras.words(restarts))
+        sql = statement(merge, pairs, restarts).csv_query
         if len(sql.encode()) > _LONGEST_QUERY:
-            raise MergeFailed(f"{merge.exchange} has more markets than one Athena query can name: merge it with DuckDB")
-        place = f"{self.results.rstrip('/')}/parquet/{fingerprint(merge, self.database, token)[:32]}/"
-        queries = [sql, *(_unload(statement(merge, some).parquet_query, place) for some in _hundreds(pairs))]
+            raise MergeFailed(
+                f"{merge.exchange} has {len(pairs)} markets, of which {len(restarts)} began their numbers anew: "
+                "more than one Athena query can name; merge it with DuckDB"
+            )
+        place = f"{self.results.rstrip('/')}/parquet/{fingerprint(merge, *scope)[:32]}/"
+        queries = [sql, *(_unload(statement(merge, some, restarts).parquet_query, place) for some in _hundreds(pairs))]
         return _BETWEEN.join(
-            self._start(sql, fingerprint(merge, self.database, token, *([f"parquet {number}"] if number else [])))
+            self._start(sql, fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))
             for number, sql in enumerate(queries)
         )
 
@@ -191,3 +197,20 @@ def _explanation(error: BaseException) -> MergeFailed | MergeInterrupted | Athen
 def _hinted(reason: str) -> str:
     line = " ".join(reason.split())
     return next((f"{line}; {hint}" for sign, hint in _HINTS.items() if sign in line), line)
+
+
+@contextmanager
+def cursor(results: str, database: str, workgroup: str) -> Iterator[Cursor]:
+    """A cursor that runs SQL of any kind in the database, one statement after the other."""
+    with (
+        _explained(),
+        pyathena.connect(
+            s3_staging_dir=results,
+            schema_name=database,
+            work_group=workgroup,
+            region_name=_region(),
+            poll_interval=0.2,
+            config=_CONFIG,
+        ) as connection,
+    ):
+        yield connection.cursor()

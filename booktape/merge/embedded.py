@@ -13,10 +13,10 @@ from typing import Final
 import duckdb
 import sqlglot
 
-from booktape.merge import inputs
+from booktape.merge import eras, inputs
 from booktape.merge.engine import Merge, Merged, MergeFailed, fingerprint
-from booktape.merge.inputs import Systems
-from booktape.merge.query import literal, statement, stored_types
+from booktape.merge.inputs import Inputs, Systems
+from booktape.merge.query import Statement, literal, statement, stored_types
 from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, systems_of, table_name
 from booktape.storage import Store
 
@@ -27,7 +27,8 @@ _LEFT_AFTER: Final = 24 * 3600
 _CSV: Final = "FORMAT csv, HEADER, FORCE_QUOTE *"
 """As Athena writes its results."""
 
-_PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480"
+PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480"
+"""The form of the published Parquet."""
 
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
@@ -46,9 +47,12 @@ class DuckDBEngine:
 
     def start(self, merge: Merge, token: str) -> str:
         """Merge, unless the token's result is there already. See :class:`~booktape.merge.engine.Engine`."""
-        query = fingerprint(merge, token)[:32]
+        pairs = inputs.require_markets(self.systems, merge)
+        found = inputs.find(self.systems, merge, pairs)
+        restarts = eras.restarts(merge, found)
+        query = fingerprint(merge, token, *eras.words(restarts))[:32]
         if not self.results.exists(_csv(query)):
-            self._merge(merge, query)
+            self._merge(merge, query, found, statement(merge, pairs, restarts))
         return query
 
     def poll(self, query: str) -> Merged:
@@ -58,32 +62,19 @@ class DuckDBEngine:
         whole = {"": f"{self.results.url}/{_parquet(query)}"} if self.results.exists(_parquet(query)) else {}
         return Merged(f"{self.results.url}/{_csv(query)}", scanned_bytes=None, parquet=whole)
 
-    def _merge(self, merge: Merge, query: str) -> None:
-        pairs = inputs.require_markets(self.systems, merge)
+    def _merge(self, merge: Merge, query: str, found: Sequence[Inputs], sql: Statement) -> None:
         _clean(self.results)
         # Inside the results' own directory, where there is one, so that the result can be moved into its place.
         with TemporaryDirectory(prefix=_ASIDE, dir=self.results.directory) as name:
             directory = Path(name)
-            views = self._views(merge, pairs, directory)
-            sql = statement(merge, pairs)
+            views = views_of(merge, found, directory)
             csv, parquet = directory / "merged.csv", directory / "merged.parquet"
-            written = _copy(sql.parquet, parquet, _PARQUET), _copy(sql.csv, csv, _CSV)
+            written = copied(sql.parquet, parquet, PARQUET), copied(sql.csv, csv, _CSV)
             rows = self._run([*views, _materialised(sql.merged), *written], directory)
             if not rows:
                 raise inputs.nothing(self.systems, merge)
             _keep(parquet, self.results, _parquet(query))
             _keep(csv, self.results, _csv(query))  # last: the CSV says that the query is over
-
-    def _views(self, merge: Merge, pairs: list[str], directory: Path) -> list[str]:
-        files = {
-            table_name(found.data_type, found.system): inputs.local_files(found, directory)
-            for found in inputs.find(self.systems, merge, pairs)
-        }
-        return [
-            _view(data_type, system, files.get(table_name(data_type, system), []))
-            for data_type in stored_types(merge.data_type)
-            for system in systems_of(data_type)
-        ]
 
     def _run(self, statements: Sequence[str], directory: Path) -> int:
         """Run the statements; how many rows the last one wrote."""
@@ -99,6 +90,16 @@ class DuckDBEngine:
             raise MergeFailed(f"DuckDB needs more than {self.memory}: allow more memory, or use Athena") from error
         except duckdb.Error as error:
             raise MergeFailed(f"DuckDB: {str(error).partition(chr(10))[0]}") from error
+
+
+def views_of(merge: Merge, found: Sequence[Inputs], directory: Path) -> list[str]:
+    """The SQL that makes the merge's tables of some objects; those of a bucket are copied below ``directory``."""
+    files = {table_name(one.data_type, one.system): inputs.local_files(one, directory) for one in found}
+    return [
+        _view(data_type, system, files.get(table_name(data_type, system), []))
+        for data_type in stored_types(merge.data_type)
+        for system in systems_of(data_type)
+    ]
 
 
 def translated(sql: str) -> str:
@@ -143,7 +144,8 @@ def _materialised(merged: str) -> str:
     return f"CREATE TEMP TABLE merged AS {translated(f'{merged}SELECT * FROM merged')}"
 
 
-def _copy(sql: str, path: Path, form: str) -> str:
+def copied(sql: str, path: Path, form: str) -> str:
+    """The SQL that writes a query's rows, in Athena's dialect, into a file."""
     return f"COPY ({translated(sql)}) TO {literal(str(path))} ({form})"
 
 

@@ -6,7 +6,7 @@ record; the SELECT that makes the CSV from it (after a line ``-- csv``); and the
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -14,10 +14,16 @@ from string import Template
 from typing import Final, NamedTuple
 
 from booktape.core.csv import PUBLISHED
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, SECOND
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, SECOND, TRADES
+from booktape.core.restarts import Restarts
 from booktape.merge.engine import Merge, MergeFailed
 
 _PARTS: Final = re.compile(r"^-- (?:csv|parquet)\n", re.MULTILINE)
+_NEVER: Final[Restarts] = {}
+
+_TIME: Final = "coalesce(timestamp, sent_timestamp, local_timestamp)"
+_PLACES: Final = {TRADES: ("timestamp", None), QUOTES: (_TIME, "id"), BOOK_UPDATES: (_TIME, "last_id")}
+"""What tells the era of a record: its time and its number, as :func:`booktape.core.restarts.era` takes them."""
 
 
 def stored_types(data_type: str) -> tuple[str, ...]:
@@ -50,11 +56,12 @@ class Statement(NamedTuple):
         return self.merged + self.parquet
 
 
-def statement(merge: Merge, pairs: Sequence[str]) -> Statement:
-    """The SQL for a merge of these markets.
+def statement(merge: Merge, pairs: Sequence[str], restarts: Restarts = _NEVER) -> Statement:
+    """The SQL for a merge of these markets, and of the places where their numbers began anew.
 
     It reads the tables ``{data_type}_{system}`` (:func:`~booktape.merge.tables.systems_of`). ``$partitions`` in the
-    text becomes the condition on the partition columns, ``$day`` the partition of the day itself.
+    text becomes the condition on the partition columns, ``$day`` the partition of the day itself. Without restarts,
+    ``$restarts`` and ``$by_era`` are nothing, and ``$records`` are those of ``stored`` as they are.
     """
     first = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
     text = _text(merge.data_type).substitute(
@@ -62,6 +69,7 @@ def statement(merge: Merge, pairs: Sequence[str]) -> Statement:
         day=literal(f"{merge.day:%d}"),
         first_microsecond=first,
         last_microsecond=first + DAY - 1,
+        **_eras(merge.data_type, {pair: restarts[pair] for pair in pairs if pair in restarts}),
     )
     merged, csv, parquet = _PARTS.split(text)
     return Statement(merged, csv, parquet)
@@ -75,6 +83,26 @@ def literal(text: str) -> str:
 @cache
 def _text(data_type: str) -> Template:
     return Template(files("booktape.merge").joinpath(f"sql/{PUBLISHED[data_type]}.sql").read_text())
+
+
+def _eras(data_type: str, restarts: Restarts) -> Mapping[str, str]:
+    """What the text needs where numbers began anew: each market's first restart is joined, then each one's second."""
+    if not restarts or data_type not in _PLACES:
+        return {"restarts": "", "records": "stored", "by_era": ""}
+    time, number = _PLACES[data_type]
+    eras, joins = [], []
+    for turn in range(max(map(len, restarts.values()))):
+        name = f"restart_{turn + 1}"
+        rows = ", ".join(
+            f"({literal(pair)}, {told[turn].low}, {told[turn].high}, {told[turn].number})"
+            for pair, told in restarts.items()
+            if turn < len(told)
+        )
+        lower = f" OR ({time} >= {name}.low AND {number} < {name}.number)" if number is not None else ""
+        eras.append(f"CASE WHEN {time} >= {name}.high{lower} THEN 1 ELSE 0 END")
+        joins.append(f"LEFT JOIN (VALUES {rows}) AS {name} (market, low, high, number) ON {name}.market = stored.pair")
+    sql = f"SELECT stored.*, {' + '.join(eras)} AS era FROM stored {' '.join(joins)}"
+    return {"restarts": f"\nof_eras AS ({sql}),", "records": "of_eras", "by_era": "era, "}
 
 
 def _partitions(merge: Merge, pairs: Sequence[str]) -> str:

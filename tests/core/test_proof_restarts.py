@@ -1,13 +1,26 @@
-"""A venue that begins its numbers anew within a day: what lies between the two runs of numbers is not missing."""
+"""A venue that begins its numbers anew within a day: each era is proven by itself, whatever numbers it shares."""
 
 from collections.abc import Sequence
+from datetime import date
+from functools import partial
 
-from booktape.core.proof_loss import Loss, Watch
-from booktape.core.proof_order import Copy
-from booktape.core.records import SECOND, TRADES, Trade
-from booktape.core.sequence import CONTIGUOUS
+from msgspec import Raw
 
-NOON = 1723204800 * SECOND
+from booktape.core.csv import PublishedRecord
+from booktape.core.merge import Stored, merge_book, merge_trades
+from booktape.core.proof import Evidence, Market, prove
+from booktape.core.proof_loss import Edge, Era
+from booktape.core.proof_order import ERA, Part
+from booktape.core.proof_rows import Rows
+from booktape.core.proof_terms import Terms
+from booktape.core.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, BookUpdate, Trade
+from booktape.core.restarts import Restart
+from booktape.core.sequence import CONTIGUOUS, NONE, RANGED
+
+THE_DAY = date(2024, 8, 9)
+MIDNIGHT = 1723161600 * SECOND
+NOON = MIDNIGHT + DAY // 2
+RESTART = Restart(NOON + 30 * SECOND, NOON + 30 * SECOND, 0)
 
 
 def trade(number: int, second: int) -> Trade:
@@ -15,32 +28,104 @@ def trade(number: int, second: int) -> Trade:
     return Trade(number, time, "buy", "10", "1", time)
 
 
-def loss(trades: Sequence[Trade], before: int | None = None) -> Loss:
-    """What is told of trades by their numbers, as the certificate takes them."""
-    watch = Watch(TRADES, CONTIGUOUS, before)
-    for place, one in enumerate(sorted(trades, key=lambda one: int(one.id))):
-        watch.take([Copy(int(one.id), 0, one.local_timestamp, 0, place, 0, True, one)])
-    return watch.result()
+def update(number: int, second: int) -> BookUpdate:
+    """A window of two ids, with a connection's time only."""
+    time = NOON + second * SECOND
+    return BookUpdate(
+        first_id=number, last_id=number + 1, bids=Raw(b'[["9","%d"]]' % (second + 1)), asks=Raw(b'[["11","1"]]'),
+        local_timestamp=time, sent_timestamp=time,
+    )  # fmt: skip
+
+
+def snapshot(number: int, second: int) -> BookSnapshot:
+    time = NOON + second * SECOND
+    return BookSnapshot(
+        last_id=number, bids=Raw(b'[["9","1"]]'), asks=Raw(b'[["11","1"]]'), origin="rest",
+        local_timestamp=time, sent_timestamp=time,
+    )  # fmt: skip
+
+
+def terms(data_type: str, rule: str, *restarts: Restart) -> Terms:
+    return Terms(
+        "binance", "BTC-USDT", data_type, rule, THE_DAY, range(MIDNIGHT, MIDNIGHT + DAY), restarts=tuple(restarts)
+    )
+
+
+def proven(about: Terms, *objects: tuple[int, Sequence[PublishedRecord]], before: int | None = None) -> Market:
+    """What is proven of objects, each with the place where it begins."""
+    parts = [Part(begins, 0, True, partial(list, records)) for begins, records in objects]
+    stored = [Stored("BTC-USDT", THE_DAY, record) for _, records in objects for record in records]
+    return prove(about, Evidence(parts, before, [], lambda: [stored]))
 
 
 OLD = [trade(1001, 1), trade(1002, 2), trade(1004, 4)]
 NEW = [trade(1, 60), trade(2, 61), trade(5, 64)]
 
 
-def test_only_what_is_missing_of_each_run_is_missing() -> None:
-    found = loss([*OLD, *NEW])
-    assert found.missing == [(3, 4), (1003, 1003)]
-    assert found.restarted == [(6, 1000)]
-    assert (found.expected, found.seen) == (9, 6)
+def test_only_what_is_missing_of_each_era_is_missing() -> None:
+    found = proven(terms(TRADES, CONTIGUOUS, RESTART), (1001, OLD), (ERA + 1, NEW)).loss
+    assert (found.first, found.last, found.expected, found.seen) == (1001, 5, 9, 6)
+    assert found.missing == [(1003, 1003), (3, 4)]
+    assert [(era.begins, era.loss.first, era.loss.last, era.loss.missing) for era in found.eras] == [
+        (None, 1001, 1004, [(1003, 1003)]),
+        (RESTART.high, 1, 5, [(3, 4)]),
+    ]
 
 
-def test_the_day_before_is_joined_to_the_first_run_alone() -> None:
-    found = loss([*OLD, *NEW], before=998)
-    assert found.missing == [(3, 4), (999, 1000), (1003, 1003)]
-    assert found.restarted == [(6, 998)]
-    assert (found.expected, found.seen) == (11, 6)
+def test_the_day_before_is_joined_to_the_first_era_alone() -> None:
+    found = proven(terms(TRADES, CONTIGUOUS, RESTART), (1001, OLD), (ERA + 1, NEW), before=998).loss
+    assert found.start == Edge(True, [(999, 1000)])
+    assert found.missing == [(1003, 1003), (3, 4)]
 
 
-def test_numbers_that_rise_with_the_time_are_one_run_however_far_apart() -> None:
-    found = loss([trade(1, 1), trade(1000, 60)])
-    assert (found.missing, found.restarted, found.expected) == ([(2, 999)], [], 1000)
+def test_numbers_of_two_eras_fill_no_hole_of_each_other() -> None:
+    again = [trade(1003, 60), trade(1004, 61)]
+    market = proven(terms(TRADES, CONTIGUOUS, RESTART), (1001, OLD), (ERA + 1003, again))
+    assert (market.rows, market.reused) == (5, [])
+    assert (market.loss.missing, market.loss.expected, market.loss.seen) == ([(1003, 1003)], 6, 5)
+
+
+def test_without_a_restart_a_day_is_one_sequence_however_far_its_numbers_are_apart() -> None:
+    found = proven(terms(TRADES, CONTIGUOUS), (1, [trade(1, 1), trade(1000, 60)])).loss
+    assert (found.missing, found.eras, found.expected) == ([(2, 999)], [], 1000)
+
+
+def test_ids_of_two_trades_that_nothing_tells_apart_are_named() -> None:
+    again = [trade(1001, 60), trade(1002, 3)]
+    assert proven(terms(TRADES, CONTIGUOUS), (1001, OLD), (1001, again)).reused == [1001]
+    assert proven(terms(TRADES, NONE), (NOON, [*OLD, *again])).reused == [1001]
+
+
+def test_the_rows_are_those_of_the_merge() -> None:
+    about = terms(TRADES, CONTIGUOUS, RESTART)
+    stored = [Stored("BTC-USDT", THE_DAY, one) for one in [*OLD, trade(1002, 60), trade(1001, 59)]]
+    rows = Rows(about)
+    for one in merge_trades(THE_DAY, stored, restarts={"BTC-USDT": [RESTART]}):
+        rows.add(one.record)
+    market = proven(about, (1001, OLD), (ERA + 1001, [trade(1002, 60), trade(1001, 59)]))
+    assert (market.rows, market.sha256) == (5, rows.sha256)
+
+
+def test_a_books_eras_follow_each_other_and_tell_their_own_times() -> None:
+    about = terms(BOOK_UPDATES, RANGED, Restart(NOON + 10 * SECOND, NOON + 90 * SECOND, 500))
+    old: list[BookUpdate | BookSnapshot] = [snapshot(1000, 0), update(1001, 1), update(1003, 40)]
+    new: list[BookUpdate | BookSnapshot] = [snapshot(3, 20), update(4, 41), update(6, 95)]
+    merged = merge_book(
+        THE_DAY,
+        [Stored("BTC-USDT", THE_DAY, one) for one in [*new, *old]],
+        restarts={"BTC-USDT": about.restarts},
+    )
+    assert [(one.record.last_id, one.record.timestamp) for one in merged] == [
+        (1000, NOON),
+        (1002, NOON + SECOND),
+        (3, NOON + 20 * SECOND),
+        (1004, NOON + 40 * SECOND),
+        (5, NOON + 41 * SECOND),
+        (7, NOON + 95 * SECOND),
+    ]
+    rows = Rows(about)
+    for one in merged:
+        rows.add(one.record)
+    market = proven(about, (1000, old), (ERA + 3, new))
+    assert (market.rows, market.sha256) == (12, rows.sha256)
+    assert (market.loss.missing, [type(era) for era in market.loss.eras]) == ([], [Era, Era])

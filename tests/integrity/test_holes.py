@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from booktape.core import codec
 from booktape.core.keys import Key
-from booktape.core.records import DAY, MINUTE, SECOND
+from booktape.core.records import DAY, MINUTE, SECOND, Trade
+from booktape.core.streams import Batch, key_of
 from booktape.integrity.holes import Run, find, missing
 from booktape.storage import Store, open_store
 
@@ -120,6 +122,36 @@ def test_a_holes_neighbours_tell_where_their_objects_lie(systems: dict[str, Stor
     ((_, (hole,)),) = find(systems, "binance", NIGHT)
     assert (hole.left.system, hole.right.system) == ("primary", "rest")
     assert all(systems[run.system].exists(run.key) for run in (hole.left, hole.right))
+
+
+def put_trades(store: Store, minute: int, *numbers: int) -> None:
+    """An object with trades of one minute, a second apart."""
+    begin = MIDNIGHT + minute * MINUTE
+    records = [Trade(number, begin + place * SECOND, "buy", "1", "1", begin) for place, number in enumerate(numbers)]
+    lines = codec.encode(records)
+    batch = Batch("trades", "BTC-USDT", begin, numbers[0], numbers[-1], len(numbers), lines)
+    store.create(str(key_of(batch, "binance")), codec.compress(lines))
+
+
+def test_each_era_has_its_own_holes_whatever_numbers_it_shares(systems: dict[str, Store]) -> None:
+    """Between two eras is none; healing would ask for all that the venue ever numbered."""
+    put_trades(systems["primary"], 0, 900, 901)
+    put_trades(systems["replica"], 1, 904, 905)
+    put_trades(systems["primary"], 3, 1, 2, 3)
+    put_trades(systems["replica"], 4, 5, 6)
+    put_trades(systems["primary"], 5, 7, 8, 9)
+    put_trades(systems["primary"], 60, 2, 3)
+    put_trades(systems["primary"], 61, 6, 7, 8)
+    ((_, holes),) = find(systems, "binance", NIGHT)
+    assert [(hole.first, hole.last) for hole in holes] == [(902, 903), (4, 4), (4, 5)]
+
+
+def test_a_venue_that_begins_anew_between_two_days_leaves_no_hole(systems: dict[str, Store]) -> None:
+    put_trades(systems["primary"], -1, 900, 901)
+    put_trades(systems["primary"], 1, 1, 2, 3)
+    put_trades(systems["primary"], 24 * 60, 900, 901)
+    ((_, holes),) = find(systems, "binance", NIGHT)
+    assert [(hole.first, hole.last) for hole in holes] == [(4, 899)]
 
 
 def test_an_exchange_that_was_never_recorded_has_no_markets(systems: dict[str, Store]) -> None:

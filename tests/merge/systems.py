@@ -39,8 +39,9 @@ from booktape.core.records import (
     last_position,
     record_time,
 )
+from booktape.core.restarts import Restarts
 from booktape.core.streams import Batch, key_of
-from booktape.merge import Merge, Merged, open_engine
+from booktape.merge import Merge, Merged, NothingToMerge, eras, inputs, open_engine
 from booktape.merge.query import stored_types
 from booktape.merge.tables import HEALED
 from booktape.storage import Store, directory_of, open_store
@@ -52,6 +53,7 @@ PURE: Final[dict[str, Any]] = {
     DERIVATIVE_TICKER: merge_derivative_ticker,
     LIQUIDATIONS: merge_liquidations,
 }
+_NUMBERED: Final = (TRADES, BOOK_UPDATES, QUOTES)
 _tokens = count()
 
 
@@ -145,8 +147,19 @@ class Systems:
         """The merge in plain Python."""
         healed = [self.rest] if merge.data_type in HEALED and self.rest is not None else []
         stores = [self.primary, self.replica, *healed]
-        published: list[Published[Any]] = PURE[merge.data_type](merge.day, *(self.stored(s, merge) for s in stores))
+        told = {"restarts": self.restarts(merge)} if merge.data_type in _NUMBERED else {}
+        stored = (self.stored(store, merge) for store in stores)
+        published: list[Published[Any]] = PURE[merge.data_type](merge.day, *stored, **told)
         return published
+
+    def restarts(self, merge: Merge) -> Restarts:
+        """Where the venue began its numbers anew, as the merge finds it."""
+        systems = {"primary": self.primary, "replica": self.replica, "rest": self.rest}
+        try:
+            pairs = inputs.require_markets(systems, merge)
+        except NothingToMerge:
+            return {}
+        return eras.restarts(merge, inputs.find(systems, merge, pairs))
 
     def stored(self, store: Store, merge: Merge) -> list[Stored[Any]]:
         """Everything that a system has stored for a data source, whatever the day."""

@@ -12,7 +12,7 @@ import pytest
 from botocore.stub import Stubber
 
 from booktape.core.csv import PUBLISHED
-from booktape.core.records import Trade
+from booktape.core.records import Quote, Trade
 from booktape.errors import Transient
 from booktape.merge import (
     Engine,
@@ -25,9 +25,9 @@ from booktape.merge import (
     open_engine,
 )
 from booktape.merge.athena import AthenaEngine
-from booktape.storage import BadStorageUrl, open_store
+from booktape.storage import BadStorageUrl, Store, open_store
 from sandbox.aws.server import Sandbox, running
-from tests.merge.days import record_a_day
+from tests.merge.days import record_a_day, rest_snapshot, update
 from tests.merge.systems import Systems, at, put, read_full
 
 DAY = date(2024, 8, 31)
@@ -113,6 +113,32 @@ def test_both_engines_and_plain_python_give_the_same_records_in_full(
     whole = read_full(data_type, *map(str, parts))
     assert whole == buckets.reference_full(merge)
     assert whole == read_full(data_type, buckets.merged(merge).parquet[""].removeprefix("file://"))
+
+
+@pytest.mark.parametrize("data_type", ["trades", "book_updates", "quotes"])
+def test_a_day_in_which_numbers_began_anew_is_the_same_on_both(
+    buckets: Systems, engine: Engine, data_type: str, tmp_path: Path
+) -> None:
+    for number, store in enumerate((buckets.primary, buckets.replica)):
+        for market, restarts in (("BTC-USDT", 2), ("ETH-USDT", 1), ("XRP-USDT", 0)):
+            for era in range(restarts + 1):
+                record_an_era(store, market, at(DAY, 600_000_000 * era), number)
+    merge = Merge("binance", data_type, DAY)
+    assert {market: len(told) for market, told in buckets.restarts(merge).items()} == {"BTC-USDT": 2, "ETH-USDT": 1}
+    merged = finished(engine, engine.start(merge, "first"))
+    assert text_of(merged) == buckets.merge_text(merge) == buckets.reference_text(merge)
+    parts = map(str, download(merged, tmp_path))
+    assert read_full(data_type, *parts) == buckets.reference_full(merge)
+
+
+def record_an_era(store: Store, market: str, start: int, system: int) -> None:
+    """The same ids in each era, and the same prices; quotes that tell no time would be copies of an earlier era's."""
+    times = [start + 1_000_000 * i for i in range(6)]
+    kept = [i for i in range(6) if i % 4 != system]
+    put(store, *(Trade(i, times[i], "buy", "1", "1", times[i] + system) for i in kept), market=market)
+    put(store, *(Quote(i, None, "10", str(start), "11", "1", times[i] + system) for i in kept), market=market)
+    put(store, *(update(i, times[i] + system) for i in kept), market=market)
+    put(store, rest_snapshot(3, times[5] + system), market=market)
 
 
 def download(merged: Merged, directory: Path) -> list[Path]:

@@ -113,6 +113,16 @@ def test_every_book_message_that_any_process_took_is_published_in_the_order_of_i
 
 
 @given(recordings())
+@settings(max_examples=50, deadline=None)
+def test_however_batches_are_cut_and_late_nothing_looks_as_if_numbers_had_begun_anew(runs: list[Run]) -> None:
+    systems = Systems(Store("memory:a", MemoryStore()), Store("memory:b", MemoryStore()), "")
+    record(systems, runs)
+    for data_type in ("trades", "book_updates"):
+        for day in (DAY, NEXT):
+            assert systems.restarts(Merge("binance", data_type, day)) == {}
+
+
+@given(recordings())
 @settings(max_examples=12, deadline=None)
 def test_duckdb_says_the_same(runs: list[Run]) -> None:
     with TemporaryDirectory() as directory:

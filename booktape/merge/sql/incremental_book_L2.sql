@@ -3,6 +3,9 @@
 --
 -- A message's place in its market is its last sequence id, or its time where the venue numbers nothing. A record without
 -- any exchange time (a REST snapshot whose answer told none) belongs to the day of its partition.
+--
+-- Where the venue began its ids anew within the day, the messages of the first era come before those of the
+-- second, and each era tells its own times.
 WITH stored AS (
     SELECT
         1 AS system, false AS is_snapshot, exchange, pair, first_id, last_id, previous_id,
@@ -35,16 +38,16 @@ WITH stored AS (
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
             BETWEEN $first_microsecond AND $last_microsecond
-),
+),$restarts
 -- The levels are compared by a digest, which is far cheaper to sort by than the levels themselves.
 identified AS (
     SELECT
-        stored.*,
+        $records.*,
         coalesce(last_id, timestamp, sent_timestamp, local_timestamp) AS place,
         coalesce(timestamp, sent_timestamp, local_timestamp) AS own_time,
         CASE WHEN NOT is_snapshot THEN coalesce(timestamp, sent_timestamp, local_timestamp) END AS update_time,
         md5(to_utf8(concat(array_join(flatten(bids), ' '), '/', array_join(flatten(asks), ' ')))) AS levels_digest
-    FROM stored
+    FROM $records
 ),
 -- The place stands in the identity for venues that give neither ids nor engine time: there, what this connection
 -- observed tells two messages with the same levels apart.
@@ -52,14 +55,14 @@ numbered AS (
     SELECT
         identified.*,
         row_number() OVER (
-            PARTITION BY pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
+            PARTITION BY ${by_era}pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
             ORDER BY system, local_timestamp, sent_timestamp, origin, checksum
         ) AS copy,
         min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
         min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
     FROM identified
     WINDOW copies AS (
-        PARTITION BY pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
+        PARTITION BY ${by_era}pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
     )
 ),
 -- At the same place: an update with the snapshot's id is in the snapshot, so it comes first. Where places are times, an
@@ -70,10 +73,10 @@ placed AS (
         row_number() OVER (
             PARTITION BY pair
             ORDER BY
-                place, CASE WHEN (last_id IS NULL) = is_snapshot THEN 0 ELSE 1 END,
+                ${by_era}place, CASE WHEN (last_id IS NULL) = is_snapshot THEN 0 ELSE 1 END,
                 local_timestamp, system, first_id, previous_id, levels_digest
         ) AS message,
-        least(own_time, coalesce(min(update_time) OVER (PARTITION BY pair), own_time)) AS time_before_updates
+        least(own_time, coalesce(min(update_time) OVER (PARTITION BY ${by_era}pair), own_time)) AS time_before_updates
     FROM numbered
     WHERE copy = 1
 ),
@@ -91,7 +94,7 @@ merged AS (
             max(time_before_updates) OVER so_far
         ) AS published_time
     FROM placed
-    WINDOW so_far AS (PARTITION BY pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    WINDOW so_far AS (PARTITION BY ${by_era}pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )
 -- csv
 SELECT

@@ -3,6 +3,8 @@
 -- Where a venue gives neither id nor engine time, the time that this connection observed tells two quotes apart, so that
 -- a price which comes back is not taken for a copy. A quote without any exchange time (Binance spot) belongs to the day
 -- of its partition.
+--
+-- Where the venue began its ids anew within the day, equal ids of two eras are not copies.
 WITH stored AS (
     SELECT
         1 AS system, exchange, pair, id, timestamp, sent_timestamp, local_timestamp,
@@ -19,22 +21,22 @@ WITH stored AS (
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
             BETWEEN $first_microsecond AND $last_microsecond
-),
+),$restarts
 numbered AS (
     SELECT
-        stored.*,
+        $records.*,
         row_number() OVER (
             PARTITION BY
-                pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
+                ${by_era}pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
                 bid_price, bid_amount, ask_price, ask_amount
             ORDER BY system, local_timestamp, sent_timestamp
         ) AS copy,
         min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
         min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
-    FROM stored
+    FROM $records
     WINDOW copies AS (
         PARTITION BY
-            pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
+            ${by_era}pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
             bid_price, bid_amount, ask_price, ask_amount
     )
 ),

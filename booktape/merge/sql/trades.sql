@@ -6,6 +6,8 @@
 -- takes less memory.
 --
 -- Every branch names its partitions itself: pair is an injected column, which Athena wants to see beside each table.
+--
+-- Where the venue began its ids anew within the day, equal ids of two eras are not copies.
 WITH stored AS (
     SELECT 1 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
     FROM trades_primary
@@ -18,19 +20,19 @@ WITH stored AS (
     SELECT 3 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
     FROM trades_rest
     WHERE $partitions AND timestamp BETWEEN $first_microsecond AND $last_microsecond
-),
+),$restarts
 numbered AS (
     SELECT
-        stored.*,
+        $records.*,
         row_number() OVER (
-            PARTITION BY pair, id
+            PARTITION BY ${by_era}pair, id
             ORDER BY system, local_timestamp, timestamp, side, price, amount, sequence
         ) AS copy,
         min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
         min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp,
         min(CASE WHEN system = 3 THEN local_timestamp END) OVER copies AS rest_local_timestamp
-    FROM stored
-    WINDOW copies AS (PARTITION BY pair, id)
+    FROM $records
+    WINDOW copies AS (PARTITION BY ${by_era}pair, id)
 ),
 merged AS (
     SELECT
