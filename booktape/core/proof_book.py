@@ -162,7 +162,7 @@ class BookProof:
         straddles = (
             update.timestamp == pending.snapshot.timestamp
             if place is None or update.last_id is None
-            else update.first_id is not None and update.first_id <= place
+            else _begins_by(update, place)
         )
         if not straddles:
             self._settle()
@@ -188,6 +188,13 @@ class BookProof:
 def checksum_rule(compute: Callable[[Book], int] | None, depth: int | None) -> Checksum | None:
     """The rule of a venue's checksums, if it has any."""
     return Checksum(compute, depth) if compute is not None and depth is not None else None
+
+
+def _begins_by(update: BookUpdate, place: int) -> bool:
+    """Whether an update's changes may begin at an id or before: a linked one's come after the message before it."""
+    if update.first_id is not None:
+        return update.first_id <= place
+    return update.previous_id is not None and update.previous_id < place
 
 
 def _of(side: Iterable[Level], sign: int) -> Levels:

@@ -11,8 +11,15 @@ from typing import Final, NamedTuple
 
 from booktape.core.proof_ids import Ids, Range
 from booktape.core.proof_order import Copy
-from booktape.core.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade, record_time
-from booktape.core.restarts import goes_back
+from booktape.core.records import (
+    BOOK_UPDATES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    Record,
+    Trade,
+    record_time,
+)
 from booktape.core.sequence import (
     CONTIGUOUS,
     LINKED,
@@ -62,10 +69,11 @@ class Loss:
     """What is missing of one market's day.
 
     ``expected`` and ``seen`` count numbers from the first to the last of the day (under ``linked``: links between
-    messages); None where nothing is numbered. ``elsewhere``: numbers in between that the venue's time puts into a
-    neighbouring day. ``resumed``: missing numbers that a snapshot in the stream made up for. ``unnumbered`` records
-    lack the number that the rule is about. ``restarted``: numbers that nobody used, since the venue began
-    anew in the day with those before them; no part of ``expected``.
+    messages); None where nothing is known of its numbers. Both are 0, without a ``first`` and a ``last``, where none of
+    the day's records is there, but the days around it are: then both edges tell the one hole between them.
+    ``elsewhere``: numbers in between that the venue's time puts into a neighbouring day. ``resumed``: missing numbers
+    that a snapshot in the stream made up for. ``eras``: where the venue began its numbers anew within the day, each era
+    by itself; the other fields are then those of all, from the first era's first to the last one's last.
     """
 
     first: int | None
@@ -78,17 +86,44 @@ class Loss:
     resumed: list[Range]
     start: Edge
     end: Edge
-    unnumbered: int
-    restarted: list[Range] = field(default_factory=list)
+    eras: list["Era"] = field(default_factory=list)
+
+    @property
+    def at_edges(self) -> int:
+        """How many numbers (or links) are missing between the days, each counted once."""
+        holes = {*self.start.missing, *self.end.missing}
+        return sum(last - first + 1 for first, last in holes) + len({*self.start.links, *self.end.links})
+
+    @property
+    def is_lost_day(self) -> bool:
+        """Whether not one numbered record of the day is there, and the days around it show that there were some."""
+        return self.first is None and self.at_edges > 0
+
+
+class Era(NamedTuple):
+    """What is missing of one era, and from when on its numbers are the venue's (µs); None for the day's first one."""
+
+    begins: int | None
+    loss: Loss
+
+
+def has_number(record: Record, rule: str) -> bool:
+    """Whether a record carries the number that a rule is about."""
+    if isinstance(record, Trade):  # the hot path
+        return isinstance(record.sequence if rule == SEQUENCED else record.id, int)
+    if isinstance(record, BookUpdate):
+        return None not in (record.last_id, record.previous_id if rule == LINKED else record.first_id)
+    return False
 
 
 class Watch:
     """Takes a market's copies place by place, and tells what is missing.
 
     :param before: the last number known from before the day's own objects, None where there is none.
+    :param end: when the day ends (µs): a foreign record of that time or later is of a day after it.
     """
 
-    def __init__(self, data_type: str, rule: str, before: int | None = None) -> None:
+    def __init__(self, data_type: str, rule: str, before: int | None = None, end: int = 0) -> None:
         kind = (rule, data_type)
         self._counted, self._chained = kind in COUNTED, kind in CHAINED
         self._rule: _OneOf | None = _RULES[rule]() if self._counted or self._chained else None
@@ -96,9 +131,9 @@ class Watch:
         self._missing = Ids()
         self._resumed = Ids()
         self._elsewhere = Ids()
-        self._restarted = Ids()
-        self._newest = 0
-        self._before = before
+        self._before = self._prior = before
+        self._end = end
+        self._is_followed = False
         self._afters: dict[int, int] = {}
         self._snapshot: int | None = None
         self._first: int | None = None
@@ -106,7 +141,7 @@ class Watch:
         self._begins = self._ends = 0
         self._foreign_before = self._foreign_after = False
         self._counts_anew = False
-        self._own = self._unnumbered = 0
+        self._own = 0
         if before is not None and self._rule is not None:
             self._prime(before)
 
@@ -141,8 +176,7 @@ class Watch:
 
     def _take_record(self, record: Record, *, own: bool) -> None:
         span = self._span(record)
-        if span is None:
-            self._unnumbered += own
+        if span is None:  # nothing vouches for it
             return
         first, last = span
         if own and self._before is not None and last <= self._before and not self._counts_anew:
@@ -150,25 +184,23 @@ class Watch:
             self._forget()
         verdict: Verdict = self._rule.check(record)  # type: ignore[union-attr, arg-type]  # made for such records
         if isinstance(verdict, Gap):
-            self._tell(verdict, record, last)
-        self._newest = max(self._newest, record_time(record))
+            self._tell(verdict, last)
         self._missing.remove(first, last)
         self._remember(first, last, own=own)
+        if not own and record_time(record) >= self._end:
+            self._is_followed = True
+        elif not own:
+            self._prior = last if self._prior is None else max(self._prior, last)
 
     def _forget(self) -> None:
         """A record of the day has a number of the past: what is before the day's first one, its own era tells."""
         if isinstance(self._rule, Restarts):
             self._rule.forget()
 
-    def _tell(self, gap: Gap, record: Record, last: int) -> None:
-        """Numbers are missing, or the venue began anew in the day: then lower numbers are of later times."""
+    def _tell(self, gap: Gap, last: int) -> None:
+        """Numbers are missing; not those up to the last one of before the day, where the venue began anew since."""
         first, before = gap.first, self._before
-        crosses = before is not None and first <= before <= gap.last
-        if isinstance(self._rule, Restarts) and goes_back(record, self._newest):
-            end = before if before is not None and crosses else gap.last
-            self._restarted.cover(first, end)
-            first, self._newest = end + 1, 0
-        elif before is not None and crosses and self._counts_anew:
+        if before is not None and first <= before <= gap.last and self._counts_anew:
             first = before + 1
         if first <= gap.last:
             self._gap(first, gap.last, last)
@@ -211,14 +243,12 @@ class Watch:
         """What was found, after the last place."""
         first, last = self._first, self._last
         if self._rule is None or first is None or last is None:
-            return Loss(None, None, None, None, [], [], [], [], Edge(False), Edge(False), self._unnumbered)
+            return self._of_no_record()
         holes = self._missing.within(self._begins, self._ends)
         inside = [] if self._chained else holes
         links = self._links(holes) if self._chained else []
         lost = sum(end - start + 1 for start, end in inside)
-        restarted = [] if self._chained else self._between(self._restarted)
-        unused = sum(end - start + 1 for start, end in restarted)
-        expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1 - unused
+        expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1
         return Loss(
             first,
             last,
@@ -226,16 +256,18 @@ class Watch:
             self._own - 1 if self._chained else expected - lost,
             inside,
             links,
-            self._between(self._elsewhere) if not self._chained else [],
-            self._between(self._resumed) if not self._chained else [],
+            self._elsewhere.within(first, self._ends),
+            [part for hole in inside for part in self._resumed.within(*hole)],
             self._edge(self._foreign_before, self._touching(self._begins - 1, after=False)),
             self._edge(self._foreign_after, self._touching(self._ends + 1, after=True)),
-            self._unnumbered,
-            restarted,
         )
 
-    def _between(self, ids: Ids) -> list[Range]:
-        return ids.within(self._begins, self._ends)
+    def _of_no_record(self) -> Loss:
+        """Nothing of the day is there: the numbers of the days around it tell whether there should have been."""
+        if self._prior is None or not self._is_followed:
+            return Loss(None, None, None, None, [], [], [], [], Edge(False), Edge(False))
+        edge = self._edge(True, self._touching(self._prior + 1, after=True))
+        return Loss(None, None, 0, 0, [], [], [], [], edge, edge)
 
     def _touching(self, number: int, *, after: bool) -> list[Range]:
         """The hole that lies directly before or after the day."""

@@ -5,7 +5,6 @@ data types that are small, and for days whose order does not fit into a short wi
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import md5
 from itertools import count
 from typing import Any, Final, Protocol
 
@@ -16,8 +15,8 @@ from booktape.core.book import is_zero
 from booktape.core.merge import Stored
 from booktape.core.proof_book import BookProof, Message, checksum_rule
 from booktape.core.proof_ids import Ids
-from booktape.core.proof_order import Copy
-from booktape.core.proof_rows import WINDOW, InOrder, Rows
+from booktape.core.proof_order import ERA, Copy
+from booktape.core.proof_rows import WINDOW, InOrder, Repeats, Rows
 from booktape.core.proof_terms import Terms
 from booktape.core.records import (
     BOOK_UPDATES,
@@ -27,7 +26,6 @@ from booktape.core.records import (
     TRADES,
     BookSnapshot,
     BookUpdate,
-    levels,
     record_time,
 )
 
@@ -54,7 +52,10 @@ class Published(Protocol):
 
     @property
     def broken(self) -> bool:
-        """Whether the order does not fit into the window: what was told of the rows is worth nothing."""
+        """Whether the order does not fit into the window, or an id came at several places: the rows are worth nothing.
+
+        To be asked once, after the end.
+        """
         ...
 
     def take(self, copies: Sequence[Copy]) -> None:
@@ -72,17 +73,21 @@ class Trades:
     book = None
 
     def __init__(self, terms: Terms) -> None:
-        self.rows = Rows(terms.exchange, terms.market)
+        self.rows = Rows(terms)
         self.void = Ids()
         self._order: InOrder[Any] = InOrder()
+        self._placed_otherwise = Repeats()
 
     @property
     def broken(self) -> bool:
-        """See :class:`Published`."""
-        return self._order.broken
+        """See :class:`Published`. The systems may tell one id with two times, where trades are placed by time."""
+        return self._order.broken or self._placed_otherwise.any()
 
     def take(self, copies: Sequence[Copy]) -> None:
         """See :class:`Published`."""
+        if copies[0].place % ERA != copies[0].record.id:
+            for identifier in {str(copy.record.id) for copy in copies}:
+                self._placed_otherwise.add(identifier)
         if len(copies) == 1 or all(copy.record.id == copies[0].record.id for copy in copies):
             self._put(copies[0].record)
             return
@@ -95,7 +100,7 @@ class Trades:
             if isinstance(trade.id, int):
                 self.void.add(trade.id)
             return
-        for ready in self._order.put(trade.timestamp, _id_order(trade.id), trade):
+        for ready in self._order.put(trade.timestamp, merge.id_order(str(trade.id)), trade):
             self.rows.add(ready)
 
     def end(self) -> None:
@@ -110,7 +115,7 @@ class Quotes:
     book = None
 
     def __init__(self, terms: Terms) -> None:
-        self.rows = Rows(terms.exchange, terms.market)
+        self.rows = Rows(terms)
         self.void = Ids()
         self._order: InOrder[Any] = InOrder()
 
@@ -144,7 +149,7 @@ class Books:
     """Book messages, each with the time of its place where the engine tells none."""
 
     def __init__(self, terms: Terms) -> None:
-        self.rows = Rows(terms.exchange, terms.market)
+        self.rows = Rows(terms)
         self.void = Ids()
         rule = checksum_rule(terms.checksum, terms.depth) if terms.rule == "checksum" else None
         self.book: BookProof = BookProof(rule, terms.depth, compares=terms.has_updates)
@@ -153,6 +158,7 @@ class Books:
         self._lead: list[Message] = []
         self._updates_so_far = self._before_updates = 0
         self._earliest = _NONE_LAST
+        self._era = 0
 
     @property
     def broken(self) -> bool:
@@ -161,6 +167,8 @@ class Books:
 
     def take(self, copies: Sequence[Copy]) -> None:
         """See :class:`Published`."""
+        if copies[0].place // ERA > self._era:
+            self._begin_era(copies[0].place // ERA)
         seen = set()
         unique = []
         for copy in copies:
@@ -170,6 +178,11 @@ class Books:
                 unique.append(copy)
         for copy in sorted(unique, key=_message_order) if len(unique) > 1 else unique:
             self._next(copy.record)
+
+    def _begin_era(self, era: int) -> None:
+        """The venue has begun its numbers anew: no time of before tells anything of those."""
+        self._put_lead()
+        self._era, self._updates_so_far, self._before_updates, self._earliest = era, 0, 0, _NONE_LAST
 
     def _next(self, message: Message) -> None:
         """The next message by place. While a snapshot waits for its time, all wait for the first updates' times."""
@@ -228,7 +241,7 @@ class Whole:
     broken = False
 
     def __init__(self, terms: Terms, records: Iterable[Any], void: Ids) -> None:
-        self.rows = Rows(terms.exchange, terms.market)
+        self.rows = Rows(terms)
         self.void = void
         self.book: BookProof | None = None
         if terms.data_type == BOOK_UPDATES:
@@ -261,19 +274,14 @@ def whole(terms: Terms, systems: Sequence[Iterable[Stored[Any]]], void: Ids) -> 
 
     :param systems: the records of each system, the preferred one first.
     """
-    merged = _MERGES[terms.data_type](terms.date, *systems)
+    told = {"restarts": {terms.market: terms.restarts}} if terms.restarts else {}
+    merged = _MERGES[terms.data_type](terms.date, *systems, **told)
     return Whole(terms, (published.record for published in merged), void)
-
-
-def _id_order(identifier: object) -> tuple[int, str]:
-    text = str(identifier)
-    return len(text) if text.isascii() and text.isdigit() else 0, text
 
 
 def _message_identity(message: Message) -> tuple[object, ...]:
     ids = (message.first_id, message.previous_id) if isinstance(message, BookUpdate) else ()
-    place = message.last_id if message.last_id is not None else record_time(message)
-    return (*ids, message.last_id, message.timestamp, place, bytes(message.bids), bytes(message.asks))
+    return (*ids, message.last_id, message.timestamp, merge.place(message), bytes(message.bids), bytes(message.asks))
 
 
 def _message_order(copy: Copy) -> tuple[object, ...]:
@@ -281,12 +289,11 @@ def _message_order(copy: Copy) -> tuple[object, ...]:
     message: Message = copy.record
     is_snapshot = isinstance(message, BookSnapshot)
     first, previous = (None, None) if isinstance(message, BookSnapshot) else (message.first_id, message.previous_id)
-    sides = [" ".join(f"{price} {amount}" for price, amount in levels(raw)) for raw in (message.bids, message.asks)]
     return (
         (message.last_id is None) != is_snapshot,
         message.local_timestamp,
         copy.system,
         _NONE_LAST if first is None else first,
         _NONE_LAST if previous is None else previous,
-        md5("/".join(sides).encode(), usedforsecurity=False).digest(),
+        merge.levels_digest(message),
     )

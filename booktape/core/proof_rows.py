@@ -3,6 +3,7 @@
 The merge's SQL writes the file; this computes the same text in plain Python, so that each holds the other to account.
 """
 
+from array import array
 from collections.abc import Iterator
 from hashlib import sha256
 from heapq import heappop, heappush
@@ -10,9 +11,13 @@ from typing import Any, Final, Generic, TypeVar
 
 from booktape.core import csv
 from booktape.core.csv import PublishedRecord
+from booktape.core.proof_loss import has_number
+from booktape.core.proof_terms import Terms
 from booktape.core.records import MINUTE, TRADES, BookSnapshot, BookUpdate, Trade, levels, record_time
 
 _QUOTES_OF_A_ROW: Final = 16
+_BUCKETS: Final = 256
+"""So many parts are looked through one after the other."""
 WINDOW: Final = 2 * MINUTE
 """How far the venue's times may run against its numbers and still be put into the file's order here."""
 
@@ -54,16 +59,41 @@ class InOrder(Generic[T]):
             yield item
 
 
+class Repeats:
+    """Tells whether any of very many texts came twice, in eight bytes each: a day of ids does not fit into a set.
+
+    Two texts of one hash are taken for the same one, which costs time, and nothing else.
+    """
+
+    __slots__ = ("_hashes",)
+
+    def __init__(self) -> None:
+        self._hashes = [array("q") for _ in range(_BUCKETS)]
+
+    def add(self, text: str) -> None:
+        """Take the next text."""
+        number = hash(text)
+        self._hashes[number % _BUCKETS].append(number)
+
+    def any(self) -> bool:
+        """Whether one came twice."""
+        return any(len(set(numbers)) < len(numbers) for numbers in self._hashes)
+
+
 class Rows:
-    """Counts and digests the lines of one market's rows, in the order of the file."""
+    """Counts and digests the lines of one market's rows, in the order of the file.
 
-    __slots__ = ("_begin", "_digest", "_exchange", "_market", "count")
+    ``records`` counts the published records themselves, but for a book's snapshots; ``unnumbered`` are those of them
+    that lack the number which the venue's rule is about.
+    """
 
-    def __init__(self, exchange: str, market: str) -> None:
-        self._exchange, self._market = exchange, market
-        self._begin = _begin(exchange, market)
+    __slots__ = ("_begin", "_digest", "_exchange", "_market", "_rule", "count", "records", "unnumbered")
+
+    def __init__(self, terms: Terms) -> None:
+        self._exchange, self._market, self._rule = terms.exchange, terms.market, terms.rule
+        self._begin = _begin(terms.exchange, terms.market)
         self._digest = sha256()
-        self.count = 0
+        self.count = self.records = self.unnumbered = 0
 
     def add(self, record: PublishedRecord) -> None:
         """Add the rows of the next record."""
@@ -74,6 +104,9 @@ class Rows:
                 lines = self._levels(record)
             case _:
                 lines = self._any(record)
+        if not isinstance(record, BookSnapshot):
+            self.records += 1
+            self.unnumbered += not has_number(record, self._rule)
         self.count += len(lines)
         self._digest.update("".join(lines).encode())
 

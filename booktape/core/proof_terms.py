@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from booktape.core.book import Book
+from booktape.core.restarts import Restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,7 @@ class Terms:
     """What is to be proven: one market of one exchange, and how the venue lets loss be seen.
 
     ``data_type`` is the published one. ``day`` in µs. ``checksum`` and ``depth`` are the venue's for its books.
-    ``has_updates``: the book comes as updates, not as whole books only.
+    ``has_updates``: the book comes as updates, not as whole books only. ``restarts``: where its numbers began anew.
     """
 
     exchange: str
@@ -24,3 +25,4 @@ class Terms:
     checksum: Callable[[Book], int] | None = None
     depth: int | None = None
     has_updates: bool = True
+    restarts: tuple[Restart, ...] = ()

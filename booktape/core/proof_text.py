@@ -17,8 +17,11 @@ from booktape.core.proof_ids import Range
 from booktape.core.proof_loss import Edge, Loss
 
 FORMAT: Final = 1
-_NOTHING_NUMBERED: Final = "no numbered record"
+NOTHING_NUMBERED: Final = "no numbered record"
+"""Why a market is unverifiable of which numbers could show loss: nothing is known of them."""
+
 _MILLION: Final = 1_000_000
+_CLOCKS: Final = {True: "exchange", False: "collectors", None: None}
 
 Plain = dict[str, Any]
 FirstAndLast = tuple[int | str | None, int | str | None]
@@ -51,13 +54,15 @@ class Present:
 
     @property
     def share(self) -> str | None:
-        """Decimal text with six digits, rounded down; None where nothing is numbered."""
-        return None if self.expected is None else share(self.seen, self.expected)
+        """Decimal text with six digits, rounded down; None where no number is known of that should be there."""
+        return share(self.seen, self.expected) if self.expected else None
 
 
-def share(part: int, whole: int) -> str:
-    """A share as decimal text with six digits. Rounded down: only the whole is 1."""
-    millionths = part * _MILLION // whole if whole else 0
+def share(part: int, whole: int) -> str | None:
+    """A share as decimal text with six digits. Rounded down: only the whole is 1. None of nothing."""
+    if not whole:
+        return None
+    millionths = part * _MILLION // whole
     return f"{millionths // _MILLION}.{millionths % _MILLION:06d}"
 
 
@@ -70,12 +75,8 @@ def present(losses: Iterable[Loss]) -> Present:
             continue
         numbered = True
         seen += loss.seen
-        expected += loss.expected + _at_edges(loss)
+        expected += loss.expected + loss.at_edges
     return Present(seen, expected if numbered else None)
-
-
-def _at_edges(loss: Loss) -> int:
-    return sum(_count(edge.missing) + len(edge.links) for edge in (loss.start, loss.end))
 
 
 def certificate(heading: Heading, markets: Mapping[str, Market], ids: Mapping[str, FirstAndLast]) -> Plain:
@@ -126,13 +127,14 @@ def _market(market: Market, ids: FirstAndLast | None, heading: Heading) -> Plain
     first, last = ids if ids is not None else (None, None)
     return {
         "rows": market.rows,
+        "records": market.records,
         "sha256": market.sha256,
         "first_id": first,
         "last_id": last,
-        "unverifiable": market.why or (_NOTHING_NUMBERED if loss.expected is None else None),
-        "share_verified": share(0, 1) if market.why is not None else share(*_verified(loss)),
+        "unverifiable": market.why or (NOTHING_NUMBERED if loss.expected is None else None),
+        "share_verified": share(_verified(market), market.records),
         "share_present": present([loss]).share,
-        "numbers": _numbers(loss) if loss.expected is not None else None,
+        "numbers": _numbers(market) if loss.expected is not None else None,
         "edges": {"start": _edge(loss.start), "end": _edge(loss.end)},
         "void": {"count": _count(market.void), "ranges": market.void},
         "healed": {"replica": market.agreement.by_replica, "rest": market.agreement.by_rest},
@@ -142,19 +144,27 @@ def _market(market: Market, ids: FirstAndLast | None, heading: Heading) -> Plain
             "down_microseconds": length(market.downtime.down),
             "unknown": market.downtime.unknown,
             "unknown_microseconds": length(market.downtime.unknown),
+            "silent": market.downtime.silent,
+            "silent_microseconds": length(market.downtime.silent),
+            "clock": _CLOCKS[market.downtime.by_exchange],
             "breaks": market.downtime.breaks,
         },
         "book": _book(market),
     }
 
 
-def _verified(loss: Loss) -> Range:
-    """How many of the day's records the numbers vouch for, and of how many."""
-    numbered = loss.seen or 0
-    return numbered, numbered + loss.unnumbered
+def _verified(market: Market) -> int:
+    """How many of the day's published records the venue's numbers vouch for."""
+    numbered = market.why is None and market.loss.expected is not None
+    return market.records - market.unnumbered if numbered else 0
 
 
-def _numbers(loss: Loss) -> Plain:
+def _numbers(market: Market) -> Plain:
+    eras = [{"from": era.begins, **_of_era(era.loss)} for era in market.loss.eras]
+    return {**_of_era(market.loss), "eras": eras, "unnumbered": market.unnumbered}
+
+
+def _of_era(loss: Loss) -> Plain:
     return {
         "first": loss.first,
         "last": loss.last,
@@ -165,8 +175,6 @@ def _numbers(loss: Loss) -> Plain:
         "links": loss.links,
         "resumed": loss.resumed,
         "elsewhere": loss.elsewhere,
-        "restarted": loss.restarted,
-        "unnumbered": loss.unnumbered,
     }
 
 

@@ -22,7 +22,8 @@ def certify_day(context: Context, run: Run) -> results.Certify:
     """Write the certificate of the day's recordings, and say whether the file may be published with it.
 
     The file and the recordings are read independently of each other: where they differ, the run is held for good. A
-    share below the source's threshold holds it until somebody releases it.
+    share below the source's threshold holds it until somebody releases it, and so does a market of which nothing is
+    there, however little that is of the whole.
     """
     source = context.source(run.source)
     checked = sound(context, run)
@@ -74,26 +75,38 @@ def _why_held(source: Source, run: Run, certified: Certified) -> tuple[str | Non
     if certified.faults:
         faults = "; ".join(certified.faults[:_NAMED])
         return f"the file is not what the recordings say: {faults}; to try again: {healed.partition(': ')[2]}", False
-    present = certified.present
-    threshold = Fraction(str(source.threshold))
-    if not present.expected or Fraction(present.seen, max(present.expected, 1)) >= threshold:
+    lacks = _lacks_too_much(source, certified)
+    if lacks is None:
         return None, False
-    share = present.seen / present.expected
-    text = f"{share:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"
     release = f"to publish it as it is: booktape release {run.source} {run.day} --reason '…'"
-    return f"{text}: {_lacking(certified.lacking)}; {healed}; {release}", True
+    return f"{lacks}; {healed}; {release}", True
+
+
+def _lacks_too_much(source: Source, certified: Certified) -> str | None:
+    """What is missing, where that is more than the source's threshold allows. A threshold of 0 allows everything."""
+    present, threshold = certified.present, Fraction(str(source.threshold))
+    if not present.expected or not threshold:
+        return None
+    if Fraction(present.seen, present.expected) < threshold:
+        share = present.seen / present.expected
+        text = f"{share:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"
+        return f"{text}: {_lacking(certified.lacking)}"
+    if certified.lost:
+        lost = {name: certified.lacking[name] for name in certified.lost}
+        return f"not one numbered record is there of {_count(len(lost), 'market')} of the day: {_lacking(lost)}"
+    return None
 
 
 def _lacking(markets: Mapping[str, tuple[int, int]]) -> str:
     """The markets that lack most, with what they lack."""
     lacking = sorted(markets.items(), key=lambda item: (-item[1][0], item[0]))
-    named = [f"{name}: {missing:,} ids missing in {_gaps(ranges)}" for name, (missing, ranges) in lacking]
+    named = [f"{name}: {missing:,} ids missing in {_count(ranges, 'gap')}" for name, (missing, ranges) in lacking]
     more = [f"{len(named) - _NAMED} more markets"] if len(named) > _NAMED else []
     return ", ".join(named[:_NAMED] + more)
 
 
-def _gaps(count: int) -> str:
-    return f"{count:,} gap{'' if count == 1 else 's'}"
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def read(context: Context, run: Run) -> bytes:

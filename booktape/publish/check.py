@@ -5,22 +5,28 @@ collectors' fault: it is counted, market by market, wherever the venue's ids can
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from booktape.core.csv import COLUMNS
+from booktape.core.merge import id_order
 from booktape.core.proof_ids import Ids, Range
-from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, MINUTE, QUOTES, TRADES
 from booktape.core.sequence import CONTIGUOUS
 from booktape.errors import BooktapeError
+from booktape.integrity.segments import day_of
 from booktape.publish.results import Market
 
 if TYPE_CHECKING:
     import hashlib
 
 _LONGEST_LINE: Final = 1024 * 1024
+_NO_ERAS: Final[Mapping[str, Sequence[int]]] = {}
 _REQUIRED: Final = {
     TRADES: ("symbol", "id", "side", "price", "amount"),
     BOOK_UPDATES: ("symbol", "side", "price", "amount"),
@@ -34,6 +40,19 @@ _FILLED: Final = {DERIVATIVE_TICKER: COLUMNS[DERIVATIVE_TICKER][4:]}
 """The columns that are filled forward: empty only until the market's first value of the day."""
 
 
+PERHAPS_UNTIMED: Final = frozenset({BOOK_UPDATES, QUOTES, DERIVATIVE_TICKER, LIQUIDATIONS})
+"""Data types whose records have no exchange time at some venues: such a row has its receipt's time instead, or of a
+book that of the message before it."""
+
+
+class EraIds(NamedTuple):
+    """The ids of one era of a market in the file: the smallest, the largest, and what is not there in between."""
+
+    first: int
+    last: int
+    holes: list[Range]
+
+
 class BadFile(BooktapeError):
     """The merged file is not in the form that it is published in."""
 
@@ -43,7 +62,8 @@ class Findings:
     """What a file holds.
 
     ``expected`` counts the ids that the venue gave out; None where ids cannot show that. ``updates`` counts the rows of
-    a book that are not a snapshot's; None for other data types. ``holes`` are the ids that are not there, by market.
+    a book that are not a snapshot's; None for other data types. ``ids`` are those of each market's eras, where they
+    rise by one.
     """
 
     rows: int
@@ -52,7 +72,7 @@ class Findings:
     markets: dict[str, Market]
     expected: int | None
     updates: int | None = None
-    holes: Mapping[str, list[Range]] = field(default_factory=dict)
+    ids: Mapping[str, list[EraIds]] = field(default_factory=dict)
 
     @property
     def completeness(self) -> float | None:
@@ -60,6 +80,13 @@ class Findings:
         if self.expected is None:
             return None
         return self.rows / self.expected if self.expected else 0.0
+
+
+def times_of(data_type: str, day: date) -> range:
+    """The times (µs) that the rows of a day may have."""
+    begin, end = day_of(day)
+    slack = MINUTE if data_type == BOOK_UPDATES else 0  # a snapshot without any, in the day's first or last batch
+    return range(begin - slack, end + slack)
 
 
 def read(
@@ -70,6 +97,7 @@ def read(
     exchange: str,
     times: range | None,
     on_row: Callable[[list[str]], None] = lambda row: None,
+    eras: Mapping[str, Sequence[int]] = _NO_ERAS,
 ) -> Findings:
     """Check a published CSV file.
 
@@ -79,8 +107,10 @@ def read(
         file, their ids. Under ``sequenced`` the numbers that show it are others, which are not published: collectors
         check them, but from the file nobody can, so it is unverifiable. All other rules, and other data types, too.
     :param exchange: the one whose rows these are.
-    :param times: what ``timestamp`` may be (µs); None where that is not known.
+    :param times: what ``timestamp`` may be (µs); None where that is not known. A row that has its receipt's time may be
+        of any, where that can stand in for the exchange's (:data:`PERHAPS_UNTIMED`).
     :param on_row: given each row that was found good.
+    :param eras: the times (µs) from which on a market's ids begin anew, rising.
     :raises BadFile: the header, a row's fields, the order or an id is wrong. The text names the line.
     """
     source = _Lines(chunks)
@@ -88,7 +118,7 @@ def read(
     try:
         if next(rows, None) != list(COLUMNS[data_type]):
             raise BadFile(f"line 1: the header is not {','.join(COLUMNS[data_type])}")
-        reading = _Reading(data_type, exchange, times, contiguous=rule == CONTIGUOUS and data_type == TRADES)
+        reading = _Reading(data_type, exchange, times, eras, contiguous=rule == CONTIGUOUS and data_type == TRADES)
         for row in rows:
             if source.line != reading.rows + 2:
                 raise ValueError("a row that goes over more than one line")
@@ -133,7 +163,7 @@ class _Seen:
     rows: int = 0
     first: str | None = None
     last: str | None = None
-    ids: Ids = field(default_factory=Ids)
+    ids: defaultdict[int, Ids] = field(default_factory=lambda: defaultdict(Ids))
     digest: "hashlib._Hash" = field(default_factory=sha256)
     filled: set[str] = field(default_factory=set)
 
@@ -141,12 +171,22 @@ class _Seen:
 class _Reading:
     """The rows so far: their order, and each market's ids."""
 
-    def __init__(self, data_type: str, exchange: str, times: range | None, *, contiguous: bool) -> None:
+    def __init__(
+        self,
+        data_type: str,
+        exchange: str,
+        times: range | None,
+        eras: Mapping[str, Sequence[int]],
+        *,
+        contiguous: bool,
+    ) -> None:
         columns = COLUMNS[data_type]
         self._width = len(columns)
         self._exchange_column = columns.index("exchange")
         self._exchange = exchange
         self._times = times
+        self._received = columns.index("local_timestamp") if data_type in PERHAPS_UNTIMED else None
+        self._untimed: dict[str, str] = {}
         self._required = [(name, columns.index(name)) for name in _REQUIRED[data_type]]
         self._filled = [(name, columns.index(name)) for name in _FILLED.get(data_type, ())]
         self._is_snapshot = columns.index("is_snapshot") if "is_snapshot" in columns else None
@@ -156,6 +196,7 @@ class _Reading:
         self._id = columns.index("id") if "id" in columns else None
         self._unique = data_type == TRADES  # a liquidation's may be its order's, which closes at several prices
         self._contiguous = contiguous
+        self._eras = eras
         self._markets: dict[str, _Seen] = {}
         self._time = 0
         self._market = ""
@@ -174,7 +215,8 @@ class _Reading:
         seen = self._markets.get(market)
         if seen is None:
             seen = self._markets[market] = _Seen(first=identifier)
-        if self._contiguous and identifier is not None and not seen.ids.add(int(identifier)):
+        era = bisect_right(self._eras[market], time) if market in self._eras else 0
+        if self._contiguous and identifier is not None and not seen.ids[era].add(int(identifier)):
             raise ValueError(f"{market} has the id {identifier} twice")
         if self._filled:
             self._check_filled(row, market, seen.filled)
@@ -191,8 +233,13 @@ class _Reading:
         for name, column in self._required:
             if not row[column]:
                 raise ValueError(f"a row without {name}")
-        if self._times is not None and time not in self._times:
+        if self._times is not None and time not in self._times and not self._is_untimed(row):
             raise ValueError(f"the time {time} is not of that day")
+
+    def _is_untimed(self, row: list[str]) -> bool:
+        if self._received is not None and row[self._timestamp] == row[self._received]:
+            self._untimed[row[self._symbol]] = row[self._timestamp]
+        return self._untimed.get(row[self._symbol]) == row[self._timestamp]
 
     def _check_filled(self, row: list[str], market: str, filled: set[str]) -> None:
         for name, column in self._filled:
@@ -208,7 +255,7 @@ class _Reading:
             before = self._identifier
             if identifier == before and self._unique:
                 raise ValueError(f"{market} has the id {identifier} twice")
-            if before is not None and _rank(identifier) < _rank(before):
+            if before is not None and id_order(identifier) < id_order(before):
                 raise ValueError(f"{market} has the id {identifier} after {before}")
         self._time, self._market, self._identifier = time, market, identifier
 
@@ -223,16 +270,17 @@ class _Reading:
             markets=markets,
             expected=expected if self._contiguous else None,
             updates=self._updates if self._is_snapshot is not None else None,
-            holes={name: seen.ids.holes() for name, seen in self._markets.items()} if self._contiguous else {},
+            ids={name: _eras_of(seen) for name, seen in self._markets.items()} if self._contiguous else {},
         )
 
     def _summary(self, seen: _Seen) -> Market:
         if self._contiguous:
-            ids = seen.ids
-            return Market(seen.rows, ids.first, ids.last, ids.missing, ids.gaps, sha256=seen.digest.hexdigest())
+            eras = seen.ids.values()
+            first, last = min(ids.first for ids in eras), max(ids.last for ids in eras)
+            missing, gaps = sum(ids.missing for ids in eras), sum(ids.gaps for ids in eras)
+            return Market(seen.rows, first, last, missing, gaps, sha256=seen.digest.hexdigest())
         return Market(seen.rows, seen.first or None, seen.last or None, sha256=seen.digest.hexdigest())
 
 
-def _rank(identifier: str) -> tuple[int, str]:
-    """Ids that are numbers are ordered as numbers, others as text."""
-    return (int(identifier), "") if identifier.isdecimal() else (0, identifier)
+def _eras_of(seen: _Seen) -> list[EraIds]:
+    return [EraIds(ids.first, ids.last, ids.holes()) for _, ids in sorted(seen.ids.items())]

@@ -5,24 +5,25 @@ the recordings can tell (who had what, when nobody listened) is held against its
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from datetime import date
+from typing import Any
 
 from msgspec import DecodeError, json
 
+from booktape.core import proof_form
 from booktape.core.csv import COLUMNS
 from booktape.core.proof_book import Crossed
-from booktape.core.proof_ids import Ids
-from booktape.core.proof_text import FORMAT, share
+from booktape.core.proof_ids import Range
+from booktape.core.proof_text import FORMAT
 from booktape.core.records import BOOK_UPDATES
 from booktape.errors import BooktapeError
 from booktape.exchanges import exchange
 from booktape.publish import check, files
-from booktape.publish.check import BadFile, Findings
+from booktape.publish.check import BadFile, EraIds, Findings
+from booktape.publish.consistency import contradictions
+from booktape.publish.id_sets import ids, less, named
 
 Plain = dict[str, Any]
-
-_NAMED: Final = 5
-"""How many ids or ranges a difference names."""
 
 
 class BadCertificate(BooktapeError):
@@ -37,6 +38,9 @@ def parse(content: bytes) -> Plain:
         raise BadCertificate(f"the certificate is not JSON: {error}") from error
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise BadCertificate(f"not a certificate of format {FORMAT}: is this the right file, or version of Booktape?")
+    fault = proof_form.fault(found)
+    if fault is not None:
+        raise BadCertificate(f"the certificate lacks something, or holds it in another form: {fault}")
     return found
 
 
@@ -47,8 +51,8 @@ def differences(certificate: Plain, chunks: Callable[[], Iterable[bytes]]) -> li
     :raises BadCertificate: something that every certificate has is not there.
     """
     try:
-        return [*_of_file(certificate, chunks), *_of_itself(certificate)]
-    except (KeyError, TypeError, AttributeError) as error:
+        return [*_of_file(certificate, chunks), *contradictions(certificate)]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BadCertificate(f"the certificate lacks something, or holds it in another form: {error!r}") from error
 
 
@@ -60,8 +64,9 @@ def _of_file(certificate: Plain, chunks: Callable[[], Iterable[bytes]]) -> Itera
             certificate["data_type"],
             certificate["rule"],
             exchange=certificate["exchange"],
-            times=None,
+            times=check.times_of(certificate["data_type"], date.fromisoformat(certificate["day"])),
             on_row=books.take,
+            eras=_eras(certificate),
         )
     except BadFile as error:
         yield f"the file is not in its form: {error}"
@@ -79,6 +84,12 @@ def _of_file(certificate: Plain, chunks: Callable[[], Iterable[bytes]]) -> Itera
         if name in told:
             what = f"{name}: messages after which the book is crossed"
             yield from _compare(what, told[name]["book"]["crossed"], crossed)
+
+
+def _eras(certificate: Plain) -> dict[str, list[int]]:
+    """From when on each market's numbers begin anew, where they do."""
+    numbers = {name: market["numbers"] for name, market in certificate["markets"].items()}
+    return {name: [era["from"] for era in told["eras"][1:]] for name, told in numbers.items() if told and told["eras"]}
 
 
 def _whole(told: Plain, **found: object) -> Iterator[str]:
@@ -100,37 +111,31 @@ def _market(name: str, told: Plain, found: Findings) -> Iterator[str]:
     yield from _compare(f"{name}: first id", told["first_id"], market.first_id)
     yield from _compare(f"{name}: last id", told["last_id"], market.last_id)
     yield from _compare(f"{name}: the SHA-256 of its lines", told["sha256"], market.sha256)
-    if name in found.holes and isinstance(market.first_id, int) and isinstance(market.last_id, int):
-        yield from _holes(name, told, found, market.first_id, market.last_id)
+    if name in found.ids:
+        numbers = told["numbers"]
+        eras = (numbers["eras"] or [numbers]) if numbers is not None else []
+        if len(eras) != len(found.ids[name]):
+            yield f"{name}: ids of {len(found.ids[name])} eras in the file, of {len(eras)} in the certificate"
+        for era, there in zip(eras, found.ids[name], strict=False):
+            yield from _of_era(name, era, there, told["void"]["ranges"])
 
 
-def _holes(name: str, told: Plain, found: Findings, first: int, last: int) -> Iterator[str]:
-    """Ids that are not in the file are those that the certificate calls missing, used up, unused or another day's."""
-    numbers = told["numbers"]
-    declared, there = Ids(), Ids()
-    for start, end in (*numbers["ranges"], *told["void"]["ranges"], *numbers["elsewhere"], *numbers["restarted"]):
-        declared.cover(start, end)
-    for start, end in found.holes[name]:
-        there.cover(start, end)
-    undeclared, invented = Ids(), Ids()
-    for start, end in there.ranges():
-        undeclared.cover(start, end)
-    for start, end in declared.within(first, last):
-        invented.cover(start, end)
-    for start, end in declared.ranges():
-        undeclared.remove(start, end)
-    for start, end in there.ranges():
-        invented.remove(start, end)
+def _of_era(name: str, told: Plain, there: EraIds, void: list[Range]) -> Iterator[str]:
+    """Ids that are not in the file are those that the certificate calls missing, used up or another day's."""
+    first, last = told["first"], told["last"]
+    if first is None or first > there.first or last < there.last:
+        ends = f"{there.first} to {there.last}"
+        yield f"{name}: ids from {ends} in the file, not all of them within those in the certificate"
+        return
+    around = [(first, there.first - 1), (there.last + 1, last)]
+    holes = [*there.holes, *(pair for pair in around if pair[0] <= pair[1])]
+    declared = ids([*told["ranges"], *void, *told["elsewhere"]])
+    within = ids(declared.within(first, last))
+    undeclared, invented = less(holes, declared.ranges()), less(within.ranges(), holes)
     if undeclared:
-        yield f"{name}: ids that are not in the file, and that the certificate does not say: {_named(undeclared)}"
+        yield f"{name}: ids that are not in the file, and that the certificate does not say: {named(undeclared)}"
     if invented:
-        yield f"{name}: ids that the certificate says are not in the file, but are: {_named(invented)}"
-
-
-def _named(ids: Ids) -> str:
-    ranges = [str(first) if first == last else f"{first}-{last}" for first, last in ids.ranges()]
-    more = [f"{len(ranges) - _NAMED} more"] if len(ranges) > _NAMED else []
-    return ", ".join(ranges[:_NAMED] + more)
+        yield f"{name}: ids that the certificate says are not in the file, but are: {named(invented)}"
 
 
 class _Books:
@@ -164,34 +169,3 @@ class _Books:
         for book in self._books.values():
             book.end()
         return {name: book.count for name, book in self._books.items()}
-
-
-def _of_itself(certificate: Plain) -> Iterator[str]:
-    """What in a certificate contradicts the rest of it."""
-    totals, markets = certificate["totals"], certificate["markets"]
-    yield from _agrees("its rows", certificate["file"]["rows"], sum(market["rows"] for market in markets.values()))
-    numbered = [(name, market) for name, market in markets.items() if market["numbers"] is not None]
-    for name, market in numbered:
-        numbers = market["numbers"]
-        ranges = _length(numbers["ranges"]) or len(numbers["links"])
-        yield from _agrees(f"the missing ids of {name}", numbers["missing"], _length(numbers["ranges"]))
-        yield from _agrees(f"the ids expected of {name}", numbers["expected"], numbers["seen"] + ranges)
-    expected = sum(market["numbers"]["expected"] + _at_edges(market) for _, market in numbered)
-    seen = sum(market["numbers"]["seen"] for _, market in numbered)
-    if numbered:
-        yield from _agrees("the ids expected in all", totals["expected"], expected)
-        yield from _agrees("the share that is present", totals["share_present"], share(seen, expected))
-
-
-def _agrees(what: str, told: object, computed: object) -> Iterator[str]:
-    if told != computed:
-        yield f"the certificate contradicts itself: {what} are told as {told}, and add up to {computed}"
-
-
-def _at_edges(market: Plain) -> int:
-    edges = [edge for edge in market["edges"].values() if edge != "unknown"]
-    return sum(edge["missing"] + len(edge["links"]) for edge in edges)
-
-
-def _length(ranges: Iterable[list[int]]) -> int:
-    return sum(last - first + 1 for first, last in ranges)

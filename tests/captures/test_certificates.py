@@ -15,7 +15,7 @@ import pytest
 from booktape.exchanges import exchange
 from booktape.feed.captures import ingest
 from booktape.merge import open_engine
-from booktape.publish import certify_step, manifest, verify
+from booktape.publish import beside, certify_step, manifest, verify
 from booktape.publish.aws import Aws
 from booktape.publish.chain import run_chain
 from booktape.publish.context import Context
@@ -80,6 +80,7 @@ def publish(directory: Path, copies: Iterable[Path], data_type: Any, venue: str 
     run = manifest.claim(store, "capture", day, "nightly", "test")
     run_chain(context, "capture", day, run.number)
     content = certify_step.read(context, run)
+    assert beside.differences(verify.parse(content), store, published_key(run)) == []
     return Day(json.loads(content), content, store.read(published_key(run)))
 
 
@@ -106,7 +107,7 @@ def test_a_whole_capture_is_certified_whole(capture: Capture, tmp_path: Path) ->
         "links": [],
         "resumed": [],
         "elsewhere": [],
-        "restarted": [],
+        "eras": [],
         "unnumbered": 0,
     }
     assert day.market["agreement"] == {

@@ -6,16 +6,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 from msgspec import Raw
 
 from booktape.core import codec
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
+from booktape.core.records import DAY as DAY_LENGTH
 from booktape.core.streams import Batch, key_of
 from booktape.storage import Store, open_store
 from tests.cli.conftest import Outcome
-from tests.publish.recordings import MIDNIGHT, store_trades
+from tests.publish.recordings import MIDNIGHT, store_at, store_trades
 
 Booktape = Callable[..., Outcome]
 Forge = Callable[[bytes], bytes]
@@ -51,8 +53,8 @@ def trades(store: Store, booktape: Booktape) -> Store:
     return store
 
 
-def store_book(store: Store) -> None:
-    """A snapshot and five updates; the third crosses the book."""
+def store_book(store: Store, without: int = 0) -> None:
+    """A snapshot and five updates, or all but one of them; the third crosses the book."""
 
     def side(price: int) -> Raw:
         return Raw(f'[["{price}","1"]]'.encode())
@@ -79,6 +81,7 @@ def store_book(store: Store) -> None:
                 sent_timestamp=times[number],
             )
             for number in range(2, 7)
+            if number != without
         ],
     )
 
@@ -135,6 +138,10 @@ def remove_the_last(content: bytes) -> bytes:
     return b"".join(content.splitlines(keepends=True)[:-1])
 
 
+def put_the_last_into_the_next_day(content: bytes) -> bytes:
+    return content.replace(str(MIDNIGHT + 49_000_000).encode(), str(MIDNIGHT + DAY_LENGTH).encode())
+
+
 @pytest.mark.parametrize("adjusted", [False, True])
 @pytest.mark.parametrize(
     ("change", "difference"),
@@ -142,6 +149,7 @@ def remove_the_last(content: bytes) -> bytes:
         (flip, "BTC-USDT: the SHA-256 of its lines"),
         (remove, "BTC-USDT: ids that are not in the file, and that the certificate does not say: 30"),
         (swap, "the file is not in its form: line 22: BTC-USDT at"),
+        (put_the_last_into_the_next_day, "line 40: the time 1723248000000000 is not of that day"),
         (remove_the_last, "BTC-USDT: last id: 48 in the file, 49 in the certificate"),
     ],
 )
@@ -198,13 +206,85 @@ def test_a_certificate_that_hides_a_loss_contradicts_itself(trades: Store, bookt
     outcome = booktape("verify", "trades", DAY)
     assert outcome.status == 1
     assert "ids that are not in the file, and that the certificate does not say: 10-19" in outcome.out
-    assert "the ids expected of BTC-USDT are told as 49, and add up to 39" in outcome.out
+    assert "the ids expected of BTC-USDT: told as 49, by the rest of it 39" in outcome.out
+
+
+def parquet(store: Store, change: str) -> None:
+    """Write the published Parquet file anew, as this SQL makes it from what it held."""
+    path = (store.directory or Path()) / f"{FOLDER.format('trades', 'trades')}.parquet"
+    duckdb.sql(f"SELECT {change} FROM read_parquet('{path}')").write_parquet(str(path.with_name("other")))
+    path.unlink()  # the merge's result is the same file by another name
+    path.with_name("other").rename(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ("* REPLACE (if(id = '7', '1', price) AS price)", "BTC-USDT: the SHA-256 of its lines: "),
+        ("* REPLACE ('both' AS provenance)", "BTC-USDT: trades of the provenance both: 39 by the Parquet, 0 in the"),
+        ("* REPLACE (position + 1 AS position)", "its positions of BTC-USDT do not count on from 1"),
+        ("* REPLACE ('ETH-USDT' AS symbol)", "ETH-USDT: records in the Parquet, not one in the certificate"),
+        ("*", "run1.parquet.sha256 does not tell the hashes of the Parquet files"),
+    ],
+)
+def test_whatever_is_changed_in_the_parquet_is_found(
+    trades: Store, booktape: Booktape, change: str, difference: str
+) -> None:
+    parquet(trades, change)
+    outcome = booktape("verify", "trades", DAY)
+    assert outcome.status == 1
+    assert difference in outcome.out
+
+
+def test_a_hash_that_is_not_the_files_is_found(trades: Store, booktape: Booktape) -> None:
+    trades.replace(f"{FOLDER.format('trades', 'trades')}.csv.sha256", b"0  trades_2024-08-09_run1.csv\n")
+    outcome = booktape("verify", "trades", DAY)
+    assert (outcome.status, "run1.csv.sha256 does not tell the certificate's hash" in outcome.out) == (1, True)
+
+
+def test_a_books_numbers_are_recomputed_from_the_parquet(store: Store, booktape: Booktape) -> None:
+    """Here somebody hides that ids are missing, and adjusts all that follows from it."""
+    store_book(store, without=5)
+    assert booktape("nightly", "--day", DAY, "--source", "books").status == 1
+    assert booktape("release", "books", DAY, "--now", "--reason", "whatever").status == 0
+    assert booktape("verify", "books", DAY).status == 0
+    key = f"{FOLDER.format('books', 'books')}.certificate.json"
+    certificate = json.loads(store.read(key))
+    market, totals = certificate["markets"]["BTC-USDT"], certificate["totals"]
+    assert market["numbers"]["ranges"] == [[5, 5]]
+    market["numbers"] |= {"missing": 0, "ranges": [], "seen": 5}
+    market["share_present"] = totals["share_present"] = "1.000000"
+    totals |= {"seen": 5, "missing": 0}
+    store.replace(key, json.dumps(certificate).encode())
+    outcome = booktape("verify", "books", DAY)
+    assert outcome.out == "BTC-USDT: numbers in no record of the Parquet, and not said to be missing: 5\n"
+
+
+def test_a_books_tests_are_made_again_from_the_parquet(store: Store, booktape: Booktape) -> None:
+    store_book(store)
+    nightly(booktape, "books")
+    key = f"{FOLDER.format('books', 'books')}.certificate.json"
+    certificate = json.loads(store.read(key))
+    certificate["markets"]["BTC-USDT"]["book"] |= {"snapshots": 2, "snapshots_compared": 1}
+    store.replace(key, json.dumps(certificate).encode())
+    assert booktape("verify", "books", DAY).out.splitlines() == [
+        "BTC-USDT: the book's snapshots: 1 by the Parquet, 2 in the certificate",
+        "BTC-USDT: the book's snapshots_compared: 0 by the Parquet, 1 in the certificate",
+    ]
+
+
+def test_the_hole_that_a_lost_market_is_stands_in_what_is_shown(store: Store, booktape: Booktape) -> None:
+    store_trades(store, range(1, 50))
+    store_at(store, -1, [1, 2])
+    store_at(store, 1, [6])
+    assert "not one numbered record is there of 1 market" in booktape("nightly", "--day", DAY, "--source", "trades").err
+    assert "ETH-USDT: missing 3-5, between the days around this one" in booktape("certificate", "trades", DAY).out
 
 
 def test_json_names_every_difference(trades: Store, booktape: Booktape) -> None:
     forge(trades, "trades", remove_the_last)
     told = json.loads(booktape("verify", "trades", DAY, "--json").out)
-    assert (told["verified"], len(told["differences"])) == (False, 6)
+    assert (told["verified"], len(told["differences"])) == (False, 7)
 
 
 def test_what_is_not_there_is_said_in_one_line(store: Store, booktape: Booktape) -> None:

@@ -1,89 +1,28 @@
 """What is proven of a market's day, from records that are written out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
 from functools import partial
 from hashlib import sha256
-from random import Random
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import Raw
 
 from booktape.core import csv
-from booktape.core.ledger import Gap, Line, State
-from booktape.core.merge import Stored
-from booktape.core.proof import Evidence, Market, prove
-from booktape.core.proof_loss import Edge, Link
+from booktape.core.ledger import Gap, State
+from booktape.core.merge import Stored, merge_trades
+from booktape.core.proof import Evidence, prove
+from booktape.core.proof_loss import Edge
 from booktape.core.proof_order import Part
-from booktape.core.proof_terms import Terms
 from booktape.core.proof_text import present, share
 from booktape.core.records import (
-    BOOK_UPDATES,
     DAY,
     MINUTE,
     SECOND,
     TRADES,
-    BookSnapshot,
-    BookUpdate,
-    Record,
     Trade,
-    first_position,
 )
-
-MIDNIGHT = 1723161600_000_000
-THE_DAY = date(2024, 8, 9)
-PRIMARY, REPLICA, REST = 0, 1, 2
-
-Batches = Iterable[tuple[int, Sequence[Record]]]
-
-
-def trade(number: int, time: int | None = None, amount: str = "0.5") -> Trade:
-    """A trade of the day, one second after the one before it unless told otherwise."""
-    at = MIDNIGHT + number * SECOND if time is None else time
-    return Trade(number, at, "buy", "10", amount, at + 1_000)
-
-
-def update(first: int, last: int, previous: int | None = None, bids: bytes = b'[["9","1"]]') -> BookUpdate:
-    at = MIDNIGHT + last * SECOND
-    return BookUpdate(
-        first_id=first if previous is None else None,
-        last_id=last,
-        previous_id=previous,
-        timestamp=at,
-        bids=Raw(bids),
-        asks=Raw(b"[]"),
-        local_timestamp=at + 1_000,
-    )
-
-
-def snapshot(last: int, bids: bytes, asks: bytes, origin: str = "rest") -> BookSnapshot:
-    at = MIDNIGHT + last * SECOND
-    return BookSnapshot(
-        last_id=last, timestamp=at, bids=Raw(bids), asks=Raw(asks), origin=origin, local_timestamp=at + 2_000
-    )
-
-
-def terms(data_type: str = TRADES, rule: str = "contiguous") -> Terms:
-    return Terms("binance", "BTC-USDT", data_type, rule, THE_DAY, range(MIDNIGHT, MIDNIGHT + DAY))
-
-
-def proven(
-    batches: Batches,
-    about: Terms | None = None,
-    before: int | None = None,
-    ledger: Iterable[Sequence[Line]] = (),
-) -> Market:
-    """Prove stored batches, each of (system, records)."""
-    stored = list(batches)
-    parts = [Part(first_position(records[0]), system, True, partial(list, records)) for system, records in stored]
-    held: list[list[Stored[Any]]] = [
-        [Stored("BTC-USDT", THE_DAY, record) for system, records in stored if system == one for record in records]
-        for one in (PRIMARY, REPLICA, REST)
-    ]
-    return prove(about or terms(), Evidence(parts, before, ledger, lambda: held))
+from tests.core.proving import MIDNIGHT, PRIMARY, REPLICA, REST, THE_DAY, line, proven, terms, trade
 
 
 def test_what_one_system_lacks_the_other_heals() -> None:
@@ -152,10 +91,6 @@ def test_what_is_missing_between_two_days_is_told_at_the_edge_and_counts() -> No
     )  # fmt: skip
 
 
-def line(*states: State, gaps: Sequence[Gap] = (), instance: str = "a") -> Line:
-    return Line(TRADES, "BTC-USDT", instance, states[0].start, states[-1].end, list(states), list(gaps), [])
-
-
 def test_edges_are_known_where_somebody_listened_all_the_time() -> None:
     market = proven(
         [(PRIMARY, [trade(5), trade(6)])], ledger=[[line(State("connected", MIDNIGHT, MIDNIGHT + 10 * SECOND))]]
@@ -184,102 +119,6 @@ def test_downtime_is_when_no_instance_was_connected_and_sound() -> None:
 
 def test_without_a_ledger_the_whole_day_is_unknown() -> None:
     assert proven([(PRIMARY, [trade(1)])]).downtime.unknown == [(MIDNIGHT, MIDNIGHT + DAY)]
-
-
-def test_book_messages_that_are_cut_differently_cover_each_others_ids() -> None:
-    market = proven(
-        [(PRIMARY, [update(1, 5), update(9, 10)]), (REPLICA, [update(1, 3), update(4, 7)])],
-        terms(BOOK_UPDATES, "ranged"),
-    )
-    assert (market.loss.missing, market.loss.expected, market.loss.seen) == ([(8, 8)], 10, 9)
-
-
-def test_a_message_that_ends_later_takes_back_a_gap_that_it_covers() -> None:
-    market = proven([(PRIMARY, [update(1, 2), update(5, 6)]), (REPLICA, [update(3, 7)])], terms(BOOK_UPDATES, "ranged"))
-    assert market.loss.missing == []
-
-
-def test_a_snapshot_in_the_stream_makes_up_for_what_is_missing_before_it() -> None:
-    market = proven(
-        [(PRIMARY, [update(1, 2), update(9, 9)]), (PRIMARY, [snapshot(6, b"[]", b"[]", "stream")])],
-        terms(BOOK_UPDATES, "ranged"),
-    )
-    assert (market.loss.missing, market.loss.resumed) == ([(3, 8)], [(3, 6)])
-
-
-def test_a_broken_link_is_told_by_the_ids_on_both_its_sides() -> None:
-    market = proven(
-        [(PRIMARY, [update(0, 10, 5), update(0, 20, 10), update(0, 40, 30)]), (REPLICA, [update(0, 20, 10)])],
-        terms(BOOK_UPDATES, "linked"),
-    )
-    assert market.loss.links == [Link(20, 40)]
-    assert (market.loss.expected, market.loss.seen) == (3, 2)
-
-
-def test_a_link_that_only_the_other_system_has_is_not_broken() -> None:
-    market = proven(
-        [(PRIMARY, [update(0, 10, 5), update(0, 40, 30)]), (REPLICA, [update(0, 30, 10)])],
-        terms(BOOK_UPDATES, "linked"),
-    )
-    assert (market.loss.links, market.loss.expected, market.loss.seen) == ([], 2, 2)
-
-
-def test_messages_linked_past_each_other_leave_nothing_out() -> None:
-    market = proven(
-        [(PRIMARY, [update(0, 10, 5), update(0, 20, 10), update(0, 30, 20)]), (REPLICA, [update(0, 25, 15)])],
-        terms(BOOK_UPDATES, "linked"),
-    )
-    assert market.loss.links == []
-
-
-BOOK = (b'[["9","1"],["8","1"]]', b'[["11","1"],["12","1"]]')
-
-
-def test_a_later_snapshot_that_is_as_the_rebuilt_book_is_no_difference() -> None:
-    market = proven(
-        [
-            (PRIMARY, [update(2, 3, bids=b'[["9","0"],["8.5","2"]]')]),
-            (PRIMARY, [snapshot(1, *BOOK), snapshot(3, b'[["8.5","2.0"],["8","1"],["7","5"]]', BOOK[1])]),
-        ],
-        terms(BOOK_UPDATES, "ranged"),
-    )
-    assert market.book is not None
-    assert (market.book.snapshots, market.book.compared, market.book.differing) == (2, 1, 0)
-
-
-def test_a_later_snapshot_that_differs_is_named() -> None:
-    market = proven(
-        [
-            (PRIMARY, [update(2, 3, bids=b'[["9","0"]]')]),
-            (PRIMARY, [snapshot(1, *BOOK), snapshot(3, b'[["9","1"],["8","1"]]', BOOK[1])]),
-        ],
-        terms(BOOK_UPDATES, "ranged"),
-    )
-    assert market.book is not None
-    assert (market.book.differing, market.book.mismatch) == (1, (3, MIDNIGHT + 3 * SECOND))
-
-
-def test_a_snapshot_may_hold_a_part_of_the_message_after_it() -> None:
-    """Its id lies within the message's: the message's prices prove nothing, the others do."""
-    batches: list[tuple[int, list[Record]]] = [
-        (PRIMARY, [update(2, 5, bids=b'[["9","0"]]')]),
-        (PRIMARY, [snapshot(1, *BOOK), snapshot(3, b'[["8","1"]]', BOOK[1])]),
-    ]
-    market = proven(batches, terms(BOOK_UPDATES, "ranged"))
-    assert market.book is not None
-    assert (market.book.compared, market.book.differing) == (1, 0)
-
-
-def test_messages_after_which_the_book_is_crossed_are_counted() -> None:
-    market = proven(
-        [
-            (PRIMARY, [update(2, 2, bids=b'[["11","1"]]'), update(3, 3, bids=b'[["11","0"]]')]),
-            (PRIMARY, [snapshot(1, *BOOK)]),
-        ],
-        terms(BOOK_UPDATES, "ranged"),
-    )
-    assert market.book is not None
-    assert market.book.crossed == 1
 
 
 def test_what_no_number_shows_is_unverifiable_and_never_whole() -> None:
@@ -328,21 +167,63 @@ def test_whatever_each_system_lost_missing_is_exactly_what_all_lack(
     assert market.rows == len(there)
 
 
-@given(subsets, subsets, st.randoms())
-def test_of_books_too_whatever_messages_each_system_cut_and_lost(
-    primary: set[int], replica: set[int], random: Random
-) -> None:
-    def cut(lost: set[int]) -> list[BookUpdate]:
-        """One connection's messages over the ids 1 to 60, cut anywhere, without some of them."""
-        ends = sorted({*random.sample(range(1, 61), 12), 60})
-        spans = zip([1, *(end + 1 for end in ends)], ends, strict=False)
-        return [update(first, last) for first, last in spans if last not in lost]
+def test_a_lost_day_is_the_hole_between_the_days_around_it_and_counts_once() -> None:
+    market = proven([(PRIMARY, [trade(9, MIDNIGHT + DAY), trade(12, MIDNIGHT + DAY + 1)])], before=4)
+    hole = Edge(known=True, missing=[(5, 8)])
+    assert (market.rows, market.loss.first, market.loss.start, market.loss.end) == (0, None, hole, hole)
+    there = present([market.loss])
+    assert (there.seen, there.expected, there.share, market.loss.is_lost_day) == (0, 4, "0.000000", True)
 
-    kept = [cut(primary), cut(replica)]
-    covered = {n for messages in kept for u in messages for n in range(u.first_id or 0, (u.last_id or 0) + 1)}
-    batches = [(system, messages) for system, messages in enumerate(kept) if messages]
-    market = proven(batches, terms(BOOK_UPDATES, "ranged"))
-    if covered:
-        inside = set(range(min(covered), max(covered) + 1))
-        told = [n for first, last in market.loss.missing for n in range(first, last + 1)]
-        assert told == sorted(inside - covered)
+
+def test_a_day_without_a_trade_whose_neighbours_numbers_meet_lacks_nothing() -> None:
+    market = proven([(PRIMARY, [trade(5, MIDNIGHT + DAY)])], before=4)
+    assert (market.loss.start, market.loss.end) == (Edge(known=True), Edge(known=True))
+    there = present([market.loss])
+    assert (there.expected, there.share, market.loss.is_lost_day) == (0, None, False)
+
+
+def test_of_a_day_without_a_trade_nothing_is_known_unless_both_neighbours_are() -> None:
+    for batches, before in (
+        ([(PRIMARY, [trade(9, MIDNIGHT + DAY)])], None),
+        ([(PRIMARY, [trade(3, MIDNIGHT - 1)])], 2),
+    ):
+        market = proven(batches, before=before)
+        assert (market.loss.expected, market.loss.start, market.loss.end) == (None, Edge(False), Edge(False))
+
+
+def test_a_late_trade_of_the_day_before_is_where_a_lost_day_begins() -> None:
+    market = proven([(PRIMARY, [trade(5, MIDNIGHT - 1)]), (REPLICA, [trade(9, MIDNIGHT + DAY)])], before=4)
+    assert market.loss.start.missing == [(6, 8)]
+
+
+def untold(identifier: str, time: int) -> Trade:
+    return Trade(identifier, MIDNIGHT + time, "buy", "10", "1", MIDNIGHT + time + 1_000)
+
+
+def test_a_trade_of_one_id_that_the_systems_tell_with_two_times_is_published_once() -> None:
+    """Where nothing is numbered trades stand at their times; the file has one of each id, the primary's."""
+    one, other, later = untold("a", 5), untold("a", 9), untold("b", 7)
+    market = proven([(PRIMARY, [one, later]), (REPLICA, [later, other])], terms(TRADES, "none"))
+    lines = csv.text(TRADES, [row for trade in (one, later) for row in csv.rows("binance", "BTC-USDT", trade)])
+    assert (market.rows, market.sha256) == (2, sha256(lines.partition("\n")[2].encode()).hexdigest())
+    found = market.agreement
+    assert (found.both, found.disagree, found.disagreeing, found.primary_only, found.replica_only) == (
+        1, 1, ["a"], 0, 0,
+    )  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 20)), unique=True),
+    st.lists(st.tuples(st.sampled_from("abcd"), st.integers(0, 20)), unique=True),
+)
+def test_whatever_times_the_systems_tell_of_an_id_the_proof_is_as_the_merge(
+    primary: list[tuple[str, int]], replica: list[tuple[str, int]]
+) -> None:
+    told = [[untold(name, time) for name, time in sorted(some, key=lambda one: one[1])] for some in (primary, replica)]
+    market = proven([(system, trades) for system, trades in enumerate(told) if trades], terms(TRADES, "none"))
+    stored = [[Stored("BTC-USDT", THE_DAY, trade) for trade in trades] for trades in told]
+    rows = [row for one in merge_trades(THE_DAY, *stored) for row in csv.rows("binance", "BTC-USDT", one.record)]
+    assert market.sha256 == sha256(csv.text(TRADES, rows).partition("\n")[2].encode()).hexdigest()
+    found = market.agreement
+    assert found.both + found.disagree == len({name for name, _ in primary} & {name for name, _ in replica})
+    assert found.both + found.disagree + found.primary_only + found.replica_only == market.rows == market.records

@@ -9,7 +9,7 @@ from booktape.core.merge import Stored
 from booktape.core.proof import Evidence, Market, prove
 from booktape.core.proof_order import Part
 from booktape.core.records import BOOK_UPDATES, DAY, SECOND, BookSnapshot, BookUpdate, Record, first_position, levels
-from tests.core.test_proof import MIDNIGHT, THE_DAY, snapshot, terms, update
+from tests.core.proving import MIDNIGHT, THE_DAY, snapshot, terms, update
 
 TERMS = terms(BOOK_UPDATES, "ranged")
 BEGIN = snapshot(3, b'[["9","1"],["8","1"]]', b'[["10","1"]]')
@@ -24,6 +24,7 @@ LISTENED = Line(
     states=[State("connected", MIDNIGHT, MIDNIGHT + DAY)],
     gaps=[],
     batches=[],
+    over=True,
 )
 
 

@@ -1,9 +1,10 @@
 """Small recordings to publish, written as a collector writes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from booktape.core import codec
+from booktape.core.records import DAY as A_DAY
 from booktape.core.records import MINUTE, SECOND, TRADES, Trade
 from booktape.core.streams import Batch, key_of
 from booktape.storage import Store
@@ -24,3 +25,11 @@ def store_trades(store: Store, numbers: Iterable[int], *, exchange: str = "binan
     lines = codec.encode(records)
     batch = Batch(TRADES, market, MIDNIGHT, records[0].id, records[-1].id, len(records), lines)  # type: ignore[arg-type]
     store.create(str(key_of(batch, exchange)), codec.compress(batch.lines))
+
+
+def store_at(store: Store, day: int, numbers: Sequence[int], market: str = "ETH-USDT") -> None:
+    """Store trades at noon of a day counted from the one that is published."""
+    noon = MIDNIGHT + day * A_DAY + A_DAY // 2
+    trades = [Trade(number, noon + number, "buy", "10", "1", noon + number) for number in numbers]
+    batch = Batch(TRADES, market, noon, numbers[0], numbers[-1], len(numbers), codec.encode(trades))
+    store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))

@@ -1,6 +1,7 @@
 """What a merged file must be before it may be published."""
 
 from collections.abc import Sequence
+from datetime import date
 from hashlib import sha256
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from booktape.core import csv
 from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
 from booktape.core.sequence import CONTIGUOUS, MONOTONIC, SEQUENCED
-from booktape.publish.check import BadFile, Findings, read
+from booktape.publish.check import BadFile, EraIds, Findings, read, times_of
 from booktape.publish.results import Market
 
 Row = tuple[str, int, int]
@@ -72,19 +73,32 @@ def test_a_complete_file_is_counted_and_hashed() -> None:
             "B": Market(1, 7, 7, 0, 0, sha256=sha256(of_b).hexdigest()),
         },
         expected=3,
-        holes={"A": [], "B": []},
+        ids={"A": [EraIds(10, 11, [])], "B": [EraIds(7, 7, [])]},
     )
 
 
 def test_missing_ids_are_counted_for_each_market() -> None:
     found = check(trades(("A", 1, 1), ("A", 2, 2), ("A", 3, 5), ("A", 4, 9), ("B", 5, 7)))
     assert described(found)["A"] == (4, 1, 9, 5, 2)
-    assert found.holes["A"] == [(3, 4), (6, 8)]
+    assert found.ids["A"][0].holes == [(3, 4), (6, 8)]
     assert found.completeness == 5 / 10
 
 
 def test_ids_need_not_rise_with_the_engines_time() -> None:
     assert check(trades(("A", 1, 2), ("A", 2, 1), ("A", 3, 3))).completeness == 1
+
+
+def test_ids_of_one_moment_are_in_the_order_in_which_the_merge_puts_them() -> None:
+    """By their number of digits, where there is nothing else in them; texts come first."""
+    rows = [("binance", "A", 100, 101, identifier, "buy", "1", "2") for identifier in ("abc", "0", "12", "0001")]
+
+    def read_all(rows: list[csv.Row]) -> int:
+        content = csv.text(TRADES, rows).encode()
+        return read([content], TRADES, "none", exchange="binance", times=None).rows
+
+    assert read_all(rows) == 4
+    with pytest.raises(BadFile, match="line 3: A has the id abc after 0"):
+        read_all([rows[1], rows[0]])
 
 
 @pytest.mark.parametrize("rule", [MONOTONIC, SEQUENCED])
@@ -166,3 +180,33 @@ def test_liquidations_with_a_fault_of_form_are_refused(rows: list[Closed], fault
 def test_a_fault_of_form_is_refused_with_its_line(content: bytes, fault: str) -> None:
     with pytest.raises(BadFile, match=fault):
         check(content)
+
+
+def test_a_row_of_another_day_is_refused_unless_its_time_is_its_receipts() -> None:
+    """Of books, quotes, tickers and liquidations without any exchange time; trades have one everywhere."""
+
+    def liquidation(time: int, received: int) -> bytes:
+        return csv.text(LIQUIDATIONS, [("binance", "A", time, received, None, "buy", "1", "2")]).encode()
+
+    def read_one(content: bytes, data_type: str) -> int:
+        return read([content], data_type, "none", exchange="binance", times=range(100, 200)).rows
+
+    assert read_one(liquidation(99, 99), LIQUIDATIONS) == 1
+    with pytest.raises(BadFile, match="line 2: the time 99 is not of that day"):
+        read_one(liquidation(99, 101), LIQUIDATIONS)
+    with pytest.raises(BadFile, match="line 2: the time 99 is not of that day"):
+        read_one(trades(("A", 99, 1)), TRADES)
+
+    def book(*times: tuple[int, int]) -> bytes:
+        rows = [("binance", "A", time, received, False, "bid", "1", "2") for time, received in times]
+        return csv.text(BOOK_UPDATES, rows).encode()
+
+    assert read_one(book((150, 150), (300, 300), (300, 302)), BOOK_UPDATES) == 3  # a snapshot has the time before it
+    with pytest.raises(BadFile, match="line 4: the time 301 is not of that day"):
+        read_one(book((150, 150), (300, 300), (301, 302)), BOOK_UPDATES)
+
+
+def test_a_days_times_are_its_own_and_of_a_book_a_minute_more() -> None:
+    begin, end = 1723161600_000_000, 1723248000_000_000
+    assert times_of(TRADES, date(2024, 8, 9)) == range(begin, end)
+    assert times_of(BOOK_UPDATES, date(2024, 8, 9)) == range(begin - 60_000_000, end + 60_000_000)

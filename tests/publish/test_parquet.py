@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,9 +14,10 @@ from booktape.core import codec
 from booktape.core.records import BOOK_UPDATES, BookUpdate
 from booktape.core.streams import Batch, key_of
 from booktape.merge import Engine, Merge, Merged, init_athena, open_engine
-from booktape.publish import manifest
+from booktape.publish import beside, certify_step, manifest, verify
 from booktape.publish.chain import run_chain
 from booktape.publish.context import Context
+from booktape.publish.file_steps import published_key
 from booktape.publish.files import FileChanged
 from booktape.publish.parquet import NoParquet, parquet_key
 from booktape.publish.results import Parquet
@@ -61,8 +63,11 @@ def test_it_lies_beside_the_csv_and_has_its_records(in_directory: Context) -> No
     path = urlsplit(f"{in_directory.publication.url}/{KEY}").path
     ids = duckdb.read_parquet(path).project("id, provenance").fetchall()
     assert ids == [(str(number), "primary") for number in range(1, 50)]
-    placed = manifest.required(in_directory.store, run, Parquet)
-    assert placed == Parquet(f"{in_directory.publication.url}/{KEY}", 1, Path(path).stat().st_size)
+    listed = in_directory.publication.read(f"{KEY}.sha256")
+    assert listed == f"{sha256(Path(path).read_bytes()).hexdigest()}  {KEY.rpartition('/')[2]}\n".encode()
+    assert manifest.required(in_directory.store, run, Parquet) == Parquet(
+        f"{in_directory.publication.url}/{KEY}", 1, Path(path).stat().st_size, sha256(listed).hexdigest()
+    )
 
 
 def test_a_book_has_a_row_in_the_csv_for_each_of_its_levels(in_directory: Context) -> None:
@@ -86,7 +91,11 @@ def test_it_is_published_in_a_bucket_too(at_aws: Context) -> None:
     run = publish(replace(at_aws, sources={SOURCE: source}))
     content = at_aws.publication.read(KEY)
     assert content.startswith(b"PAR1")
-    assert manifest.required(at_aws.store, run, Parquet) == Parquet(f"s3://{BUCKET}/{KEY}", 1, len(content))
+    hashes = f"{sha256(content).hexdigest()}  {KEY.rpartition('/')[2]}\n".encode()
+    assert at_aws.publication.read(f"{KEY}.sha256") == hashes
+    assert manifest.required(at_aws.store, run, Parquet) == Parquet(
+        f"s3://{BUCKET}/{KEY}", 1, len(content), sha256(hashes).hexdigest()
+    )
 
 
 @pytest.mark.parametrize("numbers", [range(1, 50), range(1, 5)], ids=["several files", "one file"])
@@ -103,16 +112,39 @@ def test_athenas_files_lie_below_the_key_in_a_folder_for_each_market(
     found = sorted(item.key for item in at_aws.publication.objects(KEY))
     assert found == [f"{KEY}/symbol=BTC-USDT/{number:04}.parquet" for number in range(files)]
     assert manifest.required(at_aws.store, run, Parquet).files == files
+    folder = KEY.rpartition("/")[0]
+    listed = [line.split("  ") for line in at_aws.publication.read(f"{KEY}.sha256").decode().splitlines()]
+    assert [f"{folder}/{name}" for _, name in listed] == found
+    assert [digest for digest, _ in listed] == [sha256(at_aws.publication.read(key)).hexdigest() for key in found]
+    certificate = verify.parse(certify_step.read(at_aws, run))
+    assert beside.differences(certificate, at_aws.publication, published_key(run)) == []
 
 
-def test_one_that_has_other_records_than_the_csv_ends_the_run(in_directory: Context, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ("* FROM merged WHERE id <> '49'", "48 rows of BTC-USDT there, 49 in the CSV; booktape republish"),
+        ("* REPLACE (if(id = '7', '1', price) AS price) FROM merged", "49 rows of BTC-USDT in both, but not the same"),
+        ("* REPLACE (if(id = '7', NULL, side) AS side) FROM merged", "49 rows of BTC-USDT in both, but not the same"),
+        ("* REPLACE (50 - position AS position) FROM merged ORDER BY position", "BTC-USDT in both, but not the same"),
+        ("* FROM merged ORDER BY id DESC", "its positions of BTC-USDT do not count on from 1"),
+        ("* EXCLUDE (price) FROM merged", "the Parquet file cannot be read"),
+    ],
+)
+def test_one_that_has_other_records_than_the_csv_ends_the_run(
+    in_directory: Context, tmp_path: Path, change: str, difference: str
+) -> None:
     store_trades(in_directory.store, range(1, 50))
-    short = tmp_path / "short.parquet"
-    duckdb.sql("SELECT 'BTC-USDT' AS symbol FROM range(48)").write_parquet(str(short))
-    context = replace(in_directory, engine=Altered(in_directory.engine, {"": short.as_uri()}))
-    with pytest.raises(FileChanged, match="48 rows of BTC-USDT there, 49 in the CSV; booktape republish"):
+    merged = in_directory.engine.poll(in_directory.engine.start(Merge("binance", "trades", DAY), "another"))
+    assert merged is not None
+    path = urlsplit(merged.parquet[""]).path
+    other = tmp_path / "other.parquet"
+    duckdb.sql(f"SELECT {change.replace('merged', f'read_parquet({path!r})')}").write_parquet(str(other))
+    context = replace(in_directory, engine=Altered(in_directory.engine, {"": other.as_uri()}))
+    with pytest.raises(FileChanged, match=difference):
         publish(context)
     assert manifest.result(context.store, Run(SOURCE, DAY, 1), Parquet) is None
+    assert not context.publication.exists(f"{KEY}.sha256")
 
 
 def test_one_that_cannot_be_read_ends_the_run(in_directory: Context, tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Books of which each message names the one before it: between which two something is missing is told, and verified."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Raw, json
+
+from booktape.core import codec
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate
+from booktape.core.streams import Batch, key_of
+from booktape.publish import beside, certify_step, manifest
+from booktape.publish.chain import run_chain
+from booktape.publish.file_steps import published_key
+from booktape.publish.sources import Source
+from booktape.storage import Store
+from tests.publish.conftest import context_of
+from tests.publish.recordings import DAY, MIDNIGHT
+
+NOTHING, SOMETHING = Raw(b"[]"), Raw(b'[["9","1"]]')
+
+
+def put(store: Store, data_type: str, records: list[Any]) -> None:
+    batch = Batch(
+        data_type, "BTC-USDT", MIDNIGHT, records[0].last_id, records[-1].last_id, len(records), codec.encode(records)
+    )
+    store.create(str(key_of(batch, "okx")), codec.compress(batch.lines))
+
+
+def store_book(store: Store, numbers: Iterable[int]) -> None:
+    """Numbers rise by ten: of each message nobody can tell how many were before it."""
+
+    def at(number: int) -> dict[str, Any]:
+        time = MIDNIGHT + number * SECOND
+        return {"last_id": number, "timestamp": time, "local_timestamp": time, "bids": SOMETHING, "asks": NOTHING}
+
+    put(store, BOOK_SNAPSHOTS, [BookSnapshot(**at(10), origin="stream")])
+    put(store, BOOK_UPDATES, [BookUpdate(**at(number), previous_id=number - 10) for number in numbers])
+
+
+def test_both_ends_of_what_is_missing_are_recomputed_from_the_parquet(tmp_path: Any) -> None:
+    context = context_of(f"file://{tmp_path}", Source("books", "okx", "book_updates", threshold=0))
+    store_book(context.store, [20, 30, 70, 80, 100])
+    run = manifest.claim(context.store, "books", DAY, "nightly", "test")
+    run_chain(context, "books", DAY, run.number)
+    told = json.decode(certify_step.read(context, run))
+    numbers = told["markets"]["BTC-USDT"]["numbers"]
+    assert numbers["links"] == [[30, 70], [80, 100]]
+    assert beside.differences(told, context.publication, published_key(run)) == []
+    for forged in ([[30, 75], [80, 100]], [[30, 70], [80, 101]], [[30, 70]], []):
+        numbers["links"] = forged
+        assert len(beside.differences(told, context.publication, published_key(run))) == 1

@@ -1,0 +1,124 @@
+"""A market of which a whole day is lost stands in that day's certificate, and holds the day where numbers prove it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from msgspec import json
+
+from booktape.core import ledger
+from booktape.core.ledger import Line, State
+from booktape.core.records import DAY as A_DAY
+from booktape.core.records import SECOND, TRADES
+from booktape.publish import beside, certify_step, manifest, verify
+from booktape.publish.chain import run_chain
+from booktape.publish.context import Context
+from booktape.publish.errors import Held
+from booktape.publish.file_steps import published_key
+from booktape.publish.release import release
+from booktape.publish.sources import Run
+from tests.publish.recordings import DAY, MIDNIGHT, store_at, store_trades
+
+SOURCE = "binance-trades"
+RUN = Run(SOURCE, DAY, 1)
+LOST = "ETH-USDT"
+
+
+def publish(context: Context, threshold: float = 0.999) -> dict[str, Any]:
+    """Publish the day; its certificate, which `verify` finds nothing wrong with."""
+    source = replace(context.source(SOURCE), threshold=threshold)
+    run = manifest.claim(context.store, SOURCE, DAY, "nightly", "test")
+    run_chain(replace(context, sources={SOURCE: source}), SOURCE, DAY, run.number)
+    return certificate(context)
+
+
+def certificate(context: Context) -> dict[str, Any]:
+    told: dict[str, Any] = json.decode(certify_step.read(context, RUN))
+    return told
+
+
+def test_a_day_of_which_a_market_is_lost_is_held_however_small_that_market_is(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50_000))
+    store_at(in_directory.store, -1, [1, 2])
+    store_at(in_directory.store, 1, [6])
+    with pytest.raises(
+        Held,
+        match=r"not one numbered record is there of 1 market of the day: ETH-USDT: 3 ids missing in 1 gap; once .*"
+        "to publish it as it is: booktape release",
+    ):
+        publish(in_directory)
+    told = certificate(in_directory)
+    hole = {"missing": 3, "ranges": [[3, 5]], "links": []}
+    lost = told["markets"][LOST]
+    assert (lost["rows"], lost["records"], lost["first_id"], lost["share_verified"]) == (0, 0, None, None)
+    assert lost["edges"] == {"start": hole, "end": hole}
+    assert (lost["numbers"]["first"], lost["numbers"]["expected"], lost["numbers"]["seen"]) == (None, 0, 0)
+    assert (lost["unverifiable"], lost["share_present"]) == (None, "0.000000")
+    totals = told["totals"]
+    assert (totals["markets"], totals["expected"], totals["seen"], totals["missing"]) == (2, 50_002, 49_999, 3)
+    release(in_directory.store, RUN, "somebody", "the market was halted")
+    publish(in_directory)
+    store, key = in_directory.publication, published_key(RUN)
+    assert verify.differences(told, lambda: store.stream(key)) == []
+    assert beside.differences(told, store, key) == []
+
+
+def test_where_everything_may_be_missing_a_lost_market_is_told_and_holds_nothing(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    store_at(in_directory.store, -1, [1, 2])
+    store_at(in_directory.store, 1, [6])
+    assert publish(in_directory, threshold=0)["totals"]["share_present"] == "0.942307"  # 49 of 52
+
+
+def test_a_market_whose_numbers_meet_across_the_day_was_quiet(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    store_at(in_directory.store, -1, [1, 2])
+    store_at(in_directory.store, 1, [3])
+    told = publish(in_directory)
+    quiet = told["markets"][LOST]
+    nothing = {"missing": 0, "ranges": [], "links": []}
+    assert (quiet["edges"], quiet["share_present"], quiet["unverifiable"]) == (
+        {"start": nothing, "end": nothing}, None, None,
+    )  # fmt: skip
+    assert told["totals"]["share_present"] == "1.000000"
+
+
+@pytest.mark.parametrize("day", [-1, 1])
+def test_of_a_market_with_one_neighbouring_day_nothing_is_known(in_directory: Context, day: int) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    store_at(in_directory.store, day, [1, 2])
+    unknown = publish(in_directory)["markets"][LOST]
+    assert (unknown["rows"], unknown["numbers"], unknown["unverifiable"]) == (0, None, "no numbered record")
+    assert unknown["edges"] == {"start": "unknown", "end": "unknown"}
+    assert unknown["downtime"]["unknown"] == [[MIDNIGHT, MIDNIGHT + A_DAY]]
+
+
+@pytest.mark.parametrize(("before", "after"), [(-1, 5), (-5, 1)])
+def test_where_several_days_are_lost_the_next_numbers_are_looked_for_farther_away(
+    in_directory: Context, before: int, after: int
+) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    store_at(in_directory.store, before, [1, 2])
+    store_at(in_directory.store, after, [6, 9])
+    store_at(in_directory.store, after, [9, 10])
+    with pytest.raises(Held, match="ETH-USDT: 3 ids missing in 1 gap"):
+        publish(in_directory)
+
+
+def test_a_market_that_began_its_numbers_anew_meanwhile_is_not_called_lost(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    store_at(in_directory.store, -1, [1001, 1002])
+    store_at(in_directory.store, 1, [6])
+    assert publish(in_directory)["markets"][LOST]["edges"] == {"start": "unknown", "end": "unknown"}
+
+
+def test_a_market_that_only_a_ledger_tells_of_stands_there_with_its_downtime(in_directory: Context) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    begin, end = MIDNIGHT + 60 * SECOND, MIDNIGHT + 120 * SECOND
+    states = [State("down", begin, end)]
+    for market, start in ((LOST, begin), ("GONE-USDT", end)):  # the second one's line has only batches to tell
+        line = Line(TRADES, market, "a", start, end, states if start < end else [], [], [])
+        in_directory.store.create(*ledger.encode("binance", "a", start, [line]))
+    told = publish(in_directory)["markets"]
+    assert sorted(told) == ["BTC-USDT", LOST]
+    assert told[LOST]["downtime"]["down"] == [[begin, end]]
