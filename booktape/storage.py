@@ -18,6 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import LocalStore, S3Store
 
 if TYPE_CHECKING:
+    from obstore import ReadableFile
     from obstore.store import S3Config
 
 from booktape.errors import BooktapeError, Transient
@@ -91,6 +92,13 @@ class Store:
         try:
             for chunk in obstore.get(self._backend, key).stream(min_chunk_size=4 * 1024 * 1024):
                 yield bytes(chunk)
+        except (BaseError, OSError) as error:
+            raise self._explained(error, key) from error
+
+    def open(self, key: str) -> "ReadableFile":
+        """An object as a file, of which only what is asked for is read."""
+        try:
+            return obstore.open_reader(self._backend, key)
         except (BaseError, OSError) as error:
             raise self._explained(error, key) from error
 

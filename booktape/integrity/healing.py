@@ -1,27 +1,31 @@
 """Fetching a day's missing trades over REST, and keeping them as objects of their own.
 
-A hole is asked for until it is filled or an answer brings nothing new. What is fetched goes the way of every record:
-contiguous runs, minute batches, keys that say what is inside. So what is healed is covered from then on, and healing
-again asks only for the rest.
+Markets are asked for in turn, one answer each, those that lack least first: where a night is too short for all, the
+small holes are whole, and the large ones have got equal parts. A hole is asked for until it is filled or an answer
+brings nothing new. What is fetched goes the way of every record: contiguous runs, minute batches, keys that say what is
+inside. So what is healed is covered from then on, and healing again asks only for the rest.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import httpx
 
 from booktape.core import codec
 from booktape.core.codec import CorruptObject
 from booktape.core.records import MINUTE, TRADES, Record, Trade, record_time, sequence_id
+from booktape.core.restarts import CERTAINLY_LATER
 from booktape.core.sequence import CONTIGUOUS, SEQUENCED, rule
 from booktape.core.streams import Batch, Stream, key_of
 from booktape.exchanges import exchange as exchange_of
-from booktape.exchanges.spec import Exchange, Hole, RestTrades
+from booktape.exchanges.spec import Exchange, Hole
 from booktape.integrity import holes
+from booktape.integrity.accounts import Account
 from booktape.integrity.healed import HealedMarket, Healing
 from booktape.integrity.holes import Missing, Run
 from booktape.integrity.past_trades import Allowance, NotGiven, PastTrades, Stopped
@@ -38,40 +42,23 @@ _FORGOTTEN: Final = "the venue does not have them any more"
 _MOST_REFUSALS: Final = 5
 """A venue that refuses so many markets in a row refuses all of them."""
 
-Ask = Callable[[Hole], Sequence[Trade]]
 
+def answered(hole: Hole, trades: Iterable[Trade]) -> tuple[list[Trade], list[Hole]]:
+    """What an answer brings of a hole, by number, and what is to be asked for then.
 
-class Filling(NamedTuple):
-    """What was found of a hole, by number, and why it is not all."""
-
-    found: dict[int, Trade]
-    error: NotGiven | Stopped | None = None
-
-    @property
-    def in_order(self) -> list[Trade]:
-        """The trades by their numbers."""
-        return [self.found[number] for number in sorted(self.found)]
-
-
-def fill(hole: Hole, ask: Ask) -> Filling:
-    """Ask for a hole, and for what an answer leaves of it, until nothing is left or nothing new comes.
-
-    An answer that only brings the times around a hole nearer is something new too: venues that are asked by time answer
-    in pages.
+    That is what the answer leaves of the hole. An answer that only brings the times around a hole nearer is something
+    new too: venues that are asked by time answer in pages. One that brings nothing new leaves nothing to be asked for.
+    A number that was made at another time is another trade's: the venue has begun its numbers anew.
     """
-    found: dict[int, Trade] = {}
-    open_holes = [hole]
-    try:
-        while open_holes:
-            asked = open_holes.pop()
-            told = {number: trade for trade in ask(asked) if (number := sequence_id(trade)) is not None}
-            found |= {number: told[number] for number in told if hole.first <= number <= hole.last}
-            left = narrowed(asked, {number: trade.timestamp for number, trade in told.items()})
-            if left != [asked]:
-                open_holes += left
-    except (NotGiven, Stopped) as error:
-        return Filling(found, error)
-    return Filling(found)
+    earliest, latest = hole.after - CERTAINLY_LATER, hole.before + CERTAINLY_LATER
+    told = {
+        number: trade
+        for trade in trades
+        if (number := sequence_id(trade)) is not None and earliest <= trade.timestamp <= latest
+    }
+    left = narrowed(hole, {number: trade.timestamp for number, trade in told.items()})
+    found = [told[number] for number in sorted(told) if hole.first <= number <= hole.last]
+    return found, left if left != [hole] else []
 
 
 def narrowed(hole: Hole, times: Mapping[int, int]) -> list[Hole]:
@@ -113,6 +100,7 @@ class Healer:
     :param client: makes an HTTP client for one night.
     :param base: an exchange's REST URL where it is not the one that it declares.
     :param most_trades: how many trades may be asked for in a night, and in how many ``seconds``, of one exchange.
+    :param accounts: where it is kept what a night has asked for; None if each call is a night by itself.
     """
 
     systems: Mapping[str, Store]
@@ -123,71 +111,105 @@ class Healer:
     most_trades: int = MOST_TRADES
     seconds: float = SECONDS
     sleep: Callable[[float], None] = time.sleep
+    accounts: Store | None = None
 
-    def __call__(self, exchange: str, day: date) -> Healing:
+    def __call__(self, exchange: str, day: date, night: str | None = None) -> Healing:
         """Fetch what nobody has of a day, as far as the venue gives it.
 
         Only the stores' errors are raised; why the venue did not give something is told in the result.
+
+        :param night: calls for the same night share what may be asked of an exchange; None: this is a night by itself.
         """
         venue = exchange_of(exchange)
         past = venue.rest.trades
         if past is None or venue.channel(TRADES).rule not in (CONTIGUOUS, SEQUENCED):
             return Healing({}, f"{exchange} gives no past trades by number")
+        systems = {**self.systems, REST: self.rest}
+        wards = [_ward(venue, market, found) for market, found in holes.find(systems, exchange, day) if found]
+        shared = Account(self.accounts, exchange, day, night) if self.accounts is not None and night else None
+        allowance = Allowance(self.most_trades, self.seconds, self.sleep, account=shared)
         with self.client() as client:
-            ward = _Ward(self, venue, self._past_trades(venue, past, client))
-            markets = {
-                market: ward.heal(market, found)
-                for market, found in holes.find({**self.systems, REST: self.rest}, exchange, day)
-                if found
-            }
-        return Healing(markets, ward.stopped)
-
-    def _past_trades(self, venue: Exchange, past: RestTrades, client: httpx.Client) -> PastTrades:
-        allowance = Allowance(self.most_trades, self.seconds, self.sleep)
-        return PastTrades(venue, past, self.purse(venue), client, allowance, self.base(venue))
+            asking = PastTrades(venue, past, self.purse(venue), client, allowance, self.base(venue))
+            stopped = _heal(wards, asking, lambda ward, trades: keep(venue, ward.market, trades, self.rest), systems)
+        return Healing({ward.market: ward.result(stopped) for ward in wards}, stopped)
 
 
+@dataclass
 class _Ward:
-    """One exchange's markets, healed one after the other. ``stopped``: why no more is asked."""
+    """One market: its holes, what is to be asked for of the current one, and how much was healed.
 
-    def __init__(self, healer: Healer, venue: Exchange, past: PastTrades) -> None:
-        self.stopped: str | None = None
-        self._healer = healer
-        self._venue = venue
-        self._past = past
-        self._refusals = 0
+    ``symbol`` is None where the market's name is none; ``why``: nothing more is asked for, before all is healed.
+    """
 
-    def heal(self, market: str, found: Sequence[Missing]) -> HealedMarket:
-        healed = 0
-        why = self.stopped
-        for hole in found:
-            if self.stopped is not None:
-                break
-            filling = fill(self._hole(market, hole), self._past.ask)
-            keep(self._venue, market, filling.in_order, self._healer.rest)
-            healed += len(filling.found)
-            self._judge(filling.error)
-            if filling.error is not None:
-                why = str(filling.error)
-                break
-            if len(filling.found) < hole.size:
-                why = _FORGOTTEN
-        return HealedMarket(len(found), sum(hole.size for hole in found), healed, why)
+    market: str
+    symbol: str | None
+    found: Sequence[Missing]
+    ahead: Iterator[Missing]
+    left: list[Hole] = field(default_factory=list)
+    healed: int = 0
+    why: str | None = None
 
-    def _judge(self, error: NotGiven | Stopped | None) -> None:
-        self._refusals = self._refusals + 1 if isinstance(error, NotGiven) else 0
-        if isinstance(error, Stopped) or self._refusals == _MOST_REFUSALS:
-            self.stopped = str(error)
+    @property
+    def missing(self) -> int:
+        return sum(hole.size for hole in self.found)
 
-    def _hole(self, market: str, missing: Missing) -> Hole:
-        after, before = self._time(missing.left, -1), self._time(missing.right, 0)
-        return Hole(self._venue.symbol(market), missing.first, missing.last, after, before)
+    def next_hole(self, systems: Mapping[str, Store]) -> Hole | None:
+        """What is to be asked for now; None where nothing is."""
+        if self.symbol is None or self.why is not None:
+            return None
+        if not self.left and (missing := next(self.ahead, None)) is not None:
+            after, before = _time(systems, missing.left, -1), _time(systems, missing.right, 0)
+            self.left = [Hole(self.symbol, missing.first, missing.last, after, before)]
+        return self.left.pop() if self.left else None
 
-    def _time(self, run: Run, index: int) -> int:
-        """The time of an object's first or last record; that of its minute's edge where it cannot be read."""
-        store = self._healer.rest if run.system == REST else self._healer.systems[run.system]
+    def result(self, stopped: str | None) -> HealedMarket:
+        why = None if self.healed == self.missing else self.why or stopped or _FORGOTTEN
+        return HealedMarket(len(self.found), self.missing, self.healed, why)
+
+
+def _ward(venue: Exchange, market: str, found: Sequence[Missing]) -> _Ward:
+    """A folder may have a name that is no market: it is named, and stops no other."""
+    try:
+        return _Ward(market, venue.symbol(market), found, iter(found))
+    except (ValueError, LookupError) as error:
+        return _Ward(market, None, found, iter(()), why=f"{market!r} is no market of {venue.id}: {error}")
+
+
+def _heal(
+    wards: Iterable[_Ward],
+    asking: PastTrades,
+    keep_found: Callable[[_Ward, Sequence[Trade]], None],
+    systems: Mapping[str, Store],
+) -> str | None:
+    """Ask for the markets' holes in turn. Why no more is asked for, though something is left; else None."""
+    waiting = deque(sorted(wards, key=lambda ward: (ward.missing, ward.market)))
+    refusals = 0
+    while waiting:
+        ward = waiting.popleft()
+        hole = ward.next_hole(systems)
+        if hole is None:
+            continue
         try:
-            records: list[Record] = codec.decode(TRADES, store.read(run.key))
-            return record_time(records[index])
-        except (CorruptObject, NoSuchObject, IndexError):
-            return run.minute + (MINUTE if index == 0 else 0)
+            found, left = answered(hole, asking.ask(hole))
+        except Stopped as error:
+            return str(error)
+        except NotGiven as error:
+            ward.why, refusals = str(error), refusals + 1
+            if refusals == _MOST_REFUSALS:
+                return str(error)
+            continue
+        refusals = 0
+        keep_found(ward, found)
+        ward.left += left
+        ward.healed += len(found)
+        waiting.append(ward)
+    return None
+
+
+def _time(systems: Mapping[str, Store], run: Run, index: int) -> int:
+    """The time of an object's first or last record; that of its minute's edge where it cannot be read."""
+    try:
+        records: list[Record] = codec.decode(TRADES, systems[run.system].read(run.key))
+        return record_time(records[index])
+    except (CorruptObject, NoSuchObject, IndexError):
+        return run.minute + (MINUTE if index == 0 else 0)

@@ -8,9 +8,10 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.core.records import Trade
+from booktape.core.records import MINUTE, Trade, sequence_id
 from booktape.errors import Transient
 from booktape.exchanges.spec import Exchange, Hole, RestTrades
+from booktape.integrity.accounts import Account, Spent
 from booktape.rest.asking import Purse, VenueRefused, ask
 from booktape.rest.budget import OverBudget
 
@@ -32,13 +33,18 @@ class Stopped(Exception):
 
 @dataclass
 class Allowance:
-    """How much a night may ask of one venue: so many trades (a request counts as one at least), so many seconds."""
+    """How much a night may ask of one venue: so many trades (a request counts as one at least), so many seconds.
+
+    :param account: what others have asked in the same night counts as well; None where there are none.
+    """
 
     trades: int
     seconds: float
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
+    account: Account | None = None
     _spent: int = 0
+    _others: Spent = field(default_factory=Spent)
     _began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,7 +52,9 @@ class Allowance:
 
     def require(self) -> None:
         """Raise :class:`Stopped` where all is used up."""
-        if self._spent >= self.trades:
+        if self.account is not None:
+            self._others = self.account.others()
+        if self._spent + self._others.trades >= self.trades:
             raise Stopped(f"the night's {self.trades:,} trades have been asked for")
         if self._left() <= 0:
             raise Stopped(f"the night's {self.seconds:.0f} s of asking are over")
@@ -54,6 +62,8 @@ class Allowance:
     def spend(self, trades: int) -> None:
         """Count the trades of an answer."""
         self._spent += max(1, trades)
+        if self.account is not None:
+            self.account.keep(Spent(self._spent, self._elapsed()))
 
     def wait(self, seconds: float, why: str) -> None:
         """Wait before the next request. Raises :class:`Stopped` where that would be too long."""
@@ -62,7 +72,18 @@ class Allowance:
         self.sleep(seconds)
 
     def _left(self) -> float:
-        return self.seconds - (self.monotonic() - self._began)
+        return self.seconds - self._others.seconds - self._elapsed()
+
+    def _elapsed(self) -> float:
+        return self.monotonic() - self._began
+
+
+def _may_fill(hole: Hole, trade: Trade) -> bool:
+    """Whether a trade that has a number of the hole has a time there: what is kept, is kept for good."""
+    number = sequence_id(trade)
+    if number is None or not hole.first <= number <= hole.last:
+        return True
+    return hole.after - MINUTE <= trade.timestamp <= hole.before + MINUTE
 
 
 class PastTrades:
@@ -116,9 +137,15 @@ class PastTrades:
         except (VenueRefused, httpx.HTTPError) as error:
             raise NotGiven(str(error)) from error
         try:
-            return self._past.parse(hole, answer.body, answer.received)
+            trades = self._past.parse(hole, answer.body, answer.received)
         except (MsgspecError, ValueError, LookupError, RecursionError) as error:
             raise NotGiven(f"{answer.url}: {error}") from error
+        for trade in trades:
+            if not _may_fill(hole, trade):
+                raise NotGiven(
+                    f"{answer.url}: trade {trade.id} is told at {trade.timestamp} µs, far from its neighbours"
+                )
+        return trades
 
     def _keep_pace(self) -> None:
         now = self._allowance.monotonic()

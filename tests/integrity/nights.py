@@ -69,9 +69,9 @@ class Night:
         )
         return replace(healer, **changes)
 
-    async def heal(self, **changes: Any) -> Healing:
+    async def heal(self, night: str | None = None, **changes: Any) -> Healing:
         """In a thread: the venue lives in this one."""
-        return await anyio.to_thread.run_sync(partial(self.healer(**changes), self.exchange, DAY))
+        return await anyio.to_thread.run_sync(partial(self.healer(**changes), self.exchange, DAY, night))
 
     def healed(self, market: str) -> list[Trade]:
         return stored(self.rest, self.exchange, market)

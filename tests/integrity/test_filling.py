@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from booktape.core.records import Trade
 from booktape.exchanges.spec import Hole
-from booktape.integrity.healing import fill, narrowed
-from booktape.integrity.past_trades import NotGiven
+from booktape.integrity.healing import answered, narrowed
 
 HOLE = Hole("X", 10, 20, after=1_000, before=2_000)
 
@@ -59,6 +58,18 @@ def newest_of_window(has: Iterable[int], page: int) -> Callable[[Hole], Sequence
     return lambda hole: [t for t in trades if hole.after <= t.timestamp <= hole.before][-page:]
 
 
+def filled(hole: Hole, ask: Callable[[Hole], Sequence[Trade]]) -> list[Trade]:
+    """All that is found of a hole, by number; no trade is found twice."""
+    trades: list[Trade] = []
+    left = [hole]
+    while left:
+        asked = left.pop()
+        found, more = answered(asked, ask(asked))
+        trades += found
+        left += more
+    return sorted(trades, key=lambda trade: int(trade.id))
+
+
 @pytest.mark.parametrize("venue", [by_number, backwards, since, newest_of_window])
 @given(
     lost=st.sets(st.integers(1, 200), max_size=30), page=st.integers(4, 40), edges=st.tuples(*[st.integers(5, 195)] * 2)
@@ -79,18 +90,16 @@ def test_all_that_a_venue_has_of_a_hole_is_found_however_it_is_asked(
         asked.append(hole)
         return answer(hole)
 
-    filling = fill(hole, ask)
-    assert set(filling.found) == has & set(range(first, last + 1))
-    assert filling.error is None
+    assert [found.id for found in filled(hole, ask)] == sorted(has & set(range(first, last + 1)))
     assert len(asked) <= 2 * (last - first + 2)
 
 
-def test_what_was_found_before_a_refusal_is_kept() -> None:
-    def ask(hole: Hole) -> Sequence[Trade]:
-        if hole.first > 12:
-            raise NotGiven("no more")
-        return [trade(number) for number in range(hole.first, hole.first + 3)]
-
-    filling = fill(HOLE, ask)
-    assert [found.id for found in filling.in_order] == [10, 11, 12]
-    assert str(filling.error) == "no more"
+def test_a_number_that_the_venue_has_given_anew_is_not_what_was_asked_for() -> None:
+    """Ids that began again a day later: the trade that bears the number now is another one."""
+    hole = Hole("X", 10, 11, after=1_000, before=2_000)
+    anew = [Trade(number, 86_400_000_000, "buy", "1", "1", 0) for number in (9, 10, 11, 12)]
+    assert answered(hole, anew) == ([], [])
+    assert answered(hole, [*anew, Trade(10, 1_500, "buy", "1", "1", 0)]) == (
+        [Trade(10, 1_500, "buy", "1", "1", 0)],
+        [Hole("X", 11, 11, 1_500, 2_000)],
+    )

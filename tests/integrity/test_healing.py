@@ -2,18 +2,22 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from booktape.core.instants import midnight as midnight_of
 from booktape.core.records import identity
+from booktape.integrity.accounts import Account, Spent
 from booktape.integrity.healed import HealedMarket, Healing
 from booktape.rest.asking import Purse
-from tests.integrity.nights import MARKETS, Night, night
+from tests.integrity.nights import DAY, MARKETS, Night, night
 
 pytestmark = pytest.mark.anyio
 
+MIDNIGHT = midnight_of(DAY + timedelta(days=1))
 FORGOTTEN = "the venue does not have them any more"
 
 
@@ -80,7 +84,7 @@ async def test_healing_again_writes_nothing_new(binance: Night) -> None:
 
 async def test_what_is_missing_over_midnight_lies_in_the_day_of_its_time(binance: Night) -> None:
     sent = binance.sent("BTC-USDT")
-    midnight = next(number for number, trade in enumerate(sent) if trade.timestamp >= sent[0].timestamp + 300_000_000)
+    midnight = next(number for number, trade in enumerate(sent) if trade.timestamp >= MIDNIGHT)
     binance.record("primary", "BTC-USDT", range(midnight - 5, midnight + 5))
     healing = await binance.heal()
     assert healing.markets == {"BTC-USDT": HealedMarket(holes=1, missing=10, healed=10)}
@@ -135,7 +139,7 @@ async def test_killed_in_the_middle_and_run_again_every_trade_is_healed_once(bin
     with pytest.raises(Killed):
         await binance.heal(purse=lambda venue: purse)
     done = sum(len(binance.healed(market)) for market in MARKETS["binance"])
-    assert done == (0, 40, 50, 90)[requests]
+    assert done == (0, 40, 80, 90)[requests]
     assert (await binance.heal()).healed == 180 - done
     for market in MARKETS["binance"]:
         sent = binance.sent(market)
@@ -147,11 +151,54 @@ async def test_a_night_asks_for_so_many_trades_and_the_next_one_for_the_rest(bin
         binance.record("primary", market, range(20, 60), range(70, 80))
     healing = await binance.heal(most_trades=45)
     why = "the night's 45 trades have been asked for"
-    assert healing == Healing(
-        {
-            "BTC-USDT": HealedMarket(holes=2, missing=50, healed=50),
-            "ETH-USDT": HealedMarket(holes=2, missing=50, healed=0, why=why),
-        },
-        why,
-    )
-    assert (await binance.heal(most_trades=45)).markets == {"ETH-USDT": HealedMarket(holes=2, missing=50, healed=50)}
+    part = HealedMarket(holes=2, missing=50, healed=40, why=why)
+    assert healing == Healing({"BTC-USDT": part, "ETH-USDT": part}, why)
+    rest = HealedMarket(holes=1, missing=10, healed=10)
+    assert await binance.heal(most_trades=45) == Healing({"BTC-USDT": rest, "ETH-USDT": rest})
+
+
+@pytest.mark.parametrize(
+    ("lost", "most_trades", "healed"),
+    [
+        ((1_600, 20), 1_000, (1_000, 20)),
+        ((1_600, 1_500), 2_000, (1_000, 1_000)),
+    ],
+)
+async def test_a_night_too_short_fills_the_small_holes_and_gives_equal_parts_to_the_large_ones(
+    tmp_path: Path, lost: tuple[int, int], most_trades: int, healed: tuple[int, int]
+) -> None:
+    """Binance gives a thousand trades an answer."""
+    markets = MARKETS["binance"]
+    async with night("binance", tmp_path, events=7_500) as day:
+        for market, count in zip(markets, lost, strict=True):
+            day.record("primary", market, range(20, 20 + count))
+        found = (await day.heal(most_trades=most_trades)).markets
+        assert [(found[market].missing, found[market].healed) for market in markets] == list(
+            zip(lost, healed, strict=True)
+        )
+
+
+async def test_all_who_heal_for_one_night_share_what_it_may_ask_for(binance: Night) -> None:
+    """Two sources of the exchange, or a try and the next one after it was killed."""
+    accounts = binance.systems["primary"]
+    for market in MARKETS["binance"]:
+        binance.record("primary", market, range(20, 60), range(70, 80))
+    purse: Purse = Deadly(1)
+    with pytest.raises(Killed):
+        await binance.heal("night 1", purse=lambda venue: purse, accounts=accounts)
+    second = await binance.heal("night 1", accounts=accounts, most_trades=45)
+    third = await binance.heal("night 1", accounts=accounts, most_trades=45)
+    assert [healing.healed for healing in (second, third)] == [10, 0]
+    assert third.why == "the night's 45 trades have been asked for"
+    other = await binance.heal("night 2", accounts=accounts, most_trades=45)
+    assert (other.healed, other.why) == (50, None)
+
+
+async def test_all_who_heal_for_one_night_share_its_time(binance: Night) -> None:
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    accounts = binance.systems["primary"]
+    Account(accounts, "binance", DAY, "night 1").keep(Spent(trades=1, seconds=899.0))
+    Account(accounts, "binance", DAY, "night 1").keep(Spent(trades=1, seconds=1.0))
+    healing = await binance.heal("night 1", accounts=accounts)
+    assert (healing.healed, healing.why) == (0, "the night's 900 s of asking are over")
+    assert (await binance.heal("night 2", accounts=accounts)).healed == 40

@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 from fakeredis import FakeRedis
+from msgspec import structs
 
 from booktape import clock
+from booktape.core.records import MINUTE, SECOND, Trade
 from booktape.exchanges import exchange
+from booktape.exchanges.spec import Hole
+from booktape.integrity import healing as healing_of_day
 from booktape.integrity.healed import HealedMarket, Healing
 from booktape.integrity.healing import Healer, keep
 from booktape.rest.budget import Budget, OwnBudget
@@ -122,6 +128,29 @@ async def test_no_failure_of_the_venue_is_raised(
     assert why in market.why
 
 
+@pytest.mark.parametrize("shift", [10**18, -10 * MINUTE, 10 * MINUTE])
+async def test_trades_of_another_time_are_not_kept(binance: Night, monkeypatch: pytest.MonkeyPatch, shift: int) -> None:
+    """Else they would lie in another day for good; and of some times there is no day at all."""
+    binance.record("primary", "BTC-USDT", range(20, 60))
+    venue = exchange("binance")
+    past = venue.rest.trades
+    assert past is not None
+
+    def shifted(hole: Hole, body: bytes, received: int) -> list[Trade]:
+        told = past.parse(hole, body, received)
+        return [structs.replace(trade, timestamp=trade.timestamp + shift) for trade in told]
+
+    monkeypatch.setattr(
+        healing_of_day,
+        "exchange_of",
+        lambda name: replace(venue, rest=replace(venue.rest, trades=replace(past, parse=shifted))),
+    )
+    market = (await binance.heal()).markets["BTC-USDT"]
+    assert (market.missing, market.healed) == (40, 0)
+    assert "far from its neighbours" in (market.why or "")
+    assert binance.healed("BTC-USDT") == []
+
+
 async def test_a_store_that_does_not_answer_is_an_error(binance: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     def away(self: Store, key: str, content: bytes) -> bool:
         raise StorageUnavailable("the store is away")
@@ -144,3 +173,32 @@ def test_an_exchange_without_past_trades_is_not_healed_and_says_so(tmp_path: Pat
     store = open_store(str(tmp_path))
     healer = Healer({"primary": store}, store, lambda venue: OwnBudget(venue.id), httpx.Client)
     assert healer("bitmex", DAY) == Healing({}, "bitmex gives no past trades by number")
+
+
+def test_a_folder_whose_name_is_no_market_is_named_and_stops_no_other(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.params["instrument_name"])
+        return httpx.Response(400, text="no")
+
+    store = open_store(str(tmp_path))
+    midnight = int(datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC).timestamp()) * SECOND
+    for market in ("BTC-USD-PERP", "stray"):
+        for numbers in (range(1, 10), range(12, 20)):
+            times = ((number, midnight + number) for number in numbers)
+            trades = [Trade(f"T-{number}", time, "buy", "1", "1", time, number) for number, time in times]
+            keep(exchange("deribit"), market, trades, store)
+
+    def client() -> httpx.Client:
+        return httpx.Client(transport=httpx.MockTransport(refuse))
+
+    healing = Healer({"primary": store}, open_store(f"{tmp_path}/rest"), lambda venue: OwnBudget(venue.id), client)(
+        "deribit", DAY
+    )
+    assert healing.why is None
+    assert healing.markets["stray"] == HealedMarket(
+        1, 2, 0, "'stray' is no market of deribit: not enough values to unpack (expected at least 2, got 1)"
+    )
+    assert asked == [exchange("deribit").symbol("BTC-USD-PERP")]
+    assert healing.markets["BTC-USD-PERP"].missing == 2

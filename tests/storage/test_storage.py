@@ -57,6 +57,15 @@ def test_a_file_is_uploaded_whole(store: Store, tmp_path: Path) -> None:
     assert b"".join(store.stream("merged/day.csv")) == content
 
 
+def test_a_part_of_an_object_is_read_alone(store: Store) -> None:
+    store.create(KEY, b"0123456789")
+    file = store.open(KEY)
+    file.seek(3)
+    assert bytes(file.read(4)) == b"3456"
+    with pytest.raises(NoSuchObject, match="has no object"):
+        store.open("trades/none")
+
+
 def test_listing_tells_keys_and_sizes_below_whole_path_segments(store: Store) -> None:
     for key in ("a/b/1", "a/b/2", "a/bc/3"):
         store.create(key, b"12345")

@@ -1,0 +1,41 @@
+"""Going on as minutes are stored: what was recorded up to a minute ago, again and again."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from booktape.archive.archive import Archive
+from booktape.archive.lapses import UNKNOWN
+from booktape.archive.rows import Rows
+from booktape.core.instants import Instant, instant
+from booktape.core.missing import Missing
+
+SECONDS: Final = 3.0
+"""How often the storage is looked at."""
+
+
+def follow(
+    archive: Archive,
+    data_type: str,
+    exchange: str,
+    market: str,
+    start: Instant,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Iterator[Rows[Any]]:
+    """The records since ``start``, in stretches as they come to be stored, without an end.
+
+    A minute is read when its first object is there: up to a minute late, and what comes later still is left out.
+    """
+    begin = instant(start)
+    while True:
+        end = archive.newest(data_type, exchange, market)
+        if end is not None and end > begin:
+            yield archive.rows(data_type, exchange, market, begin, end, gaps="mark")
+            begin = end
+        sleep(SECONDS)
+
+
+def is_news(missing: Missing) -> bool:
+    """Whether a loss is one. The ledgers of the last minutes are still to come, so that nobody knows is none."""
+    return missing.why != UNKNOWN

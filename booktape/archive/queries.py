@@ -1,0 +1,187 @@
+"""The rows of published Parquet files, and what DuckDB is asked about them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+from msgspec import Raw
+
+from booktape.archive.errors import ReadFailed
+from booktape.core.csv import PublishedRecord
+from booktape.core.records import (
+    BOOK_UPDATES,
+    DERIVATIVE_TICKER,
+    LIQUIDATIONS,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    DerivativeTicker,
+    Liquidation,
+    Quote,
+    Trade,
+)
+
+_AT_ONCE: Final = 4096
+
+_CLOSED: Final = ("Connection already closed", "No open result set")
+"""What DuckDB says of a connection that was closed under a query."""
+
+_LEVELS: Final = "to_json([[level.price, level.amount] for level in {side}])::VARCHAR"
+_BOOK: Final = (
+    "is_snapshot, first_id, last_id, previous_id, timestamp, {bids}, {asks}, checksum, origin, local_timestamp, "
+    "sent_timestamp"
+)
+SKINNY: Final = _BOOK.format(bids="'[]'", asks="'[]'")
+"""The columns of a book message without its levels."""
+
+FIELDS: Final = {
+    TRADES: "id, timestamp, side, price, amount, local_timestamp, sequence",
+    BOOK_UPDATES: _BOOK.format(bids=_LEVELS.format(side="bids"), asks=_LEVELS.format(side="asks")),
+    QUOTES: "id, timestamp, bid_price, bid_amount, ask_price, ask_amount, local_timestamp, sent_timestamp",
+    DERIVATIVE_TICKER: (
+        "timestamp, funding_timestamp, funding_rate, predicted_funding_rate, open_interest, last_price, index_price, "
+        "mark_price, local_timestamp, sent_timestamp"
+    ),
+    LIQUIDATIONS: "id, timestamp, side, price, amount, local_timestamp, sent_timestamp",
+}
+"""What is selected to make a data type's records of it."""
+
+
+def record_of(data_type: str) -> Callable[[tuple[Any, ...]], Any]:
+    """What makes a record of a row of :data:`FIELDS`."""
+    return _MAKERS[data_type]
+
+
+def scan(files: Sequence[Path], market: str, *, folders: bool = False) -> str:
+    """What to select the rows of one market from, in their order if it is one file.
+
+    :param folders: the market stands in the folders' names, not in the files.
+    """
+    names = ", ".join(literal(_escaped(path)) for path in files)
+    return (
+        f"(SELECT * FROM read_parquet([{names}], hive_partitioning = {folders}, hive_types_autocast = false) "
+        f"WHERE symbol = {literal(market)})"
+    )
+
+
+def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Any, ...]]:
+    """A query's rows, a few thousand in memory at a time."""
+    with explained():
+        cursor.execute(sql)
+    while True:
+        with explained():
+            rows = cursor.fetchmany(_AT_ONCE)
+        if not rows:
+            return
+        yield from rows
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise :class:`ReadFailed` for what DuckDB cannot do."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise ReadFailed(
+            f"DuckDB needs more memory, or more room to spill: {_first_line(error)}; "
+            'allow more (memory="4GB"), or ask for less'
+        ) from error
+    except duckdb.Error as error:
+        if any(told in str(error) for told in _CLOSED):
+            raise ReadFailed("the archive was closed while it was read; open another one") from error
+        raise ReadFailed(f"DuckDB: {_first_line(error)}; ask for less, or restore what it names") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _escaped(path: Path) -> str:
+    """A path that DuckDB does not take for a pattern."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+
+
+def _id(text: str | None) -> int | str | None:
+    """An id as it was stored: a number where its text is one."""
+    if text is not None and text.isascii() and text.isdecimal() and (text[0] != "0" or text == "0"):
+        return int(text)
+    return text
+
+
+def _trade(row: tuple[Any, ...]) -> Trade:
+    return Trade(_id(row[0]), *row[1:])  # type: ignore[arg-type]  # a trade always has an id
+
+
+def _message(row: tuple[Any, ...]) -> BookUpdate | BookSnapshot:
+    is_snapshot, first_id, last_id, previous_id, time, bids, asks, checksum, origin, received, sent = row
+    if is_snapshot:
+        return BookSnapshot(
+            last_id=last_id,
+            timestamp=time,
+            bids=Raw(bids.encode()),
+            asks=Raw(asks.encode()),
+            checksum=checksum,
+            origin=origin,
+            local_timestamp=received,
+            sent_timestamp=sent,
+        )
+    return BookUpdate(
+        first_id=first_id,
+        last_id=last_id,
+        previous_id=previous_id,
+        timestamp=time,
+        bids=Raw(bids.encode()),
+        asks=Raw(asks.encode()),
+        checksum=checksum,
+        local_timestamp=received,
+        sent_timestamp=sent,
+    )
+
+
+def _ticker(row: tuple[Any, ...]) -> DerivativeTicker:
+    names = DerivativeTicker.__struct_fields__
+    return DerivativeTicker(**dict(zip(names, row, strict=True)))
+
+
+def _liquidation(row: tuple[Any, ...]) -> Liquidation:
+    names = Liquidation.__struct_fields__
+    return Liquidation(**dict(zip(names, (_id(row[0]), *row[1:]), strict=True)))
+
+
+_MAKERS: Final[dict[str, Callable[[tuple[Any, ...]], PublishedRecord]]] = {
+    TRADES: _trade,
+    BOOK_UPDATES: _message,
+    QUOTES: lambda row: Quote(*row),
+    DERIVATIVE_TICKER: _ticker,
+    LIQUIDATIONS: _liquidation,
+}
+
+
+_FLOATS: Final = {
+    TRADES: ("price", "amount"),
+    BOOK_UPDATES: (),
+    QUOTES: ("bid_price", "bid_amount", "ask_price", "ask_amount"),
+    DERIVATIVE_TICKER: (
+        "funding_rate", "predicted_funding_rate", "open_interest", "last_price", "index_price", "mark_price",
+    ),
+    LIQUIDATIONS: ("price", "amount"),
+}  # fmt: skip
+_FLOAT_LEVELS: Final = "[{{'price': level.price::DOUBLE, 'amount': level.amount::DOUBLE}} for level in {side}]"
+
+
+def table_columns(data_type: str, *, exact: bool) -> str:
+    """What is selected for a table: the columns of the Parquet file, with numbers as floats unless ``exact``."""
+    if exact:
+        return "* EXCLUDE (part, position)"
+    told = [f"{name}::DOUBLE AS {name}" for name in _FLOATS[data_type]]
+    if data_type == BOOK_UPDATES:
+        told = [f"{_FLOAT_LEVELS.format(side=side)} AS {side}" for side in ("bids", "asks")]
+    return f"* EXCLUDE (part, position) REPLACE ({', '.join(told)})"

@@ -1,0 +1,216 @@
+"""The tables that SQL over an archive can name, as DuckDB's views over the files of which they are made.
+
+``trades``, ``book_updates``, … are the published records: of each day the newest run that is done. ``recorded_trades``,
+… are the objects as they were stored, copies and all.
+"""
+
+from collections import defaultdict
+from contextlib import suppress
+from datetime import date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import sqlglot
+from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
+from msgspec import DecodeError, Struct, json
+
+from booktape.archive.library import Library
+from booktape.core.csv import PUBLISHED
+from booktape.core.instants import day_of
+from booktape.core.keys import BadKey, parse_key
+from booktape.errors import BooktapeError
+from booktape.merge.query import literal
+from booktape.merge.tables import COLUMNS, PARTITIONS, systems_of
+from booktape.storage import NoSuchObject, Object, Store
+
+if TYPE_CHECKING:
+    from obstore import ReadableFile
+
+PUBLISHED_TABLES: Final = tuple(PUBLISHED)
+_RECORDED: Final = "recorded_"
+RECORDED_TABLES: Final = tuple(f"{_RECORDED}{data_type}" for data_type in COLUMNS)
+
+_PUBLICATION: Final = "publication"
+
+Days = tuple[date | None, date | None]
+"""The first and the last day; None where there is no bound."""
+
+
+class NoTable(BooktapeError):
+    """There are no files of which a table could be made."""
+
+
+class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """A bucket's objects as files for DuckDB, which reads the parts of them that it needs."""
+
+    cachable = False
+
+    def __init__(self, protocol: str, store: Store) -> None:
+        super().__init__()
+        self.protocol = protocol
+        self._store = store
+        self._objects: dict[str, Object] = {}
+
+    def add(self, found: Object) -> str:
+        """Make an object known; its path."""
+        path = f"{self.protocol}://{found.key}"
+        self._objects[path] = found
+        return path
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> "ReadableFile":
+        return self._store.open(self._objects[path].key)
+
+    def info(self, path: str, **options: Any) -> dict[str, Any]:
+        """What fsspec wants to know of a file."""
+        return {"name": path, "size": self._objects[path].size, "type": "file"}
+
+    def modified(self, path: str) -> datetime:
+        """When an object was stored."""
+        return self._objects[path].modified
+
+    def glob(self, path: str, **options: Any) -> list[str]:
+        """Paths are named one by one: nothing in them is a pattern."""
+        return [path]
+
+
+class Table(NamedTuple):
+    """A view: its name and SELECT, the paths of its files, and what reads those of them that are in buckets."""
+
+    name: str
+    select: str
+    paths: list[str]
+    file_systems: list[Objects]
+
+
+class Tables:
+    """An archive's tables, of the days given."""
+
+    def __init__(self, library: Library, days: Days = (None, None)) -> None:
+        self._library = library
+        self._first, self._last = days
+        self._file_systems: dict[str, Objects] = {}
+
+    def table(self, name: str) -> Table:
+        """One of :data:`PUBLISHED_TABLES` or :data:`RECORDED_TABLES`. Raises :class:`NoTable`."""
+        select, paths = self._published(name) if name in PUBLISHED else self._recorded(name.removeprefix(_RECORDED))
+        return Table(name, select, paths, list(self._file_systems.values()))
+
+    def published(self) -> list[Table]:
+        """Those of the published records that there are."""
+        found = []
+        for name in PUBLISHED_TABLES:
+            with suppress(NoTable):
+                found.append(self.table(name))
+        return found
+
+    def _published(self, data_type: str) -> tuple[str, list[str]]:
+        store = self._library.publication
+        files: list[str] = []
+        parts: list[str] = []
+        for source, bases in self._bases.items():
+            if self._data_types[source] != data_type:
+                continue
+            for found in store.objects(f"published/{source}/"):
+                base, parquet, part = found.key.partition(".parquet")
+                if parquet and base in bases and (not part or part.endswith(".parquet")):
+                    (parts if part else files).append(self._path(_PUBLICATION, store, found))
+        if not files and not parts:
+            raise NoTable(
+                f"no {data_type} are published in {store.url}{self._when}: publish a day with `booktape nightly`, or "
+                f"ask {_RECORDED}{data_type} for what is recorded"
+            )
+        read = [_read_parquet(paths, folders=paths is parts) for paths in (files, parts) if paths]
+        return " UNION ALL BY NAME ".join(read), files + parts
+
+    def _recorded(self, data_type: str) -> tuple[str, list[str]]:
+        paths: dict[str, list[str]] = defaultdict(list)
+        for system in systems_of(data_type):
+            store = self._library.systems.get(system)
+            for found in store.objects(f"{data_type}/") if store is not None else ():
+                if store is not None and self._is_wanted(found.key):
+                    paths[system].append(self._path(system, store, found))
+        if not paths:
+            raise NoTable(f"no {data_type} are recorded in {self._library.store.url}{self._when}")
+        read = [_read_json(data_type, system, found) for system, found in paths.items()]
+        return " UNION ALL ".join(read), [path for found in paths.values() for path in found]
+
+    @cached_property
+    def _bases(self) -> dict[str, set[str]]:
+        """The keys, without their endings, of the newest finished run of each day, by source."""
+        done: dict[tuple[str, date], int] = {}
+        for found in self._library.store.objects("runs/"):
+            match found.key.split("/"):
+                case [_, source, name, number, "done.json"]:
+                    day = date.fromisoformat(name)
+                    if self._holds(day):
+                        done[source, day] = max(int(number), done.get((source, day), 0))
+        bases: defaultdict[str, set[str]] = defaultdict(set)
+        for (source, day), run in done.items():
+            bases[source].add(f"published/{source}/{day:%Y/%m/%d}/{source}_{day}_run{run}")
+        return bases
+
+    @cached_property
+    def _data_types(self) -> dict[str, str | None]:
+        """What each source holds, as the certificate of its last day tells; None where there is none."""
+        return {source: self._certified(max(bases)) for source, bases in self._bases.items()}
+
+    def _certified(self, base: str) -> str | None:
+        key = f"{base}.certificate.json"
+        try:
+            return json.decode(self._library.publication.read(key), type=_Certificate).data_type
+        except NoSuchObject:
+            return None
+        except DecodeError as error:
+            raise NoTable(f"{self._library.publication.url}/{key} cannot be read: {error}; restore it") from error
+
+    def _path(self, name: str, store: Store, found: Object) -> str:
+        """The path by which DuckDB reads an object."""
+        if store.directory is not None:
+            return str(store.directory / found.key)
+        return self._file_systems.setdefault(name, Objects(name, store)).add(found)
+
+    def _is_wanted(self, key: str) -> bool:
+        """Whether it is the key of an object of the days wanted. What the merge does not read is no row either."""
+        try:
+            return self._holds(day_of(parse_key(key).minute))
+        except BadKey:
+            return False
+
+    def _holds(self, day: date) -> bool:
+        return (self._first is None or self._first <= day) and (self._last is None or day <= self._last)
+
+    @property
+    def _when(self) -> str:
+        since = f" from {self._first}" if self._first is not None else ""
+        return since + (f" to {self._last}" if self._last is not None else "")
+
+
+class _Certificate(Struct):
+    data_type: str
+
+
+def _read_parquet(paths: list[str], *, folders: bool) -> str:
+    """``union_by_name``: later versions may have columns that earlier ones had not."""
+    return (
+        f"SELECT * FROM read_parquet({_list(paths)}, union_by_name = true, hive_partitioning = {folders}, "
+        "hive_types_autocast = false)"
+    )
+
+
+def _read_json(data_type: str, system: str, paths: list[str]) -> str:
+    fields = COLUMNS[data_type]
+    columns = ", ".join(f"{literal(name)}: {literal(_type(kind))}" for name, kind in fields.items())
+    partitions = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in PARTITIONS)
+    return (
+        f"SELECT exchange, pair AS symbol, {', '.join(fields)}, {literal(system)} AS system "
+        f"FROM read_json({_list(paths)}, format = 'newline_delimited', compression = 'gzip', "
+        f"columns = {{{columns}}}, hive_partitioning = true, hive_types = {{{partitions}}})"
+    )
+
+
+def _list(paths: list[str]) -> str:
+    return f"[{', '.join(map(literal, sorted(paths)))}]"
+
+
+def _type(kind: str) -> str:
+    return sqlglot.exp.DataType.build(kind, dialect="athena").sql("duckdb")

@@ -1,0 +1,30 @@
+"""Publishes recorded days, for tests of reading them back."""
+
+from datetime import date
+from pathlib import Path
+
+from booktape.merge import open_engine
+from booktape.publish import manifest
+from booktape.publish.aws import Aws
+from booktape.publish.chain import run_chain
+from booktape.publish.context import Context
+from booktape.publish.results import Done
+from booktape.publish.sources import Run, Source
+from booktape.storage import open_store
+
+
+def publish(
+    primary: str, source: Source, *days: date, replica: str | None = None, results: Path | None = None
+) -> list[Run]:
+    """Publish days of a source in the primary's own storage, on DuckDB; a day that is published already once more."""
+    store = open_store(primary)
+    engine = open_engine("duckdb", primary=primary, replica=replica, results=str(results or f"{primary}/merged"))
+    context = Context(store, store, engine, {source.name: source}, Aws())
+    runs = []
+    for day in days:
+        last = manifest.last(store, source.name, day)
+        is_done = last is not None and manifest.result(store, last, Done) is not None
+        reason: manifest.Reason = "republish" if is_done else "nightly"
+        runs.append(manifest.claim(store, source.name, day, reason, f"test {len(runs)} {day} {reason}"))
+        run_chain(context, source.name, day, runs[-1].number)
+    return runs
