@@ -15,7 +15,7 @@ from cli.publishing import Replica, Storage
 from cli.terminal import AsJson, out, print_json
 from config.console import err
 from config.healer import open_healer
-from config.settings import load_settings
+from config.settings import load_settings, require_primary
 from config.sources import load_sources
 
 
@@ -39,6 +39,7 @@ def heal(
     """
     changes = {name: url for name, url in (("storage", storage), ("replica", replica)) if url is not None}
     settings = load_settings().model_copy(update=changes)
+    require_primary(settings)
     chosen, sources = past_day(day), load_sources(settings.sources)
     if source not in sources or not heals(sources[source]):
         able = ", ".join(sorted(name for name, found in sources.items() if heals(found))) or "none"

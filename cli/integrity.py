@@ -13,18 +13,18 @@ from kombu.exceptions import OperationalError
 from rich.table import Table
 
 from booktape.errors import BooktapeError
-from booktape.publish import files, manifest, verify
+from booktape.publish import beside, files, manifest, verify
 from booktape.publish.certify_step import certificate_key
 from booktape.publish.chain import past_day, run_chain
 from booktape.publish.errors import Held
 from booktape.publish.file_steps import published_key
-from booktape.publish.release import newest, release
-from booktape.publish.sources import Run
+from booktape.publish.release import chosen, release, require_releasable
+from booktape.publish.sources import Run, base_of
 from booktape.publish.verify import Plain
 from booktape.storage import NoSuchObject, Store, open_store
 from cli.terminal import AsJson, out, print_json
 from config.context import open_context
-from config.settings import Settings, load_settings
+from config.settings import Settings, load_settings, require_primary
 from config.sources import load_sources
 
 _RUN = re.compile(r"_run(\d+)\.csv")
@@ -71,9 +71,10 @@ def check_day(
     storage: Storage = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hold a published day to its certificate: recompute all that the file can tell, and name every difference.
+    """Hold a published day to its certificate: recompute all that the files can tell, and name every difference.
 
-    Ends with status 1 where there is one. With both --file and --certificate, nothing else is read.
+    Ends with status 1 where there is one. Without --file the Parquet beside the CSV is held to it too. With both --file
+    and --certificate, nothing else is read.
 
     Example: booktape verify binance-trades 2019-10-25 --file binance-trades_2019-10-25_run1.csv
     """
@@ -82,6 +83,8 @@ def check_day(
     plain = verify.parse(content if content is not None else _published_certificate(settings, source, chosen, run))
     found = list(_wrong_day(plain, source, chosen))
     found += verify.differences(plain, _chunks(settings, source, chosen, run, file))
+    if file is None:
+        found += beside.differences(plain, *_published(settings, source, chosen, run))
     if as_json:
         print_json({"source": source, "day": str(chosen), "verified": not found, "differences": found})
     else:
@@ -98,6 +101,7 @@ def release_run(
     source: SourceName,
     day: DayText,
     reason: Annotated[str, typer.Option("--reason", help="Why. It stands in the run's manifest for good.")],
+    run: Annotated[int | None, typer.Option("--run", min=1, help="Default: the day's newest held run.")] = None,
     now: Annotated[bool, typer.Option("--now", help="Do it in this process instead of enqueueing it.")] = False,
     storage: Storage = None,
     as_json: AsJson = False,
@@ -106,19 +110,22 @@ def release_run(
 
     The certificate stays as it is, and says what is missing.
 
-    Example: booktape release binance-trades 2019-10-25 --reason 'the venue was down from 10:00 to 10:30'
+    Example: booktape release binance-trades 2019-10-25 --run 1 --reason 'the venue was down from 10:00 to 10:30'
     """
-    settings, chosen = _settings(storage), past_day(day)
+    settings, past = _settings(storage), past_day(day)
+    require_primary(settings)
     who = f"{getpass.getuser()}@{socket.gethostname()}"
     context = open_context(settings)
-    run = newest(context.store, context.source(source).name, chosen)
+    held = chosen(context.store, context.source(source).name, past, run)
+    require_releasable(context.store, held, who, reason)
     if now:
-        release(context.store, run, who, reason)
-        _run_on(settings, run)
-        _tell(as_json, {"run": str(run), "released": True}, f"{run} is released and done")
+        release(context.store, held, who, reason)
+        _run_on(settings, held)
+        _tell(as_json, {"run": str(held), "released": True}, f"{held} is released and done")
         return
-    task = _enqueue(settings, source, chosen, who, reason)
-    _tell(as_json, {"task": task, "run": str(run)}, f"enqueued as task {task}; `booktape status` tells how it stands")
+    task = _enqueue(settings, held, who, reason)
+    told = f"enqueued as task {task}, which releases {held}; `booktape status` tells how it stands"
+    _tell(as_json, {"task": task, "run": str(held)}, told)
 
 
 def _run_on(settings: Settings, run: Run) -> None:
@@ -135,11 +142,12 @@ def _tell(as_json: bool, plain: Plain, text: str) -> None:
         out.print(text, highlight=False, soft_wrap=True)
 
 
-def _enqueue(settings: Settings, source: str, day: date, who: str, why: str) -> str:
+def _enqueue(settings: Settings, run: Run, who: str, why: str) -> str:
     from tasks import app  # here, since it reads the whole configuration
 
+    arguments = [run.source, str(run.day), run.number, who, why]
     try:
-        sent = app.send_task("tasks.nightly.release", args=[source, str(day), who, why], retry=False)
+        sent = app.send_task("tasks.nightly.release", args=arguments, retry=False)
     except OperationalError as error:
         raise BooktapeError(
             f"Redis at {settings.redis_url} is not reachable ({error}); start it, set REDIS_URL, or use --now"
@@ -168,7 +176,15 @@ def _published_certificate(settings: Settings, source: str, day: date, number: i
     try:
         return store.read(key.removesuffix(".csv") + ".certificate.json")
     except NoSuchObject as error:
-        raise NothingPublished(f"{error}; a day that was published before there were certificates has none") from error
+        raise NothingPublished(f"{error}; {_why_none(settings, source)}") from error
+
+
+def _why_none(settings: Settings, source: str) -> str:
+    sources = load_sources(settings.sources)
+    found = sources.get(source)
+    if found is not None and found.kind is not None:
+        return f"computed data has none of its own, see that of {base_of(found, sources).name}"
+    return "a day that was published before there were certificates has none"
 
 
 def _published(settings: Settings, source: str, day: date, number: int | None) -> tuple[Store, str]:
@@ -226,8 +242,21 @@ def _show(plain: Plain) -> None:
         numbers = market["numbers"]
         for first, last in numbers["ranges"] if numbers else []:
             out.print(f"{name}: missing {first}-{last}", highlight=False, soft_wrap=True)
+        for missing in _told_of_edges(market):
+            out.print(f"{name}: {missing}", highlight=False, soft_wrap=True)
         for before, after in numbers["links"] if numbers else []:
             out.print(f"{name}: something is missing between {before} and {after}", highlight=False, soft_wrap=True)
+
+
+def _told_of_edges(market: dict[str, Any]) -> Iterable[str]:
+    """What is missing between the days; of a day without a number both edges tell the same."""
+    start, end = ([] if edge == "unknown" else edge["ranges"] for edge in _edges(market))
+    lost = market["numbers"] is not None and market["numbers"]["first"] is None
+    before = ", between the days around this one" if lost else " before this day's first"
+    for first, last in start:
+        yield f"missing {first}-{last}{before}"
+    for first, last in [] if lost else end:
+        yield f"missing {first}-{last} after this day's last"
 
 
 def _cells(market: dict[str, Any]) -> list[str]:
@@ -235,7 +264,7 @@ def _cells(market: dict[str, Any]) -> list[str]:
     healed = market["healed"]
     edges = ["unknown" if edge == "unknown" else str(edge["missing"] + len(edge["links"])) for edge in _edges(market)]
     down = market["downtime"]
-    unknown = "+?" if down["unknown_microseconds"] else ""
+    unknown = "+?" if down["unknown_microseconds"] or down["silent_microseconds"] else ""
     return [
         market["unverifiable"] or f"{numbers['missing'] + len(numbers['links']):,}" if numbers else "unverifiable",
         "/".join(edges) if numbers else "",

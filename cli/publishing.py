@@ -16,15 +16,16 @@ from booktape.publish import manifest
 from booktape.publish.chain import past_day, run_chain, yesterday
 from booktape.publish.context import Context
 from booktape.publish.errors import Held
-from booktape.publish.results import Check, Rename
-from booktape.publish.sources import Run
+from booktape.publish.results import Certify, Check, Rename
+from booktape.publish.revoke_step import require_revocable
+from booktape.publish.sources import Run, in_order
 from booktape.publish.status import Status, status, statuses
 from booktape.storage import Store, open_store
 from cli.redundancy import show_redundancy
 from cli.terminal import AsJson, out, print_json
 from config.console import err
 from config.context import open_context
-from config.settings import Settings, load_settings
+from config.settings import Settings, load_settings, require_primary
 from config.sources import load_sources
 
 athena = typer.Typer(help="Amazon Athena, where one machine is too small to merge.", no_args_is_help=True)
@@ -59,9 +60,10 @@ def nightly(
     Example: booktape nightly --day 2019-10-25 --source binance-trades
     """
     settings = _settings(storage, replica)
+    require_primary(settings)
     context = open_context(settings)
     chosen = past_day(day) if day is not None else yesterday()
-    names = [context.source(source).name] if source is not None else sorted(context.sources)
+    names = [context.source(source).name] if source is not None else in_order(context.sources)
     request = f"booktape nightly {uuid.uuid4()}"
     runs = [manifest.claim(context.store, name, chosen, "nightly", request) for name in names]
     _run_all(context, settings, runs, as_json=as_json)
@@ -85,15 +87,17 @@ def republish(
     Example: booktape republish binance-trades 2019-10-25
     """
     settings = _settings(storage, replica)
+    require_primary(settings)
     chosen = past_day(day)
+    context = open_context(settings)
+    known = context.source(source)
+    if revoke:
+        require_revocable(known)
     if now:
-        context = open_context(settings)
-        name = context.source(source).name
         request = f"booktape republish {uuid.uuid4()}"
-        run = manifest.claim(context.store, name, chosen, "republish", request, revoke=revoke)
+        run = manifest.claim(context.store, known.name, chosen, "republish", request, revoke=revoke)
         _run_all(context, settings, [run], as_json=as_json)
         return
-    _known_source(settings, source)
     task = _enqueue(settings, source, chosen, revoke=revoke)
     if as_json:
         print_json({"task": task, "source": source, "day": str(chosen)})
@@ -203,6 +207,7 @@ def _tell(context: Context, run: Run) -> None:
 
 def _told(store: Store, state: Status) -> dict[str, object]:
     checked = manifest.result(store, state.run, Check)
+    certified = manifest.result(store, state.run, Certify)
     renamed = manifest.result(store, state.run, Rename)
     return {
         "source": state.run.source,
@@ -214,7 +219,7 @@ def _told(store: Store, state: Status) -> dict[str, object]:
         "steps": state.steps,
         "at": state.at,
         "rows": checked.rows if checked else None,
-        "completeness": checked.completeness if checked else None,
+        "share_present": certified.share if certified else None,
         "sha256": checked.sha256 if checked else None,
         "url": renamed.url if renamed else None,
     }
@@ -227,8 +232,14 @@ def _print_status(store: Store, state: Status) -> None:
     if state.detail:
         out.print(f"  {escape(state.detail)}", highlight=False, soft_wrap=True)
     if (checked := manifest.result(store, state.run, Check)) is not None:
-        share = "unverifiable" if checked.completeness is None else f"{checked.completeness:.4%} complete"
-        out.print(f"  {checked.rows:,} rows, {share}", highlight=False)
+        out.print(f"  {checked.rows:,} rows{_told_of_certificate(store, state.run)}", highlight=False)
+
+
+def _told_of_certificate(store: Store, run: Run) -> str:
+    certified = manifest.result(store, run, Certify)
+    if certified is None:
+        return ""
+    return ", unverifiable" if certified.share is None else f", {certified.share} of the venue's numbers are there"
 
 
 def _enqueue(settings: Settings, source: str, day: date, *, revoke: bool) -> str:

@@ -25,7 +25,8 @@ def open_healer(settings: Settings) -> Healer:
 
     Nothing is asked of any venue, nor of Redis, before it heals.
     """
-    systems = {"primary": open_store(settings.storage)}
+    primary = open_store(settings.storage)
+    systems = {"primary": primary}
     if settings.replica is not None:
         systems["replica"] = open_store(settings.replica)
     return Healer(
@@ -36,6 +37,7 @@ def open_healer(settings: Settings) -> Healer:
         base=lambda exchange: _base(settings, exchange),
         most_trades=settings.heal_trades,
         seconds=settings.heal_seconds,
+        accounts=primary,
     )
 
 

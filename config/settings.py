@@ -18,6 +18,10 @@ class BadSettings(BooktapeError):
     """An environment variable holds what it must not hold."""
 
 
+class PrimaryOnly(BooktapeError):
+    """A replica system records for the primary, which publishes both systems' records."""
+
+
 class Settings(BaseSettings):
     """Everything that differs between installations. Times in seconds, URLs ``file://…`` or ``s3://…``."""
 
@@ -30,6 +34,8 @@ class Settings(BaseSettings):
     """Where the replica system's recordings lie, if there is one."""
     publish: str | None = None
     """Where published files go; the storage itself unless set."""
+    raw: bool = False
+    """Whether frames and REST books are kept as they came, too."""
     redis_url: Annotated[str, Field(validation_alias="REDIS_URL")] = "redis://127.0.0.1:6379/0"
 
     engine: Literal["duckdb", "athena"] = "duckdb"
@@ -96,3 +102,9 @@ def load_settings() -> Settings:
         name = str(first["loc"][0])
         variable = name if name in environ else f"{PREFIX}{name.upper()}"
         raise BadSettings(f"{variable}={first['input']}: {first['msg']}") from error
+
+
+def require_primary(settings: Settings) -> None:
+    """Raise :class:`PrimaryOnly` on another system than the primary: it heals, publishes and releases nothing."""
+    if settings.system != "primary":
+        raise PrimaryOnly(f"this is the {settings.system} system (BOOKTAPE_SYSTEM); only the primary publishes")

@@ -1,12 +1,15 @@
 """The data sources of ``sources.yaml``."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from booktape.computed.intervals import BadInterval, microseconds
 from booktape.core.csv import PUBLISHED
 from booktape.exchanges import UnknownExchange
-from booktape.publish.sources import Source
+from booktape.publish.kinds import KINDS
+from booktape.publish.sources import Source, UnknownSource, base_of
 from config import files
 
 DEFAULT: Final = Path(__file__).with_name("sources.yaml")
@@ -19,7 +22,7 @@ def load_sources(path: Path | None = None) -> dict[str, Source]:
     path = path or DEFAULT
     sources = files.load(path, Source)
     for source in sources.values():
-        fault = _fault(source)
+        fault = _fault(source) or _fault_of_kind(source, sources)
         if fault is not None:
             key, why = fault
             line = files.line_of(path, [source.name, key])
@@ -40,4 +43,27 @@ def _fault(source: Source) -> tuple[str, str] | None:
         return "exchange", str(error)
     except KeyError:
         return "data_type", f"{source.exchange} has no {source.data_type}; published types are {', '.join(PUBLISHED)}"
+    return None
+
+
+def _fault_of_kind(source: Source, sources: Mapping[str, Source]) -> tuple[str, str] | None:
+    kind = source.kind
+    if kind is None:
+        given = next((key for key in ("of", "every") if getattr(source, key) is not None), None)
+        return None if given is None else (given, f"only computed data has it: {', '.join(KINDS)}")
+    if source.market_files:
+        return "market_files", "files for each market are made of recorded data only"
+    if kind.every == "none" and source.every is not None:
+        return "every", f"{source.data_type} has a row for each change, and no interval"
+    if kind.every == "needed" and source.every is None:
+        return "data_type", f"{source.data_type} needs every, an interval in seconds"
+    try:
+        if source.every is not None:
+            microseconds(source.every)
+    except BadInterval as error:
+        return "every", str(error)
+    try:
+        base_of(source, sources)
+    except UnknownSource as error:
+        return "data_type" if source.of is None else "of", str(error)
     return None

@@ -13,12 +13,15 @@ from booktape.errors import BooktapeError, Transient
 from booktape.publish import manifest
 from booktape.publish.chain import past_day, yesterday
 from booktape.publish.errors import Held
-from booktape.publish.release import newest
+from booktape.publish.marks import marked
+from booktape.publish.release import chosen
 from booktape.publish.release import release as let_go
 from booktape.publish.results import Certify, Check
-from booktape.publish.sources import Run
-from booktape.publish.steps import STEPS, perform, plan
+from booktape.publish.revoke_step import require_revocable
+from booktape.publish.sources import Run, in_order
+from booktape.publish.steps import KINDS, perform, plan
 from config import metrics
+from config.settings import require_primary
 from tasks import locks
 from tasks.application import BoundTask, task
 from tasks.retrying import GaveUp, is_over, try_again
@@ -27,10 +30,6 @@ from tasks.runtime import context, redis, settings
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class PrimaryOnly(BooktapeError):
-    """A replica system records for the primary, which publishes both systems' records."""
 
 
 class NotTakenUp(BooktapeError):
@@ -43,7 +42,7 @@ def night(self: BoundTask, day: str | None = None, since: int | None = None) -> 
 
     A day that is done or held stays as it is; one that failed is tried again. A source's error stops no other source.
     """
-    _require_primary()
+    require_primary(settings())
     chosen = past_day(day) if day is not None else yesterday()
     store = context().store
 
@@ -52,7 +51,7 @@ def night(self: BoundTask, day: str | None = None, since: int | None = None) -> 
         return run if manifest.can_go_on(store, run) and enqueue(run) else None
 
     try:
-        return _take_up_each(context().sources, take_up)
+        return _take_up_each(in_order(context().sources), take_up)
     except Transient as error:
         keep = {} if day is not None else {"day": str(chosen)}
         try_again(self, error, settings().patience, since, keep=keep)
@@ -64,10 +63,12 @@ def republish(self: BoundTask, source: str, day: str, since: int | None = None, 
 
     With ``revoke`` the earlier runs' revisions are revoked once the new one is final.
     """
-    _require_primary()
-    context().source(source)
+    require_primary(settings())
+    if revoke:
+        require_revocable(context().source(source))
     try:
-        run = manifest.claim(context().store, source, past_day(day), "republish", self.request.id, revoke=revoke)
+        name = context().source(source).name
+        run = manifest.claim(context().store, name, past_day(day), "republish", self.request.id, revoke=revoke)
         enqueue(run)
     except Transient as error:
         try_again(self, error, settings().patience, since)
@@ -75,13 +76,15 @@ def republish(self: BoundTask, source: str, day: str, since: int | None = None, 
 
 
 @task("tasks.nightly.release")
-def release(self: BoundTask, source: str, day: str, who: str, why: str, since: int | None = None) -> str:
-    """Let a source's day go on that is held for its threshold, and only for that: by whom and why is recorded."""
-    _require_primary()
-    context().source(source)
+def release(self: BoundTask, source: str, day: str, number: int, who: str, why: str, since: int | None = None) -> str:
+    """Let a run of a source's day go on that is held for its threshold, and only for that.
+
+    The run is named by its number: none but the one that was looked at. By whom and why is recorded.
+    """
+    require_primary(settings())
     store = context().store
     try:
-        run = newest(store, source, past_day(day))
+        run = chosen(store, context().source(source).name, past_day(day), number)
         let_go(store, run, who, why)
         enqueue(run)  # if somebody is still thought to look after it, the next look for abandoned runs takes it up
     except Transient as error:
@@ -98,14 +101,9 @@ def resume(self: BoundTask) -> list[str]:
     def take_up(run: Run) -> Run | None:
         return run if manifest.is_unfinished(store, run) and enqueue(run) else None
 
-    resumed = _take_up_each(manifest.marked(store), take_up)
+    resumed = _take_up_each(marked(store), take_up)
     log.info("resumed", runs=resumed)
     return resumed
-
-
-def _require_primary() -> None:
-    if settings().system != "primary":
-        raise PrimaryOnly(f"this is the {settings().system} system (BOOKTAPE_SYSTEM); only the primary publishes")
 
 
 def _take_up_each(candidates: Iterable[T], take_up: Callable[[T], Run | None]) -> list[str]:
@@ -146,7 +144,7 @@ def _step_task(name: str) -> Any:
         structlog.contextvars.bind_contextvars(source=source, day=day, run=number)
         _attempt(self, name, Run(source, date.fromisoformat(day), number), since)
 
-    step.__doc__ = STEPS[name].do.__doc__
+    step.__doc__ = f"The step {name} of a run."
     return task(f"tasks.nightly.{name}")(step)
 
 
@@ -171,7 +169,7 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
 def _refuse_endless(name: str, run: Run) -> None:
     """Raise :class:`GaveUp` for a step whose deadline and last chance have passed: each try of it was killed."""
     store, patience = context().store, settings().patience
-    if manifest.result(store, run, STEPS[name].kind) is not None or not is_over(
+    if manifest.result(store, run, KINDS[name]) is not None or not is_over(
         patience, manifest.first_tried(store, run, name)
     ):
         return
@@ -182,7 +180,7 @@ def _refuse_endless(name: str, run: Run) -> None:
 
 def _do(name: str, run: Run) -> None:
     began = monotonic()
-    again = manifest.result(context().store, run, STEPS[name].kind) is not None
+    again = manifest.result(context().store, run, KINDS[name]) is not None
     result = perform(context(), run, name)
     if again:
         return
@@ -224,5 +222,5 @@ def _fail(name: str, run: Run, error: Exception) -> None:
     _count_end(run, failed=1)
 
 
-STEP_TASKS: Final[dict[str, Any]] = {name: _step_task(name) for name in STEPS}
+STEP_TASKS: Final[dict[str, Any]] = {name: _step_task(name) for name in KINDS}
 """The task of each step: ``tasks.nightly.merge``, ``tasks.nightly.check``, …"""

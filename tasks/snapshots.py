@@ -40,7 +40,8 @@ def fetch(self: BoundTask, exchange: str, market: str, since: int | None = None)
     declared = exchange_of(exchange)
     with patiently(self, exchange, since):
         # A connection worker may ask for a market that the venues file does not name.
-        fetch_book(declared, market, _store(), budget(exchange), client(), base=rest_url(exchange))
+        keep_raw = settings().raw
+        fetch_book(declared, market, _store(), budget(exchange), client(), base=rest_url(exchange), keep_raw=keep_raw)
     metrics.emit({"Exchange": exchange}, {"SnapshotsFetched": 1}, market=market)
 
 

@@ -23,7 +23,7 @@ MOST_REPLACEMENTS = 3
 def create_revision(context: Context, run: Run) -> results.Revision:
     """Find or create the revision that this run fills, known by its comment."""
     comment = revision_comment(run, sound(context, run).sha256)
-    found = data_exchange.find_or_create_revision(context.aws.data_exchange, data_set_of(context, run), comment)
+    found = data_exchange.find_or_create_revision(context.aws.data_exchange, _data_set(context, run), comment)
     return results.Revision(found.id, found.arn, comment)
 
 
@@ -41,7 +41,7 @@ def _job(context: Context, run: Run) -> str:
     revision = manifest.required(context.store, run, results.Revision)
     place = _published_object(context, run)
     client = context.aws.data_exchange
-    return data_exchange.find_or_create_job(client, data_set_of(context, run), revision.id, place.bucket, place.key)
+    return data_exchange.find_or_create_job(client, revision.data_set, revision.id, place.bucket, place.key)
 
 
 def poll_job(context: Context, run: Run) -> results.Imported:
@@ -104,8 +104,8 @@ def _replacements(broken: list[results.Attempt]) -> int:
 
 def finalise(context: Context, run: Run) -> results.Finalised:
     """Make the revision final, once it holds this file and nothing else. The irreversible step."""
-    client, data_set = context.aws.data_exchange, data_set_of(context, run)
     revision = manifest.required(context.store, run, results.Revision)
+    client, data_set = context.aws.data_exchange, revision.data_set
     if data_exchange.is_final(client, data_set, revision.id):  # and the answer that said so was lost
         return results.Finalised(revision.id, min(data_exchange.assets(client, data_set, revision.id)).id)
     checked = sound(context, run)
@@ -139,8 +139,7 @@ def _submit(context: Context, run: Run, product: Product, finalised_at: int) -> 
     if product.mode == AUTO:
         return None
     if product.mode == VERIFY:
-        client, data_set = context.aws.data_exchange, data_set_of(context, run)
-        if data_exchange.is_published(client, data_set, revision.id, product.entity):
+        if data_exchange.is_published(context.aws.data_exchange, revision.data_set, revision.id, product.entity):
             return None
         if clock.now() - finalised_at < context.verify_seconds * SECOND:
             raise Waiting(f"product {product.entity} does not show revision {revision.id} yet")
@@ -171,7 +170,7 @@ def _shown(context: Context, run: Run, product: str, first: str) -> str:
     return _succeeded(context, run, f"{name_of(results.Shown)}.{product}", first, wait, replace)
 
 
-def data_set_of(context: Context, run: Run) -> str:
+def _data_set(context: Context, run: Run) -> str:
     """The data set that the run's source feeds."""
     data_set = context.source(run.source).data_set
     if data_set is None:

@@ -20,7 +20,7 @@ class Context:
 
     ``store`` holds the recordings and the run manifests, ``publication`` the published files. ``verify_seconds`` is
     how long a product in the mode ``verify`` may take to publish by itself before a change set is sent. ``healer``
-    fetches the trades of an exchange's day that no system has; None where that is not wanted.
+    fetches the trades of an exchange's day that no system has, for a night of that name; None where that is not wanted.
     """
 
     store: Store
@@ -29,7 +29,7 @@ class Context:
     sources: Mapping[str, Source]
     aws: Aws
     verify_seconds: float = VERIFY_SECONDS
-    healer: Callable[[str, date], Healing] | None = None
+    healer: Callable[[str, date, str], Healing] | None = None
 
     def source(self, name: str) -> Source:
         """The source of that name. Raises :class:`UnknownSource`, whose text lists the names there are."""

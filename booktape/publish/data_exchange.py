@@ -186,15 +186,18 @@ def finalise(client: DataExchangeClient, data_set: str, revision: str) -> None:
             raise Waiting(f"revision {revision} cannot be finalised yet: {error}") from error
 
 
-def revoke(client: DataExchangeClient, data_set: str, revision: str, comment: str) -> None:
+def revoke(client: DataExchangeClient, data_set: str, revision: str, comment: str) -> bool:
     """Take a final revision back from its subscribers, unless it was already. This cannot be undone.
 
     :param comment: 10 to 512 characters, which subscribers read.
+    :returns: whether it is revoked; one that was never final has nothing to be taken back.
     """
     with explained():
-        if client.get_revision(DataSetId=data_set, RevisionId=revision).get("Revoked"):
-            return
+        found = client.get_revision(DataSetId=data_set, RevisionId=revision)
+        if found.get("Revoked") or not found["Finalized"]:
+            return bool(found.get("Revoked"))
         client.revoke_revision(DataSetId=data_set, RevisionId=revision, RevocationComment=comment)
+    return True
 
 
 def is_published(client: DataExchangeClient, data_set: str, revision: str, product: str) -> bool:

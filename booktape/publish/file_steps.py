@@ -1,20 +1,16 @@
 """The steps that make the file: merge, check, rename. All of them can be taken back, as the certificate can."""
 
-from datetime import UTC, date, datetime
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
 
-from booktape.core.records import BOOK_UPDATES, DAY, DERIVATIVE_TICKER, LIQUIDATIONS, MINUTE, QUOTES, SECOND
-from booktape.merge import Merge, MergeFailed, MergeInterrupted, NothingToMerge
+from booktape.core.records import BOOK_UPDATES, TRADES
+from booktape.merge import Merge, MergeFailed, MergeInterrupted, NothingToMerge, eras
 from booktape.publish import check, files, manifest, results
 from booktape.publish.context import Context
 from booktape.publish.errors import Held, Waiting
 from booktape.publish.files import FileChanged
 from booktape.publish.results import name_of
 from booktape.publish.sources import Run, Source
-
-_PERHAPS_UNTIMED: Final = frozenset({QUOTES, DERIVATIVE_TICKER, LIQUIDATIONS})
-"""Data types whose records have no exchange time at some venues."""
 
 
 def merge(context: Context, run: Run) -> results.Merge:
@@ -54,7 +50,8 @@ def check_file(context: Context, run: Run) -> results.Check:
         source.data_type,
         rule,
         exchange=source.exchange,
-        times=_times(source, run.day),
+        times=check.times_of(source.data_type, run.day),
+        eras=_eras(context, source, run),
     )
     if files.version(url, context.aws) != version:
         raise FileChanged(f"{url} changed while it was read")
@@ -86,15 +83,12 @@ def _with_next_step(why: str, run: Run) -> str:
     return f"{why}; once the recordings are healed: booktape republish {run.source} {run.day}"
 
 
-def _times(source: Source, day: date) -> range | None:
-    """The times (µs) that rows may have; None where a record without exchange time may be of another day's receipt."""
-    if source.data_type in _PERHAPS_UNTIMED:
-        return None
-    midnight = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
-    slack = (
-        MINUTE if source.data_type == BOOK_UPDATES else 0
-    )  # a snapshot without any, in the day's first or last batch
-    return range(midnight - slack, midnight + DAY + slack)
+def _eras(context: Context, source: Source, run: Run) -> dict[str, list[int]]:
+    """From when on (µs) each market's ids begin anew, where they do: then one may be there twice."""
+    if source.data_type != TRADES:
+        return {}
+    restarts = eras.of_day(context.engine.systems, Merge(source.exchange, source.data_type, run.day))
+    return {market: [restart.high for restart in told] for market, told in restarts.items()}
 
 
 def sound(context: Context, run: Run) -> results.Check:
@@ -108,16 +102,24 @@ def sound(context: Context, run: Run) -> results.Check:
 def rename(context: Context, run: Run) -> results.Rename:
     """Copy the checked file to the key under which it is published, with its hash and its certificate beside it."""
     merged = manifest.required(context.store, run, results.Merge)
-    checked = sound(context, run)
-    key = published_key(run)
-    files.copy(merged.url, checked.version, context.publication, key, context.aws)
+    certificate = published_key(run).removesuffix(".csv") + ".certificate.json"
+    return place(context, run, merged.url, lambda: _place_certificate(context, run, certificate))
+
+
+def place(context: Context, run: Run, url: str, beside: Callable[[], str | None] = lambda: None) -> results.Rename:
+    """Copy the checked file at a URL to the key under which it is published, with its hash beside it.
+
+    :param beside: places the certificate, before the hash; its URL.
+    """
+    checked, key = sound(context, run), published_key(run)
+    files.copy(url, checked.version, context.publication, key, context.aws)
     copied = files.fingerprint(context.publication.stream(key))
-    url = f"{context.publication.url}/{key}"
+    placed = f"{context.publication.url}/{key}"
     if copied != (checked.bytes, checked.sha256):
-        raise FileChanged(f"{url} is not the file that was checked; it is left as it is")
-    certificate = _place_certificate(context, run, key.removesuffix(".csv") + ".certificate.json")
+        raise FileChanged(f"{placed} is not the file that was checked; it is left as it is")
+    certificate = beside()
     context.publication.create(f"{key}.sha256", f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
-    return results.Rename(url, files.version(url, context.aws), certificate)
+    return results.Rename(placed, files.version(placed, context.aws), certificate)
 
 
 def _place_certificate(context: Context, run: Run, key: str) -> str:

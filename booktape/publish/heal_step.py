@@ -3,7 +3,7 @@
 from booktape.core.records import TRADES
 from booktape.exchanges import exchange
 from booktape.integrity.healed import Healing
-from booktape.publish import results
+from booktape.publish import manifest, results
 from booktape.publish.context import Context
 from booktape.publish.sources import Run, Source
 
@@ -18,9 +18,12 @@ def heals(source: Source) -> bool:
 def heal(context: Context, run: Run) -> results.Heal:
     """Fetch missing trades, as far as the venue gives them; what it does not give stops nothing.
 
+    What one request has started (a night's sources, a republication) shares what may be asked of an exchange.
+
     Raises :class:`~booktape.errors.Transient` where the stores do not answer.
     """
     if context.healer is None:
         return results.Heal({}, _OFF)
-    found: Healing = context.healer(context.source(run.source).exchange, run.day)
+    night = manifest.required(context.store, run, results.Start).request
+    found: Healing = context.healer(context.source(run.source).exchange, run.day, night)
     return results.Heal(found.markets, found.why)

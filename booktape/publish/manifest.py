@@ -6,8 +6,7 @@ overwritten, or taken away for another try; and ``held.json`` is taken away once
 go on. Names with a dot are notes beside the results: a step's broken tries (``merge.attempt-1``), its query
 (``merge.query-1``), when it was first tried (``merge.began``).
 
-``unfinished/{source}/{YYYY-MM-DD}/{run:04d}`` is an empty object beside it, written before a run starts and taken away
-some time after it ended: by listing these few, abandoned runs are found, however old their days are.
+:mod:`booktape.publish.marks` tells which runs may be under way.
 """
 
 from collections.abc import Iterator
@@ -15,23 +14,20 @@ from contextlib import suppress
 from datetime import date
 from typing import Any, Final, Generic, Literal, TypeVar
 
-import structlog
 from msgspec import DecodeError, Struct, json
 
 from booktape import clock
 from booktape.errors import BooktapeError, Transient
+from booktape.publish.marks import mark, marked, unmark
 from booktape.publish.results import Attempt, Check, Done, Failed, Held, Published, Query, Start, name_of
 from booktape.publish.sources import Run, runs_prefix
-from booktape.storage import NoSuchObject, StorageDenied, Store
+from booktape.storage import NoSuchObject, Store
 
 _BEGAN: Final = "began"
 _LAST_TRY: Final = "last-try"
-_UNFINISHED: Final = "unfinished/"
 
 Reason = Literal["nightly", "republish"]
 T = TypeVar("T", bound=Struct)
-
-log = structlog.get_logger(__name__)
 
 
 class BadManifest(BooktapeError):
@@ -142,7 +138,7 @@ def claim(store: Store, source: str, day: date, reason: Reason, request: str, *,
         run = Run(source, day, number)
         started = result(store, run, Start)
         if started is None:
-            store.create(_unfinished_key(run), b"")
+            mark(store, run)
             started = record(store, run, Start(reason, request, previous, revoke))
         if reason == "nightly" or started.request == request:
             return run
@@ -157,33 +153,27 @@ def reopen(store: Store, run: Run) -> None:
     failed = failure(store, run)
     if failed is None:
         return
-    store.create(_unfinished_key(run), b"")  # first: who dies in between leaves a run that is found
+    mark(store, run)  # first: who dies in between leaves a run that is found
     for name in (f"{failed.step}.{_BEGAN}", f"{failed.step}.{_LAST_TRY}", name_of(Failed)):
         store.delete(_key(run, name))
-    store.create(_unfinished_key(run), b"")  # and last: somebody may have tidied it away meanwhile
+    mark(store, run)  # and last: somebody may have tidied it away meanwhile
 
 
 def take_back_hold(store: Store, run: Run) -> None:
     """Let a run that is held be under way again. Who does so has recorded why."""
-    store.create(_unfinished_key(run), b"")  # first: who dies in between leaves a run that is found
+    mark(store, run)  # first: who dies in between leaves a run that is found
     store.delete(_key(run, name_of(Held)))
 
 
 def end(store: Store, run: Run, value: Done | Held) -> None:
     """Record that a run is over. If this process dies in between, :func:`unfinished` tidies up after it."""
     record(store, run, value)
-    _unmark(store, run)
+    unmark(store, run)
 
 
 def unfinished(store: Store) -> list[Run]:
     """The started runs that have not ended, of all sources and days."""
     return [run for run in marked(store) if is_unfinished(store, run)]
-
-
-def marked(store: Store) -> list[Run]:
-    """The runs that may be unfinished, without a look at their manifests. Keys that name no run are passed over."""
-    runs = (_unfinished_run(found.key) for found in store.objects(_UNFINISHED))
-    return sorted((run for run in runs if run is not None), key=str)
 
 
 def is_unfinished(store: Store, run: Run) -> bool:
@@ -192,19 +182,11 @@ def is_unfinished(store: Store, run: Run) -> bool:
         return False
     if not has_ended(store, run):
         return True
-    _unmark(store, run)
+    unmark(store, run)
     if has_ended(store, run):
         return False
-    store.create(_unfinished_key(run), b"")  # it was reopened meanwhile
+    mark(store, run)  # it was reopened meanwhile
     return True
-
-
-def _unmark(store: Store, run: Run) -> None:
-    """Take a run's mark away. Where that is not allowed, the mark stays: it costs a look now and then, no more."""
-    try:
-        store.delete(_unfinished_key(run))
-    except StorageDenied as error:
-        log.warning("the mark of a run that ended stays", run=str(run), why=str(error))
 
 
 def can_go_on(store: Store, run: Run) -> bool:
@@ -244,13 +226,17 @@ def runs(store: Store, source: str, *, since: date | None = None) -> Iterator[Ru
     for name in store.folders(runs_prefix(source)):
         day = date.fromisoformat(name)
         if since is None or day >= since:
-            yield from (Run(source, day, number) for number in _numbers(store, source, day))
+            yield from of_day(store, source, day)
+
+
+def of_day(store: Store, source: str, day: date) -> list[Run]:
+    """The runs of a day, in their order."""
+    return [Run(source, day, number) for number in _numbers(store, source, day)]
 
 
 def last(store: Store, source: str, day: date) -> Run | None:
     """The last run of a day; None if there is none."""
-    numbers = _numbers(store, source, day)
-    return Run(source, day, numbers[-1]) if numbers else None
+    return next(reversed(of_day(store, source, day)), None)
 
 
 def recorded(store: Store, run: Run) -> dict[str, int]:
@@ -280,19 +266,6 @@ def _numbers(store: Store, source: str, day: date) -> list[int]:
 
 def _key(run: Run, name: str) -> str:
     return f"{run.prefix}{name}.json"
-
-
-def _unfinished_key(run: Run) -> str:
-    return f"{_UNFINISHED}{run.source}/{run.day}/{run.number:04d}"
-
-
-def _unfinished_run(key: str) -> Run | None:
-    try:
-        _, source, day, number = key.split("/")
-        return Run(source, date.fromisoformat(day), int(number))
-    except ValueError:
-        log.warning("not the mark of a run", key=key)
-        return None
 
 
 def _attempt(step: str, number: int) -> str:

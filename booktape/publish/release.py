@@ -19,22 +19,23 @@ def release(store: Store, run: Run, who: str, why: str) -> results.Released:
 
     Raises :class:`NotReleasable`, or :class:`~booktape.publish.manifest.Superseded` where a later run exists.
     """
+    held = require_releasable(store, run, who, why)
+    if held is not None:
+        manifest.record(store, run, results.Released(who, why, held.why))
+        manifest.take_back_hold(store, run)
+    return manifest.required(store, run, results.Released)
+
+
+def require_releasable(store: Store, run: Run, who: str, why: str) -> results.Held | None:
+    """What holds a run; None where it was released before. Raises what :func:`release` raises, and changes nothing."""
     if not who.strip() or not why.strip():
         raise NotReleasable(f"say who releases {run}, and why: it stands in the manifest for good")
     manifest.refuse_superseded(store, run)
-    released = manifest.result(store, run, results.Released)
-    if released is None:
-        held = _held_for_threshold(store, run)
-        released = manifest.record(store, run, results.Released(who, why, held.why))
-    if manifest.result(store, run, results.Held) is not None:
-        manifest.take_back_hold(store, run)
-    return released
-
-
-def _held_for_threshold(store: Store, run: Run) -> results.Held:
     held, certified = manifest.result(store, run, results.Held), manifest.result(store, run, results.Certify)
     if held is None:
-        raise NotReleasable(f"{run} is not held")
+        if manifest.result(store, run, results.Released) is None:
+            raise NotReleasable(f"{run} is not held: booktape status --source {run.source} --day {run.day}")
+        return None
     if certified is None or held.step != name_of(results.Certify) or not certified.releasable:
         raise NotReleasable(
             f"{run} is held at {held.step}: {held.why}; only a run below its source's threshold can be released"
@@ -48,9 +49,21 @@ def refuse_held(store: Store, run: Run, certified: results.Certify) -> None:
         raise Held(certified.held)
 
 
-def newest(store: Store, source: str, day: date) -> Run:
-    """The day's last run. Raises :class:`NotReleasable` if there is none."""
-    run = manifest.last(store, source, day)
-    if run is None:
-        raise NotReleasable(f"there is no run of {source} on {day}: booktape nightly --day {day} --source {source}")
-    return run
+def chosen(store: Store, source: str, day: date, number: int | None = None) -> Run:
+    """The run to release: that of a number, else the day's newest that is held or was released.
+
+    Raises :class:`NotReleasable` where there is none.
+    """
+    runs = [
+        run
+        for run in manifest.of_day(store, source, day)
+        if (run.number == number if number is not None else _was_held(store, run))
+    ]
+    if runs:
+        return runs[-1]
+    wanted = f"run {number}" if number is not None else "run that is held"
+    raise NotReleasable(f"there is no {wanted} of {source} on {day}: booktape status --source {source} --day {day}")
+
+
+def _was_held(store: Store, run: Run) -> bool:
+    return any(manifest.result(store, run, kind) is not None for kind in (results.Held, results.Released))

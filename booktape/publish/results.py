@@ -44,6 +44,21 @@ class Merge(Struct, frozen=True, tag="merge"):
     url: str
 
 
+class Compute(Struct, frozen=True, tag="compute"):
+    """Where the computed file lies, of which run of which source it was computed, and each market's rows.
+
+    ``of_sha256`` is that of the CSV which that run published.
+    """
+
+    url: str
+    of: str
+    run: int
+    of_sha256: str
+    bytes: int
+    sha256: str
+    markets: dict[str, int]
+
+
 class Query(Struct, frozen=True):
     """The merge's query that was started: it is asked for by its id until it is over."""
 
@@ -118,11 +133,37 @@ class Rename(Struct, frozen=True, tag="rename"):
 
 
 class Parquet(Struct, frozen=True, tag="parquet"):
-    """Where the same records are published in full: one file, or several below this URL. ``bytes`` of all of them."""
+    """Where the same records are published in full: one file, or several below this URL. ``bytes`` of all of them.
+
+    ``sha256`` is that of the list of their hashes, which lies beside them as ``….parquet.sha256``.
+    """
 
     url: str
     files: int
     bytes: int
+    sha256: str | None = None
+
+
+class Checkpoints(Struct, frozen=True, tag="checkpoints"):
+    """Where whole books lie that stand in between a day's messages, how many, and their ``bytes``."""
+
+    url: str
+    books: int
+    bytes: int
+
+
+class MarketFiles(Struct, frozen=True, tag="market_files"):
+    """The files of single markets that were written, in which form, and below which URL.
+
+    ``left_out`` counts the book messages before a market's first snapshot, which Tardis's form leaves out.
+    """
+
+    url: str
+    form: str
+    files: int
+    rows: int
+    bytes: int
+    left_out: int
 
 
 class Revision(Struct, frozen=True, tag="create_revision"):
@@ -131,6 +172,11 @@ class Revision(Struct, frozen=True, tag="create_revision"):
     id: str
     arn: str
     comment: str
+
+    @property
+    def data_set(self) -> str:
+        """The data set that it was made in (its ARN names it), whatever the sources file says by now."""
+        return self.arn.partition(":data-sets/")[2].partition("/")[0]
 
 
 class Import(Struct, frozen=True, tag="import_assets"):
@@ -165,9 +211,13 @@ class Shown(Struct, frozen=True, tag="poll_change_set"):
 
 
 class Revoked(Struct, frozen=True, tag="revoke"):
-    """The revisions of earlier runs that were taken back once this run's was final; empty where that was not asked."""
+    """The revisions of earlier runs that are taken back, once this run's was final; empty where that was not asked.
+
+    ``gone``: those that Data Exchange does not know any more.
+    """
 
     revisions: list[str]
+    gone: list[str] = []
 
 
 class Attempt(Struct, frozen=True):
@@ -200,10 +250,13 @@ class Failed(Struct, frozen=True, tag="failed"):
 StepResult = (
     Heal
     | Merge
+    | Compute
     | Check
     | Certify
     | Rename
     | Parquet
+    | Checkpoints
+    | MarketFiles
     | Revision
     | Import
     | Imported

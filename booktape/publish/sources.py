@@ -1,5 +1,6 @@
 """What is published: data sources, and the AWS data set and products that each one feeds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -8,6 +9,7 @@ from booktape.core.records import BOOK_UPDATES
 from booktape.errors import BooktapeError
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
+from booktape.publish.kinds import KINDS, Kind
 
 AUTO: Final = "auto"
 VERIFY: Final = "verify"
@@ -37,26 +39,65 @@ class Source:
     """An exchange's data type: the unit that is published.
 
     ``threshold`` is the smallest share (0 to 1) of what the venue numbered which a day must hold, told by its
-    certificate, to be published. Without ``data_set`` the file is published in the publication store only.
+    certificate, to be published. Without ``data_set`` the file is published in the publication store only. With
+    ``market_files`` each market gets a file of its own as well.
+
+    Computed data (:mod:`booktape.publish.kinds`) is computed from what another source published: the one named ``of``,
+    or the exchange's only one. ``every`` is its interval in seconds.
     """
 
     name: str
     exchange: str
-    data_type: Literal["trades", "book_updates", "quotes", "derivative_ticker", "liquidations"]
+    data_type: Literal[
+        "trades", "book_updates", "quotes", "derivative_ticker", "liquidations",
+        "trade_bars", "book_snapshot_5", "book_snapshot_25", "book_quotes",
+    ]  # fmt: skip
     threshold: float = 0.999
     data_set: str | None = None
     products: tuple[Product, ...] = ()
+    market_files: bool = False
+    of: str | None = None
+    every: float | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """What is computed; None for what is recorded."""
+        return KINDS.get(self.data_type)
 
     @property
     def channel(self) -> Channel:
-        """The venue's channel that these records come by. Some venues send their books as whole snapshots only.
+        """The venue's channel that these records, or those that they are computed of, come by.
 
-        Raises :class:`~booktape.exchanges.UnknownExchange`, or KeyError where the venue has no such channel.
+        Some venues send their books as whole snapshots only. Raises :class:`~booktape.exchanges.UnknownExchange`, or
+        KeyError where the venue has no such channel.
         """
         venue = exchange(self.exchange)
-        if self.data_type == BOOK_UPDATES and venue.book is not None:
+        recorded = self.kind.of if self.kind is not None else self.data_type
+        if recorded == BOOK_UPDATES and venue.book is not None:
             return venue.book
-        return venue.channel(self.data_type)
+        return venue.channel(recorded)
+
+
+def base_of(source: Source, sources: Mapping[str, Source]) -> Source:
+    """The source that a computed one is computed of. Raises :class:`UnknownSource` where there is none, or several."""
+    assert source.kind is not None, "only computed data is computed of something"
+    fitting = [
+        found for found in sources.values() if (found.exchange, found.data_type) == (source.exchange, source.kind.of)
+    ]
+    named = [found for found in fitting if source.of in (None, found.name)]
+    if len(named) == 1:
+        return named[0]
+    what = f"source of {source.exchange}'s {source.kind.of}"
+    if not fitting:
+        raise UnknownSource(f"there is no {what} that it could be computed of")
+    known = ", ".join(sorted(found.name for found in fitting))
+    wanted = f"{source.of} is no {what}" if source.of is not None else f"name the {what} with of"
+    raise UnknownSource(f"{wanted}; there are: {known}")
+
+
+def in_order(sources: Mapping[str, Source]) -> list[str]:
+    """The names of all sources, by name, computed ones after those that they are computed of."""
+    return sorted(sources, key=lambda name: (sources[name].kind is not None, name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ from booktape.errors import BooktapeError
 from booktape.publish import (
     aws_steps,
     certify_step,
+    checkpoints,
+    computed_steps,
     file_steps,
     heal_step,
     manifest,
+    market_files,
     parquet,
     release,
     results,
@@ -28,10 +31,11 @@ class UnknownStep(BooktapeError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: the kind of result that it leaves, and the function that does it."""
+    """One step: the kind of result that it leaves, the function that does it, and which sources have it."""
 
     kind: type[StepResult]
     do: Callable[[Context, Run], StepResult]
+    applies: Callable[[Source], bool] = lambda source: True
 
     @property
     def name(self) -> str:
@@ -39,15 +43,22 @@ class Step:
         return name_of(self.kind)
 
 
-FILE_STEPS: Final = (
-    Step(results.Heal, heal_step.heal),
+RECORDED: Final = (
+    Step(results.Heal, heal_step.heal, heal_step.heals),
     Step(results.Merge, file_steps.merge),
     Step(results.Check, file_steps.check_file),
     Step(results.Certify, certify_step.certify_day),
     Step(results.Rename, file_steps.rename),
     Step(results.Parquet, parquet.keep_parquet),
+    Step(results.Checkpoints, checkpoints.keep_checkpoints, checkpoints.of_book),
+    Step(results.MarketFiles, market_files.write, lambda source: source.market_files),
 )
-AWS_STEPS: Final = (
+COMPUTED: Final = (
+    Step(results.Compute, computed_steps.compute),
+    Step(results.Check, computed_steps.check_computed),
+    Step(results.Rename, computed_steps.rename_computed),
+)
+AT_AWS: Final = (
     Step(results.Revision, aws_steps.create_revision),
     Step(results.Import, aws_steps.import_assets),
     Step(results.Imported, aws_steps.poll_job),
@@ -56,13 +67,20 @@ AWS_STEPS: Final = (
     Step(results.Shown, aws_steps.poll_change_set),
     Step(results.Revoked, revoke_step.revoke),
 )
-STEPS: Final = {step.name: step for step in (*FILE_STEPS, *AWS_STEPS)}
+STEPS: Final = {step.name: step for step in (*RECORDED, *AT_AWS)}
+"""The steps of recorded data by name, and those of computed data."""
+
+COMPUTED_STEPS: Final = {step.name: step for step in (*COMPUTED, *AT_AWS)}
+
+KINDS: Final = {step.name: step.kind for step in (*RECORDED, *COMPUTED, *AT_AWS)}
+"""The kind of result that each step leaves, by its name: whichever data it is of."""
 
 
 def plan(source: Source) -> tuple[Step, ...]:
-    """The steps that publish a source: those at AWS only if it has a data set, and healing where it can be healed."""
-    steps = FILE_STEPS if source.data_set is None else (*FILE_STEPS, *AWS_STEPS)
-    return tuple(step for step in steps if step.kind is not results.Heal or heal_step.heals(source))
+    """The steps that publish a source: those that make its file, and those at AWS only if it has a data set."""
+    steps = RECORDED if source.kind is None else COMPUTED
+    making = tuple(step for step in steps if step.applies(source))
+    return making if source.data_set is None else (*making, *AT_AWS)
 
 
 def perform(context: Context, run: Run, name: str) -> StepResult:
@@ -72,16 +90,17 @@ def perform(context: Context, run: Run, name: str) -> StepResult:
     other :class:`~booktape.errors.Transient` errors where the same call may succeed later, or another
     :class:`~booktape.errors.BooktapeError`, which is terminal.
     """
+    source = context.source(run.source)
+    known = STEPS if source.kind is None else COMPUTED_STEPS
     try:
-        step = STEPS[name]
+        step = known[name]
     except KeyError:
-        raise UnknownStep(f"unknown step {name!r}; there are: {', '.join(STEPS)}") from None
+        raise UnknownStep(f"unknown step {name!r}; {source.name} has: {', '.join(known)}") from None
     try:
         result = _once(context, run, step)
     except Held as error:
         manifest.end(context.store, run, results.Held(step.name, str(error)))
         raise
-    source = context.source(run.source)
     if step.name == plan(source)[-1].name:
         manifest.end(context.store, run, results.Done(_reached(source)))
     return result

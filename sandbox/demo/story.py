@@ -134,14 +134,15 @@ def _follow(stage: Stage, store: Store, day: date, runs: int) -> list[Status]:
     """Show the runs' steps until all have ended."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stage.console, transient=True) as progress:
-        bar = progress.add_task("publishing", total=runs * 9)
+        bar = progress.add_task("publishing", total=runs)
         found: list[Status] = []
 
         def ended() -> bool:
             found[:] = [state for source in SOURCES for state in statuses(store, source, since=day)]
             steps = sum(len(state.steps) for state in found)
-            progress.update(bar, completed=steps, description=f"publishing: {steps} of {runs * 9} steps")
-            return len(found) == runs and all(state.state != "running" for state in found)
+            over = sum(state.state != "running" for state in found)
+            progress.update(bar, completed=over, description=f"publishing: {steps} steps, {over} of {runs} runs")
+            return over == runs
 
         wait("publishing", ended, _NIGHT_SECONDS, stage.cast.check)
     return found

@@ -99,6 +99,10 @@ MISTAKES = [
     (("republish", "x-trades", "2024-08-08"), "unknown data source 'x-trades'"),
     (("republish", "binance-trades", "soon"), "'soon' is not a day"),
     (("republish", "binance-trades", "2024-08-08"), "Redis at redis://127.0.0.1:1/0 is not reachable"),
+    (("republish", "binance-trades", "2024-08-08", "--revoke"), "binance-trades has no data set in the sources file"),
+    (("release", "x-trades", "2024-08-08", "--reason", "r"), "unknown data source 'x-trades'"),
+    (("release", "binance-trades", "2024-08-08", "--reason", "r"), "there is no run that is held of binance-trades on"),
+    (("release", "binance-trades", "2024-08-08", "--run", "7", "--reason", "r"), "there is no run 7 of binance-trades"),
     (("status", "--source", "x-trades"), "unknown data source 'x-trades'"),
     (("athena", "init"), "Athena reads and writes s3://bucket/prefix only"),
 ]
@@ -118,6 +122,29 @@ def test_a_mistake_ends_in_one_line_that_names_it(
     assert error.startswith("error: ")
     assert complaint in error
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nightly", "--day", "2024-08-08"),
+        ("republish", "binance-trades", "2024-08-08", "--now"),
+        ("republish", "binance-trades", "2024-08-08"),
+        ("release", "binance-trades", "2024-08-08", "--reason", "because", "--now"),
+        ("heal", "binance-trades", "2024-08-08"),
+    ],
+)
+def test_a_replica_publishes_nothing_by_hand_either(
+    booktape: Booktape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BOOKTAPE_SYSTEM", "replica")
+    outcome = booktape(*arguments)
+    assert (outcome.status, outcome.err) == (
+        1,
+        "error: this is the replica system (BOOKTAPE_SYSTEM); only the primary publishes\n",
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +181,27 @@ def test_status_tells_what_became_of_each_run(
     assert "binance-trades 2024-08-08 run 1 (nightly): held, after certify" in told
     (run,) = json.loads(booktape("status", "--json").out)
     assert (run["source"], run["run"], run["state"]) == ("binance-trades", 1, "held")
-    assert (run["rows"], run["completeness"]) == (3, 0.6)
+    assert (run["rows"], run["share_present"]) == (3, "0.600000")
+    assert "3 rows, 0.600000 of the venue's numbers are there" in told
+
+
+def test_a_night_by_hand_computes_what_is_computed_of_what_it_publishes(
+    booktape: Booktape, capture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sources.yaml").write_text(
+        "a-bars: {exchange: binance, data_type: trade_bars, every: 60}\n"
+        "trades: {exchange: binance, data_type: trades, threshold: 0.5}\n"
+    )
+    monkeypatch.setenv("BOOKTAPE_SOURCES", str(tmp_path / "sources.yaml"))
+    monkeypatch.setenv("BOOKTAPE_STORAGE", (tmp_path / "tape").as_uri())
+    booktape("ingest", str(capture), "--exchange", "binance")
+    outcome = booktape("nightly", "--day", "2024-08-08", "--json")
+    assert [(run["source"], run["state"]) for run in json.loads(outcome.out)] == [
+        ("trades", "done"),
+        ("a-bars", "done"),
+    ]
+    error = booktape("certificate", "a-bars", "2024-08-08").err
+    assert "computed data has none of its own, see that of trades" in error
 
 
 def test_a_capture_of_another_exchange_is_no_success(booktape: Booktape, tmp_path: Path) -> None:

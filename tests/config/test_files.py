@@ -13,6 +13,9 @@ from config.files import BadConfiguration
 from config.sources import load_sources
 from config.venues import Venue, load_venues
 
+BARS = "a:\n  exchange: binance\n  data_type: trade_bars\n"
+TRADES = "b:\n  exchange: binance\n  data_type: trades\n"
+
 
 def written(directory: Path, text: str) -> Path:
     path = directory / "file.yaml"
@@ -47,6 +50,26 @@ spot:
     }
 
 
+def test_computed_sources_and_files_for_each_market(tmp_path: Path) -> None:
+    text = f"""
+{BARS}  every: 60
+{TRADES}  market_files: true
+tops:
+  exchange: binance
+  data_type: book_snapshot_25
+  of: books
+books:
+  exchange: binance
+  data_type: book_updates
+"""
+    assert load_sources(written(tmp_path, text)) == {
+        "a": Source("a", "binance", "trade_bars", every=60.0),
+        "b": Source("b", "binance", "trades", market_files=True),
+        "tops": Source("tops", "binance", "book_snapshot_25", of="books"),
+        "books": Source("books", "binance", "book_updates"),
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [
@@ -68,6 +91,22 @@ spot:
             "a:\n  exchange: binance\n  data_type: trades\n  data_set: d\n"
             "  products:\n    - entity: p\n      mode: now",
             "line 7: a.products.0.mode: Input should be 'auto', 'verify' or 'change-set'",
+        ),
+        (
+            f"{BARS}  every: 60",
+            "line 3: a.data_type: there is no source of binance's trades that it could be",
+        ),
+        (f"{BARS}{TRADES}", "line 3: a.data_type: trade_bars needs every, an interval in seconds"),
+        (f"{BARS}  every: 0\n{TRADES}", "line 4: a.every: an interval of 0.0 seconds cannot be"),
+        (f"{BARS}  every: 60\n  of: c\n{TRADES}", "line 5: a.of: c is no source of binance's trades; there are: b"),
+        (
+            f"{BARS}  every: 60\n  market_files: true\n{TRADES}",
+            "line 5: a.market_files: files for each market",
+        ),
+        (f"{TRADES}  every: 60", "line 4: b.every: only computed data has it: trade_bars, book_snapshot_5, book_"),
+        (
+            "a:\n  exchange: binance\n  data_type: book_quotes\n  every: 1",
+            "line 4: a.every: book_quotes has a row for each change, and no interval",
         ),
     ],
 )

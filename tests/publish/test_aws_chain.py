@@ -347,3 +347,53 @@ def test_a_republication_leaves_the_old_revision_unless_asked(recorded: Context,
     run = republish(recorded, revoke=False)
     assert manifest.required(recorded.store, run, Revoked).revisions == []
     assert world.calls("RevokeRevision") == 0
+
+
+def test_what_was_final_without_the_manifest_knowing_is_revoked_too(recorded: Context, world: World) -> None:
+    """As a worker leaves it that was killed after the answer of AWS: the step has no result."""
+    first = run_until(recorded, "poll_job")
+    old = manifest.required(recorded.store, first, Revision).id
+    recorded.aws.data_exchange.update_revision(DataSetId=world.data_set, RevisionId=old, Finalized=True)
+    manifest.record_failure(recorded.store, first, "finalise", "killed")
+    run = republish(recorded, revoke=True)
+    assert manifest.required(recorded.store, run, Revoked) == Revoked([old])
+    assert world.state.revisions[old].revoked_at is not None
+
+
+def test_the_revision_of_a_run_that_failed_after_it_was_final_is_revoked_too(recorded: Context, world: World) -> None:
+    world.refuse("StartChangeSet", 403, "AccessDeniedException", "marketplace-catalog")
+    with pytest.raises(BooktapeError, match="StartChangeSet"):
+        publish(recorded)
+    old = manifest.required(recorded.store, Run(SOURCE, DAY, 1), Revision).id
+    run = republish(recorded, revoke=True)
+    assert manifest.required(recorded.store, run, Revoked) == Revoked([old])
+
+
+def test_a_revision_that_never_was_final_is_left_and_one_that_is_gone_is_told(recorded: Context, world: World) -> None:
+    first = run_until(recorded, "poll_job")
+    manifest.record_failure(recorded.store, first, "finalise", "killed")
+    run_chain(recorded, SOURCE, DAY, manifest.claim(recorded.store, SOURCE, DAY, "republish", "a").number)
+    gone = manifest.required(recorded.store, Run(SOURCE, DAY, 2), Revision).id
+    del world.state.revisions[gone]
+    run = republish(recorded, revoke=True)
+    assert run.number == 3
+    assert manifest.required(recorded.store, run, Revoked) == Revoked([], [gone])
+    assert world.calls("RevokeRevision") == 0
+
+
+def test_an_earlier_revision_is_revoked_in_the_data_set_in_which_it_was_made(recorded: Context, world: World) -> None:
+    old = manifest.required(recorded.store, publish(recorded), Revision)
+    other = recorded.aws.data_exchange.create_data_set(AssetType="S3_SNAPSHOT", Name="x", Description="y")
+    moved = replace(recorded.source(SOURCE), data_set=other["Id"], products=())
+    run = republish(replace(recorded, sources={SOURCE: moved}), revoke=True)
+    new = manifest.required(recorded.store, run, Revision)
+    assert (old.data_set, new.data_set) == (world.data_set, other["Id"])
+    assert manifest.required(recorded.store, run, Revoked) == Revoked([old.id])
+
+
+def test_a_run_goes_on_in_the_data_set_in_which_its_revision_was_made(recorded: Context, world: World) -> None:
+    run = run_until(recorded, "create_revision")
+    other = recorded.aws.data_exchange.create_data_set(AssetType="S3_SNAPSHOT", Name="x", Description="y")
+    moved = replace(recorded.source(SOURCE), data_set=other["Id"])
+    run_chain(replace(recorded, sources={SOURCE: moved}), SOURCE, DAY, run.number, patience=FAST)
+    assert world.summary() == published_once(recorded, run)

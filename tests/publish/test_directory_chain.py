@@ -24,10 +24,11 @@ from booktape.errors import BooktapeError
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
 from booktape.publish import manifest, sources
+from booktape.publish.certify_step import certificate_key
 from booktape.publish.chain import BadDay, past_day, run_chain
 from booktape.publish.context import Context
 from booktape.publish.errors import Held
-from booktape.publish.release import NotReleasable, release
+from booktape.publish.release import NotReleasable, chosen, release
 from booktape.publish.results import Check, Released, Rename
 from booktape.publish.sources import Run, Source, UnknownSource
 from booktape.publish.status import status, statuses
@@ -269,6 +270,62 @@ def test_a_run_that_a_later_one_superseded_is_not_released(in_directory: Context
     manifest.claim(in_directory.store, SOURCE, DAY, "republish", "request 1")
     with pytest.raises(manifest.Superseded):
         release(in_directory.store, Run(SOURCE, DAY, 1), "somebody", "because")
+
+
+def held_day(context: Context) -> Run:
+    store_trades(context.store, [*range(1, 10), *range(20, 30)])
+    with pytest.raises(Held):
+        publish(context)
+    return Run(SOURCE, DAY, 1)
+
+
+def test_what_is_released_is_the_run_of_that_number_else_the_newest_that_is_held(in_directory: Context) -> None:
+    store = in_directory.store
+    with pytest.raises(NotReleasable, match=r"there is no run that is held of binance-trades on 2024-08-09: booktape"):
+        chosen(store, SOURCE, DAY)
+    first = held_day(in_directory)
+    with pytest.raises(Held):
+        publish(in_directory, "republish", "request 1")
+    third = manifest.claim(store, SOURCE, DAY, "republish", "request 2")
+    assert chosen(store, SOURCE, DAY) == Run(SOURCE, DAY, 2)
+    assert chosen(store, SOURCE, DAY, 1) == first
+    with pytest.raises(NotReleasable, match="there is no run 4 of"):
+        chosen(store, SOURCE, DAY, 4)
+    with pytest.raises(NotReleasable, match=r"run 3 is not held: booktape status"):
+        release(store, chosen(store, SOURCE, DAY, 3), "somebody", "because")
+    with pytest.raises(manifest.Superseded, match="is superseded by run 3"):
+        release(store, chosen(store, SOURCE, DAY), "somebody", "because")
+    assert third.number == 3
+
+
+def test_a_release_that_was_killed_halfway_is_finished_by_another(
+    in_directory: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(store: Store, run: Run) -> None:
+        raise KeyboardInterrupt
+
+    run = held_day(in_directory)
+    with monkeypatch.context() as patch:
+        patch.setattr(manifest, "take_back_hold", killed)
+        with pytest.raises(KeyboardInterrupt):
+            release(in_directory.store, run, "somebody", "because")
+    assert status(in_directory.store, run).state == "held"
+    assert release(in_directory.store, run, "another", "too late").who == "somebody"
+    assert status(in_directory.store, run).state == "running"
+
+
+def test_a_released_day_is_not_certified_a_second_time(
+    in_directory: Context,
+) -> None:
+    run = held_day(in_directory)
+    before = in_directory.store.read(certificate_key(run))
+    store_trades(in_directory.store, range(10, 20))  # what came since is none of this run's business
+    release(in_directory.store, run, "somebody", "because")
+    publish(in_directory)
+    assert in_directory.store.read(certificate_key(run)) == before
+    placed = manifest.required(in_directory.store, run, Rename).certificate
+    assert placed is not None
+    assert in_directory.publication.read(placed.removeprefix(f"{in_directory.publication.url}/")) == before
 
 
 def test_an_unknown_source_lists_those_there_are(in_directory: Context) -> None:

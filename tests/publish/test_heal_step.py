@@ -40,16 +40,16 @@ def test_only_trades_of_venues_that_give_past_ones_are_healed(source: Source, fi
 
 def test_what_was_healed_stands_in_the_manifest_and_is_merged(in_directory: Context) -> None:
     store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
-    asked: list[tuple[str, date]] = []
+    asked: list[tuple[str, date, str]] = []
 
-    def healer(exchange: str, day: date) -> Healing:
-        asked.append((exchange, day))
+    def healer(exchange: str, day: date, night: str) -> Healing:
+        asked.append((exchange, day, night))
         store_trades(open_store(f"{in_directory.store.url}/rest"), range(10, 20))
         return Healing({"BTC-USDT": HealedMarket(holes=1, missing=10, healed=10)})
 
     run = claimed(in_directory)
     run_chain(replace(in_directory, healer=healer), SOURCE, DAY, run.number)
-    assert asked == [("binance", DAY)]
+    assert asked == [("binance", DAY, "test")]
     assert manifest.required(in_directory.store, run, Heal) == Heal({"BTC-USDT": HealedMarket(1, 10, 10)})
     checked = manifest.required(in_directory.store, run, Check)
     assert (checked.rows, checked.completeness) == (29, 1)
@@ -60,7 +60,7 @@ def test_what_the_venue_does_not_give_is_told_and_the_night_goes_on(in_directory
     healing = Healing({"BTC-USDT": HealedMarket(1, 10, 0, "it is away")}, "it is away")
     run = claimed(in_directory)
     with pytest.raises(Held):
-        run_chain(replace(in_directory, healer=lambda exchange, day: healing), SOURCE, DAY, run.number)
+        run_chain(replace(in_directory, healer=lambda exchange, day, night: healing), SOURCE, DAY, run.number)
     assert manifest.required(in_directory.store, run, Heal).why == "it is away"
 
 
@@ -70,7 +70,7 @@ def test_without_a_healer_the_manifest_says_that_healing_is_off(in_directory: Co
 
 
 def test_a_store_that_does_not_answer_is_tried_again(in_directory: Context) -> None:
-    def away(exchange: str, day: date) -> Healing:
+    def away(exchange: str, day: date, night: str) -> Healing:
         raise StorageUnavailable("the store is away")
 
     run = claimed(in_directory)

@@ -38,6 +38,21 @@ def test_the_production_application_publishes_a_night(installation: Installation
     assert (state.state, len(state.steps)) == ("done", 13)
 
 
+def test_a_night_computes_bars_of_what_it_publishes(installation: Installation) -> None:
+    """Both are started together; the bars wait for the trades."""
+    sources = Path(installation.environment["BOOKTAPE_SOURCES"])
+    bars = {"a-bars": {"exchange": "binance", "data_type": "trade_bars", "every": 60}}
+    sources.write_text(yaml.safe_dump(yaml.safe_load(sources.read_text()) | bars))
+    store_trades(installation.store, range(1, 50))
+    installation.start_worker(application="tasks")
+    installation.send("nightly.night", str(DAY))
+    computed = Run("a-bars", DAY, 1)
+    ends(installation, computed)
+    state = status(installation.store, computed)
+    assert (state.state, state.steps) == ("done", ("compute", "check", "rename")), installation.log()
+    assert status(installation.store, RUN).state == "done"
+
+
 def test_another_night_changes_nothing(installation: Installation) -> None:
     store_trades(installation.store, range(1, 50))
     installation.start_worker()
@@ -77,7 +92,11 @@ def test_a_held_night_goes_on_once_it_is_released(installation: Installation) ->
     installation.start_worker()
     installation.send("nightly.night", str(DAY))
     ends(installation)
-    installation.finish("nightly.release", SOURCE, str(DAY), "ops", "the venue was down")
+    installation.send("nightly.release", SOURCE, str(DAY), 2, "ops", "not the run that is there")
+    error = f"there is no run 2 of {SOURCE} on {DAY}"
+    eventually(lambda: error in installation.log(), installation.log)
+    called = installation.command("cli.main", "release", SOURCE, str(DAY), "--reason", "the venue was down")
+    assert f"which releases {RUN};" in called.stdout, called.stderr
     eventually(lambda: manifest.result(installation.store, RUN, Released), installation.log)
 
     def done() -> bool:
@@ -85,7 +104,7 @@ def test_a_held_night_goes_on_once_it_is_released(installation: Installation) ->
         return status(installation.store, RUN).state == "done"
 
     eventually(done, installation.log, every=0.2)
-    assert '"who": "ops"' in installation.log()
+    assert '"why": "the venue was down", "event": "released"' in installation.log()
 
 
 def test_a_republication_is_one_run_however_often_its_task_is_delivered(installation: Installation) -> None:

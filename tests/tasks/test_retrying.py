@@ -8,8 +8,8 @@ import pytest
 from booktape.errors import BooktapeError, Transient
 from booktape.publish import chain
 from booktape.publish.chain import Patience
-from booktape.publish.sources import Run
-from config.settings import Settings
+from booktape.publish.sources import Run, Source
+from config.settings import PrimaryOnly, Settings
 from tasks import nightly
 from tasks.retrying import try_again
 from tests.publish.recordings import DAY
@@ -42,7 +42,8 @@ def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: p
     def unavailable(*arguments: object) -> Run:
         raise Transient("busy")
 
-    monkeypatch.setattr(nightly, "context", lambda: SimpleNamespace(store=None, sources={"binance-trades": None}))
+    sources = {"binance-trades": Source("binance-trades", "binance", "trades")}
+    monkeypatch.setattr(nightly, "context", lambda: SimpleNamespace(store=None, sources=sources))
     monkeypatch.setattr(nightly.manifest, "claim", unavailable)
     task = Task()
     with pytest.raises(Retried):
@@ -65,9 +66,14 @@ def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "arguments"), [(nightly.night, ()), (nightly.republish, ("binance-trades", "2024-08-09"))]
+    ("task", "arguments"),
+    [
+        (nightly.night, ()),
+        (nightly.republish, ("binance-trades", "2024-08-09")),
+        (nightly.release, ("binance-trades", "2024-08-09", 1, "ops", "the venue was down")),
+    ],
 )
-def test_a_replica_publishes_nothing(monkeypatch: pytest.MonkeyPatch, task: Any, arguments: tuple[str, ...]) -> None:
+def test_a_replica_publishes_nothing(monkeypatch: pytest.MonkeyPatch, task: Any, arguments: tuple[Any, ...]) -> None:
     monkeypatch.setattr(nightly, "settings", lambda: Settings(system="replica"))
-    with pytest.raises(nightly.PrimaryOnly, match="this is the replica system"):
+    with pytest.raises(PrimaryOnly, match="this is the replica system"):
         task.run.__func__(Task(), *arguments)

@@ -1,0 +1,119 @@
+"""The step that leaves whole books in between beside a book's Parquet file, so that any instant is near one of them.
+
+A checkpoint is the market's book after some message, only where it is known to be right. It is no more than a help to
+readers: who has none begins with a snapshot.
+"""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import duckdb
+from msgspec import Raw, Struct, json
+
+from booktape.archive import lapses
+from booktape.archive.queries import FIELDS, literal, record_of, scan, stream
+from booktape.archive.shelf import Asked
+from booktape.core.missing import Missing, interleaved
+from booktape.core.rebuilt import Rebuilt
+from booktape.core.records import BOOK_UPDATES, levels, record_time
+from booktape.exchanges import exchange
+from booktape.publish import in_full, manifest, results
+from booktape.publish.context import Context
+from booktape.publish.file_steps import published_key
+from booktape.publish.parquet import parquet_key
+from booktape.publish.sources import Run, Source
+
+LEVELS: Final = 50_000
+"""A book is kept after so many levels of its messages: what a reader applies at most in a fraction of a second."""
+
+_MEMORY: Final = "500MB"
+_COLUMNS: Final = (
+    "{position: 'BIGINT', timestamp: 'BIGINT', local_timestamp: 'BIGINT', last_id: 'BIGINT', "
+    "bids: 'VARCHAR[][]', asks: 'VARCHAR[][]', symbol: 'VARCHAR'}"
+)
+_WRITTEN: Final = """
+COPY (
+    SELECT
+        position, timestamp, local_timestamp, last_id,
+        [{{'price': level[1], 'amount': level[2]}} for level in bids] AS bids,
+        [{{'price': level[1], 'amount': level[2]}} for level in asks] AS asks,
+        symbol
+    FROM read_json({lines}, format = 'newline_delimited', compression = 'gzip', columns = {columns})
+) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)
+"""
+
+
+class Checkpoint(Struct, frozen=True):
+    """A market's book after the ``position``-th of its messages, which has these times and this id."""
+
+    position: int
+    timestamp: int
+    local_timestamp: int
+    last_id: int | None
+    bids: Raw
+    asks: Raw
+    symbol: str
+
+
+def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
+    """Rebuild each market's book from the run's published Parquet, and keep it now and then."""
+    source = context.source(run.source)
+    certified = json.decode(context.store.read(manifest.required(context.store, run, results.Certify).key))["markets"]
+    key, parquet = checkpoints_key(run), parquet_key(run)
+    keys = sorted(item.key for item in context.publication.objects(parquet)) or [parquet]
+    with TemporaryDirectory(prefix="booktape-checkpoints-") as name, in_full.local(context.publication, keys) as paths:
+        lines, made = Path(name) / "checkpoints.jsonl.gz", Path(name) / "checkpoints.parquet"
+        with _connected(name) as connection, gzip.open(lines, "wb", compresslevel=1) as file:
+            count = 0
+            for market in sorted(certified):
+                table = scan(paths, market, folders=keys != [parquet])
+                for checkpoint in _of_market(connection, table, source, market, certified[market]):
+                    file.write(json.encode(checkpoint) + b"\n")
+                    count += 1
+        with _connected(name) as connection:
+            written = _WRITTEN.format(lines=literal(str(lines)), target=literal(str(made)), columns=_COLUMNS)
+            connection.execute(written)
+        if not context.publication.exists(key):
+            context.publication.upload(key, made)
+        with in_full.local(context.publication, [key]) as kept:
+            context.publication.create(f"{key}.sha256", in_full.hashes(key, [key], kept))
+        return results.Checkpoints(f"{context.publication.url}/{key}", count, made.stat().st_size)
+
+
+def _connected(directory: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": directory})
+
+
+def checkpoints_key(run: Run) -> str:
+    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.checkpoints.parquet``"""
+    return f"{published_key(run).removesuffix('.csv')}.checkpoints.parquet"
+
+
+def of_book(source: Source) -> bool:
+    """Whether a source's files get checkpoints."""
+    return source.data_type == BOOK_UPDATES
+
+
+def _of_market(
+    connection: duckdb.DuckDBPyConnection, table: str, source: Source, market: str, certified: dict[str, Any]
+) -> Iterator[Checkpoint]:
+    make, asked = record_of(BOOK_UPDATES), Asked(source.exchange, market, BOOK_UPDATES)
+    rows = stream(connection, f"SELECT {FIELDS[BOOK_UPDATES]} FROM {table} ORDER BY position")
+    missing = [] if lapses.is_numbered(asked) else lapses.told_by(certified, BOOK_UPDATES)
+    rebuilt = Rebuilt(source.channel.rule, exchange(source.exchange).book_checksum)
+    position = changed = 0
+    for item in interleaved(map(make, rows), missing, lapses.heard):
+        if isinstance(item, Missing):
+            rebuilt.lose(item)
+            continue
+        position += 1
+        is_sound = rebuilt.apply(item)
+        changed += len(levels(item.bids)) + len(levels(item.asks))
+        if is_sound and changed >= LEVELS:
+            changed = 0
+            sides = Raw(json.encode(rebuilt.book.bids.top())), Raw(json.encode(rebuilt.book.asks.top()))
+            times = record_time(item), item.local_timestamp
+            yield Checkpoint(position, *times, rebuilt.last_id, *sides, market)
