@@ -6,24 +6,39 @@ on an order: who reads takes the newest of what they tell. What a worker told go
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, cast
+from typing import Final
 
 from msgspec import DecodeError, Struct, json
 from redis import Redis
 from redis.exceptions import RedisError
 
 from booktape.core.records import Level, Trade, last_position
-from booktape.errors import Transient
+from booktape.errors import BooktapeError, Transient
 
 DEPTH: Final = 10
 """How many levels of a side are told, where the worker has them."""
 
 _PREFIX: Final = "booktape:live:"
 _LIFE: Final = 300
+_SECONDS: Final = 2
+"""How long Redis may take to answer."""
 
 
 class LiveUnavailable(Transient):
     """Redis does not answer."""
+
+
+class BadRedisUrl(BooktapeError):
+    """Not a Redis URL."""
+
+
+def connect(url: str) -> "Redis[bytes]":
+    """A client that does not wait for long. Nothing is asked of Redis yet. Raises :class:`BadRedisUrl`."""
+    try:
+        client: Redis[bytes] = Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
+    except ValueError as error:
+        raise BadRedisUrl(f"{error}; set REDIS_URL to such as redis://127.0.0.1:6379/0") from error
+    return client
 
 
 class Top(Struct, frozen=True, gc=False):
@@ -79,7 +94,7 @@ def latest(client: "Redis[bytes]", exchange: str) -> dict[str, Latest]:
 def exchanges(client: "Redis[bytes]") -> list[str]:
     """The exchanges of which any worker tells. Raises :class:`LiveUnavailable`."""
     with _explained():
-        keys = [cast(bytes, key).decode() for key in client.scan_iter(match=f"{_PREFIX}*")]
+        keys = [key.decode() for key in client.scan_iter(match=f"{_PREFIX}*")]
     return sorted({key.removeprefix(_PREFIX).partition(":")[0] for key in keys})
 
 

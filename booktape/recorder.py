@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from booktape.core import ledger, sequence
 from booktape.core.book import Book
 from booktape.core.gaps import Span, meaning
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND, record_time
 from booktape.core.sequence import STALE, Begin, Checksum, Counter, Gap, Rebase, Rule
 from booktape.core.streams import Batch, Stream
 from booktape.errors import BooktapeError
@@ -27,6 +27,8 @@ _PLAUSIBLE: Final = 1_000_000_000 * SECOND
 
 _WAIT: Final = 10 * SECOND
 
+_NEVER: Final = -(1 << 62)
+
 _AHEAD: Final = 10 * MINUTE
 """How far the venue's clock may jump before ours; a connection's first time may be a day before it."""
 
@@ -36,7 +38,8 @@ class GapSeen(NamedTuple):
 
     ``reconnect``: the stream was interrupted, and nothing can tell what that cost. ``resumed``: the stream has sent a
     snapshot by itself. ``kind`` is that of :class:`booktape.core.ledger.Gap`; ``span``, where it is there, says between
-    what times something is missing, in place of ``first`` and ``last``.
+    what times something is missing, in place of ``first`` and ``last``. ``received``: such times are those of receipts,
+    since the stream's records tell no other.
     """
 
     data_type: str
@@ -48,6 +51,7 @@ class GapSeen(NamedTuple):
     connection: "Connection | None" = None
     kind: ledger.GapKind = ledger.TIME
     span: Span | None = None
+    received: bool = False
 
 
 class Taker(Protocol):
@@ -80,6 +84,16 @@ class Recorder:
         self._on_gap = on_gap
         self._checksums: dict[str, Checksum] = {}
         self._connections: set[Connection] = set()
+
+    def take_lag(self, now: int) -> int | None:
+        """The shortest time (µs) by which a receipt came after a new time of the exchange's, since the last call.
+
+        Negative where this machine's clock is slow; None where no connection was told a new time.
+
+        :param now: where the clock was set back, receipts of before are later than that: they rise on each connection.
+        """
+        lags = [connection.take_lag(now) for connection in self._connections]
+        return min((lag for lag in lags if lag is not None), default=None)
 
     def connection(self, on_control: Control | None = None) -> "Connection":
         """A new connection that feeds these streams, until it is told that it is disconnected.
@@ -139,8 +153,10 @@ class Recorder:
         return self._checksums[symbol]
 
     def _gap(self, stream: Stream, gap: Gap) -> None:
-        kind, span = meaning(self.exchange.channel(stream.data_type).rule, gap, stream.last)
-        self._on_gap(GapSeen(stream.data_type, stream.market, *gap, kind=kind, span=span))
+        last = stream.last
+        kind, span = meaning(self.exchange.channel(stream.data_type).rule, gap, last)
+        received = kind == ledger.TIME and last is not None and record_time(last) == last.local_timestamp
+        self._on_gap(GapSeen(stream.data_type, stream.market, *gap, kind=kind, span=span, received=received))
 
     def counter_gap(self, connection: "Connection", gap: Gap, span: tuple[int, int]) -> None:
         """Frames are missing between two receive times: end the batches that only the counter could vouch for."""
@@ -213,6 +229,8 @@ class Connection:
         self.heard: dict[tuple[str, str], Taker] = {}
         self.stream_of: Callable[[str, str], Taker] = recorder.stream
         self._most_ahead = DAY
+        self._furthest = _NEVER
+        self._furthest_at = 0
         self._on_end = on_end
         self._on_control = on_control
         self._held: list[tuple[Taker, Any]] = []
@@ -301,6 +319,8 @@ class Connection:
             raise NotUnderstood("a time that is far ahead")
         self._most_ahead = max(ahead, 0) + _AHEAD
         self.clock = time
+        if ahead > self._furthest:
+            self._furthest, self._furthest_at = ahead, received
         if self._held:
             self.release(time)
 
@@ -320,6 +340,11 @@ class Connection:
         held, self._held = self._held, []
         for stream, record in held:
             stream.append(record, time or record.local_timestamp)
+
+    def take_lag(self, now: int) -> int | None:
+        """The connection's part of :meth:`Recorder.take_lag`."""
+        ahead, self._furthest = self._furthest, _NEVER
+        return None if ahead == _NEVER else -ahead - max(0, self._furthest_at - now)
 
     def disconnected(self) -> None:
         """The connection was lost: streams whose rule cannot tell what it cost end their batches here."""

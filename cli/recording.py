@@ -9,10 +9,11 @@ from rich.table import Table
 
 from booktape.errors import BooktapeError
 from booktape.exchanges import exchange as find_exchange
+from booktape.feed.again import ingest_raw
 from booktape.feed.captures import Summary
 from booktape.feed.captures import ingest as ingest_capture
 from booktape.storage import open_store
-from cli.terminal import AsJson, out, print_json
+from cli.terminal import AsJson, out, parse_day, print_json
 from config.console import err
 from config.settings import load_settings
 
@@ -29,23 +30,39 @@ StorageUrl = Annotated[
 
 
 def ingest(
-    file: Annotated[Path, typer.Argument(help="A capture: gzipped JSON lines, one frame each.")],
+    source: Annotated[
+        str,
+        typer.Argument(help="A capture (gzipped JSON lines, one frame each), or a storage with raw frames."),
+    ],
     exchange: ExchangeId,
     storage: StorageUrl = None,
+    day: Annotated[str | None, typer.Option(help="Of a storage with raw frames: only this day's.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take recorded frames through the very code that live frames take, and say what became of them.
 
-    Ingesting a file twice writes nothing new.
+    A storage is one into which `booktape record --raw` recorded: what it kept of the exchange is recorded again, with
+    the parsers of today. Ingesting twice writes nothing new.
 
     Example: booktape ingest capture.jsonl.gz --exchange binance --storage file:///tmp/tape
+
+    Example: booktape ingest file:///srv/tape --exchange binance --day 2024-08-08 --storage file:///tmp/mended
     """
     venue = find_exchange(exchange)
     store = open_store(storage or load_settings().storage)
+    one_day = parse_day(day) if day is not None else None
     columns = (SpinnerColumn(), TextColumn("{task.fields[frames]:,} frames of {task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=as_json) as progress:
-        task = progress.add_task(file.name, total=None, frames=0)
-        summary = ingest_capture(file, venue, store, lambda frames: progress.update(task, frames=frames))
+        task = progress.add_task(source.rstrip("/").rpartition("/")[2], total=None, frames=0)
+
+        def show(frames: int) -> None:
+            progress.update(task, frames=frames)
+
+        if "://" in source or Path(source).is_dir():
+            kept = open_store(source, make=False)
+            summary = ingest_raw(kept, venue, store, first=one_day, last=one_day, on_progress=show)
+        else:
+            summary = ingest_capture(Path(source), venue, store, show)
     if as_json:
         print_json(summary.to_json())
     else:

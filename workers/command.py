@@ -37,6 +37,10 @@ def record(
         typer.Option(min=1, help="Replace connections after so many seconds. Default: before the venue ends them."),
     ] = None,
     listing_seconds: Annotated[float, typer.Option(min=1, help="How often to look for new listings.")] = 300,
+    raw: Annotated[
+        bool | None,
+        typer.Option("--raw/--no-raw", help="Keep every frame as it came, too. Default: the setting BOOKTAPE_RAW."),
+    ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Keep each market's last trade and best bid and ask in Redis.")
     ] = False,
@@ -68,6 +72,7 @@ def record(
             shard=parse_shard(shard),
             connection_lifetime=connection_lifetime,
             listing_seconds=listing_seconds,
+            raw=settings.raw if raw is None else raw,
             live=live,
         )
     )

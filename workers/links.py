@@ -12,6 +12,7 @@ from booktape.feed.link import Events as LinkEvents
 from booktape.feed.link import Link
 from booktape.feed.patience import Patience, Turns
 from booktape.feed.plan import WHOLE, Route, Shard, routes, subscriptions, venue_wide
+from booktape.feed.raw import RawFrames
 from booktape.recorder import Recorder
 
 
@@ -43,6 +44,7 @@ class Links:
         patience: Patience,
         *,
         shard: Shard = WHOLE,
+        raw: RawFrames | None = None,
     ) -> None:
         self._exchange = exchange
         self._base = base
@@ -50,6 +52,7 @@ class Links:
         self._recorder = recorder
         self._events = events
         self._patience = patience
+        self._raw = raw
         self._turns = Turns(shard.total * MINUTE / SECOND / exchange.limits.connections_per_minute)
         self._wide = venue_wide(exchange, data_types) if shard.number == 1 else []
         self._links: list[Link] = []
@@ -84,6 +87,7 @@ class Links:
                 self._turns,
                 number=len(self._links),
                 patience=self._patience,
+                raw=self._raw,
             )
             self._links.append(link)
             self._tasks.append(asyncio.ensure_future(link.run()))

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
-from redis import Redis
 
 from booktape.core.records import (
     BOOK_SNAPSHOTS,
@@ -23,11 +22,10 @@ from booktape.core.records import (
     record_time,
 )
 from booktape.exchanges.spec import Exchange
-from booktape.live import DEPTH, Latest, LiveCache, LiveUnavailable, Top
+from booktape.live import DEPTH, Latest, LiveCache, LiveUnavailable, Top, connect
 from booktape.recorder import Recorder
 
 EVERY_SECONDS: Final = 0.25
-_REDIS_SECONDS: Final = 2
 
 
 class Live:
@@ -98,11 +96,8 @@ class Live:
 
 
 def live_cache(redis_url: str, exchange: str, worker: str) -> LiveCache:
-    """The cache behind a Redis URL. Nothing is asked of Redis yet."""
-    client: Redis[bytes] = Redis.from_url(
-        redis_url, socket_connect_timeout=_REDIS_SECONDS, socket_timeout=_REDIS_SECONDS
-    )
-    return LiveCache(client, exchange, worker)
+    """The cache behind a Redis URL. Nothing is asked of Redis yet. Raises :class:`~booktape.live.BadRedisUrl`."""
+    return LiveCache(connect(redis_url), exchange, worker)
 
 
 def _level(price: str, amount: str) -> list[tuple[str, str]]:

@@ -43,6 +43,8 @@ class Options:
     shard: Shard = WHOLE
     connection_lifetime: float | None = None
     listing_seconds: float = 300
+    raw: bool = False
+    """Whether every frame is kept too."""
     live: bool = False
 
     @property
@@ -54,6 +56,11 @@ class Options:
     def spool_url(self) -> str:
         """Where this instance alone keeps batches while the store is away."""
         return self.spool_directory.as_uri()
+
+    @property
+    def raw_spool_url(self) -> str:
+        """The same for raw frames, so that they are neither counted as batches nor keep these waiting."""
+        return self.spool_directory.with_name(f"{self.spool_directory.name}-raw").as_uri()
 
     @property
     def spool_directory(self) -> Path:

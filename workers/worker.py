@@ -12,7 +12,7 @@ import uvloop
 
 from booktape import clock
 from booktape.core.markets import named
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES
 from booktape.errors import BooktapeError
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
@@ -28,13 +28,11 @@ from workers.ledger import Ledger
 from workers.links import Links
 from workers.live import EVERY_SECONDS, Live, live_cache
 from workers.options import BadOption, Options, sole_owner
+from workers.raw_keeping import RawKeeping
 from workers.silence import Heard, Silence
 from workers.snapshot_requests import SnapshotRequests
 from workers.telling import Teller
-from workers.watching import Watch
-
-GRACE: Final = 10 * SECOND
-"""How far the exchange's time must be past a minute before a quiet stream's batch of that minute is closed."""
+from workers.watching import GRACE, Watch
 
 _RESYNC_SECONDS: Final = 10.0
 _METRICS_SECONDS: Final = 60.0
@@ -49,9 +47,11 @@ class Worker:
         _refuse_unknown(venue, options)
         ledger = Ledger(options.worker, clock.now())
         stores = open_store(options.storage), open_store(options.spool_url)
-        self.uploader = Uploader(*stores, venue.id, self._upload_failed, on_kept=ledger.wrote)
+        told = self._upload_failed
+        self.uploader = Uploader(*stores, venue.id, told, on_kept=ledger.wrote, on_lost=ledger.lost)
         self.recorder = Recorder(venue, self.uploader.submit, self._gap)
         self.watch = Watch(venue, self.recorder, ledger)
+        self.raw = RawKeeping(venue, options, self._upload_failed) if options.raw else None
         self.links = Links(
             venue,
             options.websocket_url or venue.websocket_url,
@@ -60,6 +60,7 @@ class Worker:
             self,
             replace(patience, lifetime=options.connection_lifetime or patience.lifetime),
             shard=options.shard,
+            raw=self.raw.frames if self.raw is not None else None,
         )
         self.following = Following(
             venue,
@@ -107,6 +108,8 @@ class Worker:
             self.watch.disconnected(link.subscriptions)
         self.recorder.close()
         await asyncio.to_thread(self.uploader.settle)
+        if self.raw is not None:
+            self.log.info("raw_stopped", left_in_spool=await asyncio.to_thread(self.raw.close), **self.raw.counts())
         self.watch.close(self.uploader)
         left = await asyncio.to_thread(self.uploader.close)
         self.teller.tell_news()
@@ -119,6 +122,8 @@ class Worker:
         yield self._every(2.0, self._drain)
         yield self._every(5.0, self._look_for_silence)
         yield self._every(_METRICS_SECONDS, self._emit)
+        if self.raw is not None:
+            yield self._every(2.0, self.raw.drain)
         if self.requests is not None:
             yield self._every(1.0, self.requests.send_waiting)
         if self.live is not None:
@@ -147,6 +152,8 @@ class Worker:
             self.watch.joined(link.subscriptions)
 
     async def _emit(self) -> None:
+        if self.raw is not None:
+            self.teller.counts.update(self.raw.news())
         self.teller.emit()
 
     async def _drain(self) -> None:

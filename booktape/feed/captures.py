@@ -7,39 +7,25 @@ and ``enc`` ``base64`` where it was binary.
 
 import gzip
 import zlib
-from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from msgspec import MsgspecError, Struct, json
+from msgspec import MsgspecError, json
 
 from booktape.core import codec
 from booktape.core.streams import Batch, key_of
 from booktape.errors import BooktapeError
 from booktape.exchanges.spec import Exchange
+from booktape.raw import Line
 from booktape.recorder import GapSeen, Recorder
 from booktape.storage import Store
 
 
 class BadCapture(BooktapeError):
     """A file that is not a capture; the text names the line."""
-
-
-class Line(Struct, frozen=True):
-    """One line of a capture."""
-
-    kind: Literal["ws", "http"]
-    data: str
-    t: int | None = None
-    url: str = ""
-    dir: Literal["in", "out"] = "in"
-    enc: str = ""
-
-    def frame(self) -> bytes:
-        """What came over the wire."""
-        return b64decode(self.data) if self.enc == "base64" else self.data.encode()
 
 
 @dataclass
@@ -56,6 +42,29 @@ class Summary:
     checksums: tuple[int, int] = (0, 0)
     objects: int = 0
     created: int = 0
+
+    def putting(self, exchange: Exchange, store: Store) -> Callable[[Batch], None]:
+        """What takes a recorder's batches into a store, and counts them."""
+
+        def put(batch: Batch) -> None:
+            self.objects += 1
+            self.created += store.create(str(key_of(batch, exchange.id)), codec.compress(batch.lines))
+
+        return put
+
+    def add(self, recorder: Recorder) -> None:
+        """Add what became of a recorder's frames."""
+        self.frames += recorder.frames
+        self.control += recorder.control
+        self.stale += recorder.stale()
+        self.not_understood = dict(Counter(self.not_understood) + recorder.not_understood)
+        self.refused = dict(Counter(self.refused) + recorder.refused)
+        for data_type, markets in recorder.records().items():
+            before = self.records.setdefault(data_type, {})
+            for market, count in markets.items():
+                before[market] = before.get(market, 0) + count
+        checked, failed = recorder.checksums()
+        self.checksums = (self.checksums[0] + checked, self.checksums[1] + failed)
 
     def to_json(self) -> dict[str, Any]:
         """The summary as ``booktape ingest --json`` prints it."""
@@ -102,18 +111,12 @@ def ingest(
     """
     summary = Summary()
 
-    def put(batch: Batch) -> None:
-        summary.objects += 1
-        summary.created += store.create(str(key_of(batch, exchange.id)), codec.compress(batch.lines))
-
-    recorder = Recorder(exchange, put, summary.gaps.append)
+    recorder = Recorder(exchange, summary.putting(exchange, store), summary.gaps.append)
     try:
         _feed(path, recorder, on_progress)
     finally:
         recorder.close()
-    summary.frames, summary.control, summary.stale = recorder.frames, recorder.control, recorder.stale()
-    summary.not_understood, summary.refused = dict(recorder.not_understood), dict(recorder.refused)
-    summary.records, summary.checksums = recorder.records(), recorder.checksums()
+    summary.add(recorder)
     return summary
 
 
@@ -121,11 +124,11 @@ def _feed(path: Path, recorder: Recorder, on_progress: Callable[[int], None]) ->
     connection = recorder.connection()
     received = 0
     for line, frame in read(path):
-        if line.dir == "out":
+        if line.dir == "out" or line.kind == "mark":
             continue
         received = max((line.t or 0) // 1_000, received + 1)
         if line.kind == "http":
-            connection.feed_rest(line.url, frame, received, None)
+            connection.feed_rest(line.url, frame, received, line.sent)
         else:
             connection.feed(frame, received)
         if recorder.frames % 1_000 == 0:

@@ -11,9 +11,11 @@ from booktape.errors import Transient
 from booktape.exchanges.spec import Exchange, Subscription
 from booktape.feed.patience import Patience, Pauses, Turns
 from booktape.feed.plan import Route
+from booktape.feed.raw import RawFrames
 from booktape.feed.session import Session
 from booktape.feed.socket import Disconnected, check_address, open_socket
 from booktape.handover import Handover
+from booktape.raw import DISCONNECTED, FINISHED, GIVEN_UP, HANDOVER, INTERRUPTED, SUBSCRIBED
 from booktape.recorder import Connection, Recorder
 
 _LIFETIME_USED: Final = (0.6, 0.9)
@@ -49,6 +51,7 @@ class Link:
     :param base: the venue's WebSocket URL, to which the route's path is appended.
     :param number: which of the worker's connections this is, from 0.
     :param turns: spaces the worker's connecting.
+    :param raw: keeps every frame.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Link:
         *,
         number: int = 0,
         patience: Patience,
+        raw: RawFrames | None = None,
     ) -> None:
         self.exchange = exchange
         self.url = base + route.path
@@ -73,6 +77,7 @@ class Link:
         self._events = events
         self._turns = turns
         self._patience = patience
+        self._raw = raw
         self._asks_address = exchange.address is not None and base == exchange.websocket_url
         self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
         self._sessions: list[Session] = []
@@ -126,7 +131,10 @@ class Link:
         """Let streams go. Where the venue offers no way to say so, they end with the connection."""
         for subscription in subscriptions:
             self.subscriptions.pop(subscription, None)
-        for key in self._streams(subscriptions):
+        keys = self._streams(subscriptions)
+        for session in self._sessions[:1]:
+            session.mark(INTERRUPTED, sorted(keys))
+        for key in keys:
             self._recorder.interrupt(*key)
             for session in self._sessions:
                 session.connection.heard.pop(key, None)
@@ -147,6 +155,7 @@ class Link:
             return
         for session in self._sessions[:1]:
             session.send([*self.exchange.unsubscribe(subscriptions), *self.exchange.subscribe(subscriptions)])
+            session.mark(INTERRUPTED, sorted(keys))
             for key in keys:
                 self._recorder.interrupt(*key)
 
@@ -170,13 +179,15 @@ class Link:
         finally:
             for session in list(self._sessions):
                 session.connection.disconnected()
+                session.mark(DISCONNECTED)
                 await self._end(session)
 
     async def _open(self) -> Session:
         await self._turns.wait()
         url = await self._address() if self._asks_address else self.url
-        socket = await open_socket(url)
-        session = Session(self.exchange, socket, self._recorder, list(self.subscriptions), self._patience)
+        socket = await open_socket(url, as_sent=self._raw is not None)
+        raw = self._raw.connection(self.number, url) if self._raw is not None else None
+        session = Session(self.exchange, socket, self._recorder, list(self.subscriptions), self._patience, raw)
         session.begin(self._lifetime())
         self._sessions.append(session)
         return session
@@ -226,18 +237,21 @@ class Link:
             return self._stay(old, str(error))
         suspected, self._suspected = self._suspected, set()
         handover = Handover(self._recorder, old.connection, new.connection, suspected)
+        new.mark(HANDOVER, sorted(suspected))
         await self._overlap(old, new, handover)
         lost = old.task.done()
         if lost or (handover.delivers and not new.task.done()):
             if lost:
                 self._events.disconnected(self, "lost while another connection took over", 0.0)
             handover.finish(lost=lost)
+            new.mark(FINISHED, lost)
             self.connection = new.connection
             await self._end(old)
             self._events.handed_over(self, None)
             return new
         reason = "was lost" if new.task.done() else "does not deliver what the old one does"
         handover.cancel()
+        new.mark(GIVEN_UP)
         await self._end(new)
         return self._stay(old, f"the new connection {reason}")
 
@@ -261,6 +275,7 @@ class Link:
             if subscribed is not None and not settled and now >= subscribed + self._patience.settle:
                 settled = True
                 handover.subscribed()
+                new.mark(SUBSCRIBED)
             if settled and subscribed is not None:
                 overlap = self._patience.overlap * (1 if handover.delivers else _MORE_TIME)
                 if now >= subscribed + self._patience.settle + overlap:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from booktape import clock
 from booktape.exchanges.spec import REPLY, Exchange, Subscription
 from booktape.feed.patience import Patience
+from booktape.feed.raw import RawConnection
 from booktape.feed.socket import Disconnected, Socket
 from booktape.recorder import Recorder
 
@@ -26,6 +27,8 @@ class Session:
     ``leaving`` is set when the venue has announced that it will end the connection; ``frames`` counts what came.
 
     Sessions begin in a running event loop.
+
+    :param raw: keeps every frame.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Session:
         recorder: Recorder,
         wanted: Sequence[Subscription],
         patience: Patience,
+        raw: RawConnection | None = None,
     ) -> None:
         self.connection = recorder.connection(self._control)
         self.leaving = asyncio.Event()
@@ -43,6 +47,7 @@ class Session:
         self._due: float | None = None
         self._exchange = exchange
         self._socket = socket
+        self._raw = raw
         self._idle = _idle(exchange, patience)
         self._began = asyncio.get_running_loop().time()
         self._received = 0
@@ -88,6 +93,13 @@ class Session:
         """Stop, and close the socket."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
+        if self._raw is not None:
+            self._raw.close()
+
+    def mark(self, what: str, content: Any = None) -> None:
+        """Keep what was done with the connection beside its frames, where these are kept."""
+        if self._raw is not None:
+            self._raw.mark(what, clock.now(), content)
 
     async def _run(self) -> None:
         duties = [asyncio.ensure_future(duty) for duty in (self._read(), self._write(), self._ping(), self._watch())]
@@ -111,6 +123,8 @@ class Session:
         self._outbox.put_nowait((urgency, next(self._number), message))
 
     async def _read(self) -> None:
+        if self._raw is not None:
+            await self._read_and_keep(self._raw)
         feed, receive, now = self.connection.feed, self._socket.receive, clock.now
         while True:
             for _ in range(_FRAMES_AT_A_TIME):
@@ -121,11 +135,24 @@ class Session:
             # Frames that have queued up are received without giving the loop a turn.
             await asyncio.sleep(0)
 
+    async def _read_and_keep(self, raw: RawConnection) -> None:
+        feed, receive, now = self.connection.feed, self._socket.receive_as_sent, clock.now
+        while True:
+            for _ in range(_FRAMES_AT_A_TIME):
+                frame = await receive()
+                self._received = received = max(now(), self._received + 1)
+                feed(raw.received(frame, received), received)
+                self.frames += 1
+            await asyncio.sleep(0)
+
     async def _write(self) -> None:
         pause = 1 / self._exchange.limits.messages_per_second
         while True:
             _, _, message = await self._outbox.get()
-            await self._socket.send(self._exchange.stamp(message, clock.now()))
+            stamped = self._exchange.stamp(message, clock.now())
+            await self._socket.send(stamped)
+            if self._raw is not None:
+                self._raw.sent(stamped, clock.now())
             await asyncio.sleep(pause)
 
     async def _ping(self) -> None:

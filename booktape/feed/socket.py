@@ -1,9 +1,12 @@
 """The one place that knows the WebSocket library, so that another transport could be tried here alone."""
 
-from typing import Final
+from collections import deque
+from typing import Any, Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.protocol import Event
 from websockets.uri import parse_uri
 
 from booktape.errors import BooktapeError, Transient
@@ -20,6 +23,21 @@ class BadAddress(BooktapeError):
     """Not a WebSocket URL."""
 
 
+class _Noting(ClientConnection):
+    """Notes of each message whether it is text. The library would tell by decoding it, and end the connection where
+    that fails.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.texts: deque[bool] = deque()
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame) and event.opcode in DATA_OPCODES and event.opcode is not Opcode.CONT:
+            self.texts.append(event.opcode is Opcode.TEXT)
+        super().process_event(event)
+
+
 class Socket:
     """One open WebSocket that carries whole frames as bytes."""
 
@@ -32,6 +50,20 @@ class Socket:
             return await self._connection.recv(decode=False)
         except ConnectionClosed as error:
             raise Disconnected(str(error)) from error
+
+    async def receive_as_sent(self) -> str | bytes:
+        """The next frame: text, or bytes if it was a binary frame or is no UTF-8. Raises :class:`Disconnected`.
+
+        Only for sockets that were opened for it.
+        """
+        frame = await self.receive()
+        assert isinstance(self._connection, _Noting), "opened with as_sent"
+        if not self._connection.texts.popleft():
+            return frame
+        try:
+            return frame.decode()
+        except UnicodeDecodeError:  # which is for the parser to refuse
+            return frame
 
     async def send(self, message: bytes) -> None:
         """Send one text frame. Raises :class:`Disconnected`."""
@@ -53,13 +85,20 @@ def check_address(url: str) -> None:
         raise BadAddress(f"{url!r} is not a WebSocket URL (ws:// or wss://)") from error
 
 
-async def open_socket(url: str) -> Socket:
+async def open_socket(url: str, *, as_sent: bool = False) -> Socket:
     """A connected socket, to be closed. Raises :class:`Disconnected` where nobody answers, or we are sent elsewhere.
 
     The library answers the server's pings, sends its own every 20 s and ends a connection that leaves them unanswered.
     Compression is off: it costs more processor time than it saves traffic.
+
+    :param as_sent: for :meth:`Socket.receive_as_sent`.
     """
+    kind = _Noting if as_sent else ClientConnection
     try:
-        return Socket(await connect(url, max_size=MAX_FRAME, compression=None, open_timeout=10, close_timeout=2))
+        return Socket(
+            await connect(
+                url, create_connection=kind, max_size=MAX_FRAME, compression=None, open_timeout=10, close_timeout=2
+            )
+        )
     except (OSError, TimeoutError, InvalidHandshake, InvalidURI, ConnectionClosed) as error:
         raise Disconnected(f"{url} does not answer: {error}") from error

@@ -2,6 +2,7 @@
 
 import httpx
 
+from booktape import raw
 from booktape.core import codec
 from booktape.core.streams import Batch, key_of
 from booktape.errors import BooktapeError
@@ -23,17 +24,27 @@ def require_book(exchange: Exchange) -> RestBook:
 
 
 def fetch(
-    exchange: Exchange, market: str, store: Store, purse: Purse, client: httpx.Client, *, base: str | None = None
+    exchange: Exchange,
+    market: str,
+    store: Store,
+    purse: Purse,
+    client: httpx.Client,
+    *,
+    base: str | None = None,
+    keep_raw: bool = False,
 ) -> str:
     """Fetch a market's order book and store it create-only under its content's key, which is returned.
 
     :param base: used instead of the REST URL that the exchange declares.
+    :param keep_raw: store the answer as it came, too (:mod:`booktape.raw`).
 
     Raises :class:`NoRestBook`, and what :func:`~booktape.rest.asking.ask` raises.
     """
     book = require_book(exchange)
     request = book.request(exchange.symbol(market))
     answer = ask(request, book.weight, purse, client, base or exchange.rest.url)
+    if keep_raw:
+        store.create(*raw.answer_object(exchange.id, *answer))
     batch = _batch(exchange, answer)
     key = str(key_of(batch, exchange.id))
     store.create(key, codec.compress(batch.lines))

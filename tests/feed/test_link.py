@@ -67,7 +67,7 @@ def collector(simulation: Simulation, venue: Exchange, patience: Patience) -> Co
     return collected
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait for something that must happen."""
     async with asyncio.timeout(seconds):
         while not condition():

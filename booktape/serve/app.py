@@ -1,0 +1,97 @@
+"""The server's one application: which path leads where."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from booktape.core import codec
+from booktape.core.keys import BadKey, market_prefix, parse_key
+from booktape.core.records import DAY, INSTRUMENTS, Instrument
+from booktape.exchanges import exchange as find_exchange
+from booktape.rest.listing import EVERY_MARKET
+from booktape.serve.binance import Desk
+from booktape.serve.clock import MarketClock
+from booktape.serve.normal import Normal
+from booktape.serve.raw import RawFeed
+from booktape.serve.run import Run, Tape
+from booktape.serve.source import Source
+from booktape.storage import Store
+
+BINANCES: Final = ("binance", "binance-us")
+"""The exchanges that speak Binance spot's protocol."""
+
+log = structlog.get_logger(__name__)
+
+
+def application(source: Source, store: Store, clock: MarketClock | None, *, begin: bool = False) -> Starlette:
+    """What serves an archive.
+
+    :param source: the archive.
+    :param store: the storage that holds its raw frames and lists of instruments.
+    :param clock: the market clock of the venues' own endpoints; without one there are none.
+    :param begin: let the clock run at once, not from the first subscription on.
+    """
+    routes: list[BaseRoute] = [*Normal(source).routes(), *RawFeed(store).routes()]
+    run = Run(source, clock, _tell) if clock is not None else None
+    if run is not None:
+        for name in BINANCES:
+            desk = Desk(find_exchange(name), run, partial(listed, store, name))
+            routes.append(Mount(f"/{name}", routes=desk.routes()))
+        routes.append(Route("/clock", partial(_clock, run)))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if run is None:
+            yield
+            return
+        if begin:
+            run.begin()
+        playing = asyncio.ensure_future(_watched(run))
+        yield
+        playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def listed(store: Store, exchange: str, time: int) -> list[Instrument]:
+    """An exchange's instruments by the newest list of its that is older than the end of a time's day (µs)."""
+    found = []
+    for item in store.objects(market_prefix(INSTRUMENTS, exchange, EVERY_MARKET)):
+        try:
+            found.append((parse_key(item.key).minute, item.key))
+        except BadKey:  # somebody else's file
+            continue
+    known = [one for one in found if one[0] < time // DAY * DAY + DAY]
+    if not known:
+        return []
+    records = codec.decode(INSTRUMENTS, store.read(max(known)[1]))
+    return [record for record in records if isinstance(record, Instrument)]
+
+
+async def _clock(run: Run, request: Request) -> Response:
+    clock = run.clock
+    state = "over" if run.is_over else "running" if clock.is_running else "waiting"
+    times = {"from": clock.start, "to": clock.end, "now": clock.now()}
+    return JSONResponse({**times, "speed": clock.speed, "state": state})
+
+
+async def _watched(run: Run) -> None:
+    try:
+        await run.play()
+    except Exception as error:  # whatever it is, who looks at the log must see why nothing moves
+        log.error("replay_failed", error=f"{type(error).__name__}: {error}")
+        raise
+
+
+def _tell(tape: Tape, error: Exception) -> None:
+    log.error("market_ended", exchange=tape.exchange.id, market=tape.market, error=str(error))
