@@ -25,9 +25,10 @@ from booktape.storage import Store, open_store
 TRADES_OF_THE_DAY: Final = 775_418
 """Trades of Binance's BTC-USDT on 2019-10-25, the example day of the documentation."""
 
-_DAY: Final = date(2019, 10, 25)
-_EXCHANGE: Final = "binance"
-_MARKET: Final = "BTC-USDT"
+NIGHT: Final = date(2019, 10, 25)
+START: Final = int(datetime(NIGHT.year, NIGHT.month, NIGHT.day, tzinfo=UTC).timestamp()) * SECOND
+EXCHANGE: Final = "binance"
+MARKET: Final = "BTC-USDT"
 _EACH_MISSING: Final = 33
 _SYSTEMS: Final = ("primary", "replica")
 
@@ -57,14 +58,13 @@ def generate(directory: Path, trades: int = TRADES_OF_THE_DAY) -> None:
 
 def _minutes(trades: int) -> Iterator[list[Trade]]:
     random = Random(20191025)
-    start = int(datetime(_DAY.year, _DAY.month, _DAY.day, tzinfo=UTC).timestamp()) * SECOND
     minutes = DAY // MINUTE
     for minute in range(minutes):
         numbers = range(trades * minute // minutes, trades * (minute + 1) // minutes)
         yield [
             Trade(
                 number,
-                time := start + DAY * number // trades // 1000 * 1000,
+                time := START + DAY * number // trades // 1000 * 1000,
                 random.choice(("buy", "sell")),
                 f"{random.randrange(7_400_00, 8_800_00) / 100:.2f}000000",
                 f"{random.randrange(1, 2_00000000) / 1e8:.8f}",
@@ -82,8 +82,8 @@ def _put(store: Store, trades: list[Trade]) -> None:
     if trades:
         first, last = _number(trades[0]), _number(trades[-1])
         minute = trades[0].timestamp // MINUTE * MINUTE
-        batch = Batch(TRADES, _MARKET, minute, first, last, len(trades), codec.encode(trades))
-        store.create(str(key_of(batch, _EXCHANGE)), codec.compress(batch.lines))
+        batch = Batch(TRADES, MARKET, minute, first, last, len(trades), codec.encode(trades))
+        store.create(str(key_of(batch, EXCHANGE)), codec.compress(batch.lines))
 
 
 def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Night:
@@ -91,7 +91,7 @@ def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Nig
     primary, replica, results = ((directory / name).as_uri() for name in (*_SYSTEMS, "results"))
     engine = open_engine("duckdb", primary=primary, replica=replica, results=results)
     wall, cpu = perf_counter(), process_time()
-    result = engine.poll(engine.start(Merge(_EXCHANGE, TRADES, _DAY), token))
+    result = engine.poll(engine.start(Merge(EXCHANGE, TRADES, NIGHT), token))
     seen = _certify(engine) if with_certificate else None
     wall, cpu = perf_counter() - wall, process_time() - cpu
     assert result is not None
@@ -105,9 +105,9 @@ def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Nig
 
 def _certify(engine: Engine) -> int:
     """Prove the day; how many of the ids are there. Nothing is told of the file, so that it is not compared."""
-    day = Merge(_EXCHANGE, TRADES, _DAY)
+    day = Merge(EXCHANGE, TRADES, NIGHT)
     file = File(0, 0, "", {})
-    return certify(engine.systems, day, exchange(_EXCHANGE).channel(TRADES), "bench", file).present.seen
+    return certify(engine.systems, day, exchange(EXCHANGE).channel(TRADES), "bench", file).present.seen
 
 
 def peak_mebibytes() -> float:

@@ -14,6 +14,7 @@ from rich.table import Table
 from bench.ingest import Cost
 from bench.night import Night
 from bench.peers import cryptofeed_version
+from bench.reading import LEVELS, Reading
 
 _PARTS: Final = ("msgspec", "deflate", "obstore", "duckdb", "sqlglot")
 _NOT_INSTALLED: Final = "not installed"
@@ -26,7 +27,9 @@ Kraken's rule keeps a book of 1,000 levels for its checksum."""
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run: on what, and what it gave. ``night`` and ``certified`` (with its certificate) may be left out."""
+    """One run: on what, and what it gave. ``night``, ``certified`` (with its certificate) and ``readings`` (with
+    their floors) may be left out.
+    """
 
     machine: str
     versions: dict[str, str]
@@ -34,6 +37,7 @@ class Report:
     costs: Sequence[Cost]
     night: Night | None
     certified: Night | None = None
+    readings: Sequence[tuple[Reading, Reading | None]] = ()
 
 
 def machine() -> str:
@@ -56,6 +60,8 @@ def show(report: Report, console: Console) -> None:
     console.print(_ingest(report))
     if report.night is not None:
         console.print(_merge(report.night, report.certified))
+    if report.readings:
+        console.print(_reading(report.readings))
 
 
 def _ingest(report: Report) -> Table:
@@ -87,4 +93,19 @@ def _merge(night: Night, certified: Night | None) -> Table:
     for name, one in (("merge", night), ("merge and certificate", certified)):
         if one is not None:
             table.add_row(name, f"{one.cpu_seconds:.2f}", f"{one.wall_seconds:.2f}", f"{one.peak_mebibytes:.0f}")
+    return table
+
+
+def _reading(readings: Sequence[tuple[Reading, Reading | None]]) -> Table:
+    title = f"Reading a published day: trades, and a book's messages of {LEVELS} levels"
+    caption = "items: rows, messages or levels. floor: the same rows by DuckDB alone, as a table or as tuples."
+    table = Table(title=title, caption=caption, caption_justify="left")
+    table.add_column("way", no_wrap=True)
+    for heading in ("items", "items/s", "processor, s", "wall, s", "MiB", "x floor"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one, floor in readings:
+        rate = f"{one.items / one.wall_seconds:,.0f}"
+        ratio = f"{one.cpu_seconds / floor.cpu_seconds:.2f}" if floor is not None else ""
+        times = (f"{one.cpu_seconds:.2f}", f"{one.wall_seconds:.2f}", f"{one.peak_mebibytes:.0f}")
+        table.add_row(one.way, f"{one.items:,}", rate, *times, ratio)
     return table

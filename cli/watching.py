@@ -15,12 +15,11 @@ from booktape.core.markets import is_one_of
 from booktape.core.records import SECOND
 from booktape.errors import BooktapeError
 from booktape.exchanges import exchange as known_exchange
-from booktape.live import Latest, exchanges, latest
+from booktape.live import Latest, connect, exchanges, latest
 from cli.terminal import AsJson, out, print_json
 from config.settings import load_settings
 from workers.options import market_names
 
-_REDIS_SECONDS: Final = 2
 _OLD: Final = 10 * SECOND
 
 Watched = dict[str, dict[str, Latest]]
@@ -46,9 +45,7 @@ def watch(
     """
     if exchange is not None:
         known_exchange(exchange)  # a wrong name is an error of its own
-    client: Redis[bytes] = Redis.from_url(
-        load_settings().redis_url, socket_connect_timeout=_REDIS_SECONDS, socket_timeout=_REDIS_SECONDS
-    )
+    client = connect(load_settings().redis_url)
     names = market_names(markets)
     found = _look(client, exchange, names)
     if not any(found.values()):

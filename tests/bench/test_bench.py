@@ -9,7 +9,7 @@ import pytest
 from msgspec import json
 from rich.console import Console
 
-from bench import frames, ingest, night, ways
+from bench import frames, ingest, night, reading, ways
 from bench.report import Report, show
 from booktape.core import codec
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
@@ -80,11 +80,13 @@ def test_the_report_has_a_row_for_every_way() -> None:
     costs = ingest.costs(measured, list(ingest.rounds(measured, 1)))
     text = StringIO()
 
-    show(Report("machine", {"python": "3"}, 1, costs, None), Console(file=text, width=80))
+    one = reading.Reading("trades to Polars", 99, 0.5, 1.0, 100)
+    show(Report("machine", {"python": "3"}, 1, costs, None, None, [(one, one)]), Console(file=text, width=80))
 
     assert [cost.way for cost in costs] == [ingest.FLOOR, ingest.OURS, ingest.PARSE, ingest.CRYPTOFEED]
     assert costs[0].times_floor == 1
     assert all(cost.way in text.getvalue() for cost in costs)
+    assert "trades to Polars" in text.getvalue()
     assert json.encode([asdict(cost) for cost in costs])
 
 
@@ -96,3 +98,14 @@ def test_a_night_gives_every_trade_once_though_each_system_misses_some(tmp_path:
     assert (merged.trades, merged.objects) == (99, 2 * 96)
     assert night.merge(tmp_path, "another", with_certificate=True).trades == 99
     assert merged.peak_mebibytes > 0
+
+
+def test_every_way_of_reading_gives_the_whole_day(tmp_path: Path) -> None:
+    reading.prepare(tmp_path, messages=3_000, trades=99)
+
+    read = {one.way: (one, floor) for one, floor in reading.all_ways(tmp_path)}
+
+    table, records, book, replay = (read[way][0].items for way in reading.WAYS)
+    assert (table, records, replay) == (99, 99, 99 + 1 + 3_000)
+    assert 2_000 <= book <= 4_000  # levels
+    assert [floor.items for _, floor in read.values() if floor is not None] == [99, 99 + 1 + 3_000]

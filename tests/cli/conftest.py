@@ -17,6 +17,11 @@ class Outcome:
     out: str
     err: str
 
+    @property
+    def lines(self) -> list[str]:
+        """What was printed on standard output."""
+        return self.out.splitlines()
+
 
 @pytest.fixture
 def booktape(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:

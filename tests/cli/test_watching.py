@@ -87,3 +87,11 @@ def test_without_redis_it_is_said_so(booktape: Booktape, monkeypatch: pytest.Mon
     outcome = booktape("watch", "--once")
     assert outcome.status == 1
     assert "Redis does not answer" in outcome.err
+
+
+def test_a_redis_url_that_is_none_is_told_in_one_line(booktape: Booktape, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis.example.com")
+    outcome = booktape("watch", "--once")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "set REDIS_URL to such as redis://127.0.0.1:6379/0" in outcome.err
+    assert len(outcome.err.splitlines()) == 1
