@@ -131,11 +131,11 @@ WAYS: Final[dict[str, Callable[[Archive], int]]] = {
     "trades to Polars": _table,
     "trades as records": _records,
     "book at noon": _book_at_noon,
-    "replay of trades and book": _replay,
+    "replay of all": _replay,
 }
 FLOORS: Final[dict[str, Callable[[Path], int]]] = {
     "trades to Polars": lambda directory: int(_relation(directory).pl().height),
-    "replay of trades and book": lambda directory: sum(
+    "replay of all": lambda directory: sum(
         len(rows) for source in _SOURCES for rows in _fetched(duckdb.execute(_select(directory, source)))
     ),
 }

@@ -101,7 +101,7 @@ def _reading(readings: Sequence[tuple[Reading, Reading | None]]) -> Table:
     caption = "items: rows, messages or levels. floor: the same rows by DuckDB alone, as a table or as tuples."
     table = Table(title=title, caption=caption, caption_justify="left")
     table.add_column("way", no_wrap=True)
-    for heading in ("items", "items/s", "processor, s", "wall, s", "MiB", "x floor"):
+    for heading in ("items", "a second", "cpu, s", "wall, s", "MiB", "x floor"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one, floor in readings:
         rate = f"{one.items / one.wall_seconds:,.0f}"

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from rich.console import Console
 
 from booktape import clock
 from booktape.core.records import Trade
 from booktape.live import Latest, LiveCache, Top
+from cli import watching
 from sandbox import redis
 from tests.cli.conftest import Outcome
 
@@ -35,8 +37,11 @@ def client(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis[bytes]"
         yield client
 
 
-def test_it_shows_last_trade_best_bid_and_ask_and_their_age(booktape: Booktape, client: "Redis[bytes]") -> None:
+def test_it_shows_last_trade_best_bid_and_ask_and_their_age(
+    booktape: Booktape, client: "Redis[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
     LiveCache(client, "binance", "primary-a").write({"BTC-USDT": Latest(TRADE, TOP), "ETH-USDT": Latest(TRADE)})
+    monkeypatch.setattr(watching, "out", Console(width=200))
     outcome = booktape("watch", "--once")
     assert outcome.status == 0, outcome.err
     shown = [line.split() for line in outcome.out.splitlines()]

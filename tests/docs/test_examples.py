@@ -128,6 +128,8 @@ def test_a_command_works(
     match Path(program).name:
         case "booktape" if ELSEWHERE.keys() & set(arguments):
             _parse(arguments)
+        case "booktape" if arguments[0] == "republish":
+            _in_a_process_of_its_own(arguments)
         case "booktape":
             if arguments[0] == "watch" and "--once" not in arguments:
                 arguments.append("--once")  # else it shows for ever
@@ -168,6 +170,13 @@ def test_python_works(example: Example, user: Path, request: pytest.FixtureReque
 def test_what_is_not_tried_is_named_for_a_reason() -> None:
     words = {word for example in commands() if "booktape" in example.text for word in example.words}
     assert ELSEWHERE.keys() - words == set()
+
+
+def _in_a_process_of_its_own(arguments: list[str]) -> None:
+    """What enqueues a task: Celery keeps the first Redis that a process has named."""
+    command = [sys.executable, "-m", "cli.main", *arguments]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def _parse(arguments: list[str]) -> None:
