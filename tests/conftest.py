@@ -5,3 +5,6 @@ from hypothesis import settings
 # How long an example takes depends on what else the machine does; speed is measured in bench/, not here.
 settings.register_profile("booktape", deadline=None)
 settings.load_profile("booktape")
+
+# For .ci/run: the same examples whenever the tests are the same, so that a change lands or not by what it is.
+settings.register_profile("repeatable", deadline=None, derandomize=True)

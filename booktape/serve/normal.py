@@ -107,7 +107,7 @@ async def _begun(ahead: Ahead[T]) -> list[T]:
     """The first items: what is wrong with a question shows by then."""
     try:
         return await ahead.batch()
-    except BaseException:
+    except BaseException:  # cancelled too: whatever ends it, the reading is closed, and it goes on
         await ahead.close()
         raise
 

@@ -183,7 +183,7 @@ class Run:
         tape = Tape(exchange, market, ahead, recorded)
         try:
             await tape.open()
-        except BaseException:
+        except BaseException:  # cancelled too: whatever ends it, the reading is closed, and it goes on
             await ahead.close()
             raise
         finally:
