@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from starlette.websockets import WebSocket
+from structlog.testing import CapturingLogger
 
+from booktape.serve import client
 from booktape.serve.client import Client
 
 Scene = Callable[[Client], Awaitable[None]]
@@ -70,7 +72,11 @@ def test_a_reason_fits_into_a_closing_frame() -> None:
     assert ended(failing) == (1011, "\u00fc" * 60)
 
 
-def test_a_fault_of_ours_is_not_a_normal_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_of_ours_is_not_a_normal_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = CapturingLogger()
+    monkeypatch.setattr(client, "log", log)
     code, reason = ended(silent, "hello", answer=broken)
     assert (code, reason) == (1011, "the server has failed; its log says how")
-    assert "a fault of ours" in capsys.readouterr().out
+    assert [(call.method_name, call.args, call.kwargs) for call in log.calls] == [
+        ("error", ("client_failed",), {"error": "KeyError: 'a fault of ours'"})
+    ]
