@@ -14,6 +14,7 @@ from booktape.merge import athena
 from booktape.merge.embedded import DuckDBEngine
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
+from booktape.store.layout import backfill_url
 from booktape.store.objects import InvalidStorageUrlError, open_store
 
 __all__ = [
@@ -52,7 +53,7 @@ def open_engine(
     systems = {
         PRIMARY: open_store(primary),
         REPLICA: open_store(replica) if replica else None,
-        REST: open_store(f"{primary.rstrip('/')}/{REST}"),
+        REST: open_store(backfill_url(primary)),
     }
     if kind == "duckdb":
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)

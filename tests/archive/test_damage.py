@@ -12,8 +12,8 @@ from booktape import Archive
 from booktape.archive import ReadFailedError, local_cache, market_days
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from booktape.publish import checkpoints
-from booktape.publish.parquet_steps import parquet_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import parquet_key
 from booktape.store.objects import Store, open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, record_minutes, trade
