@@ -18,12 +18,12 @@ from typing import Final
 
 from msgspec import Raw, Struct, ValidationError, json
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Trade
-from booktape.core.sequence import CONTIGUOUS, MONOTONIC, RANGED
 from booktape.exchanges import binance_shared as shared
 from booktape.exchanges.binance_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Message, NotUnderstood
 from booktape.exchanges.wire import MILLISECOND
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Trade
+from booktape.model.sequence import CONTIGUOUS, MONOTONIC, RANGED
 
 _NOTHING: Final = Raw(b"")
 

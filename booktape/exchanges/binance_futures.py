@@ -21,8 +21,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE
 from booktape.exchanges import binance_shared as shared
 from booktape.exchanges.binance_futures_frames import parse
 from booktape.exchanges.binance_futures_instruments import (
@@ -33,6 +31,8 @@ from booktape.exchanges.binance_futures_instruments import (
     usd_m_symbol,
 )
 from booktape.exchanges.spec import Channel, Exchange, Limits, Request, Rest, RestBook, Subscription
+from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE
 
 
 def usd_m_path(subscription: Subscription) -> str:

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from msgspec import Raw, Struct, ValidationError, json
 
-from booktape.core.records import (
+from booktape.exchanges import binance_shared as shared
+from booktape.exchanges.spec import LEAVE, Message, NotUnderstood
+from booktape.exchanges.wire import MILLISECOND, SIDES, millis
+from booktape.model.records import (
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
     LIQUIDATIONS,
@@ -16,9 +19,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges import binance_shared as shared
-from booktape.exchanges.spec import LEAVE, Message, NotUnderstood
-from booktape.exchanges.wire import MILLISECOND, SIDES, millis
 
 
 class _Trade(Struct, gc=False, tag_field="e", tag="trade"):

@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BookSnapshot, Instrument
 from booktape.exchanges.spec import (
     LEAVE,
     Listing,
@@ -25,6 +24,7 @@ from booktape.exchanges.spec import (
     Subscription,
 )
 from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, chunks, digits, millis, path_and_query, split_pair
+from booktape.model.records import BOOK_SNAPSHOTS, BookSnapshot, Instrument
 
 SUBSCRIPTIONS_PER_MESSAGE: Final = 100
 CONNECTION_LIFETIME: Final = 24 * 3600

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import DecodeError, Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 from booktape.exchanges.bitfinex_status import closed, ticker
 from booktape.exchanges.spec import COUNTER, LEAVE, Message, NotUnderstood, Refused
 from booktape.exchanges.wire import MILLISECOND, digits, levels_of, signed
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 
 ALL_LIQUIDATIONS: Final = "liq:global"
 DERIVATIVE: Final = "deriv:"

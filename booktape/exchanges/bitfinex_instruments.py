@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import named_instrument
+from booktape.model.records import Instrument
 
 _SHORT: Final = 3
 """Pairs of two assets of this many letters are written without a colon."""

@@ -11,9 +11,9 @@ Source: "Bitfinex API": Status (WebSocket), Liquidations (REST, for the meaning 
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import DERIVATIVE_TICKER, LIQUIDATIONS, DerivativeTicker, Liquidation
 from booktape.exchanges.spec import Message
 from booktape.exchanges.wire import MILLISECOND, OPPOSITE, decimal_millis, signed, told
+from booktape.model.records import DERIVATIVE_TICKER, LIQUIDATIONS, DerivativeTicker, Liquidation
 
 
 class _Status(Struct, array_like=True, gc=False):

@@ -19,12 +19,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
-from booktape.core.sequence import CHECKSUM, NONE
 from booktape.exchanges.bitget_frames import checksum, parse
 from booktape.exchanges.bitget_instruments import INSTRUMENT_PAGES, instruments, market, native, symbol
 from booktape.exchanges.spec import BookChecksum, Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
+from booktape.model.sequence import CHECKSUM, NONE
 
 _DEPTH: Final = 1000
 """Deeper than the venue's books, so that none of its levels is forgotten."""

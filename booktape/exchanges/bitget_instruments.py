@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import QUOTE_ASSETS, digits, millis, split_pair, status_of, step
+from booktape.model.records import Instrument
 
 SPOT: Final = "SPOT"
 

@@ -26,12 +26,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import NONE
 from booktape.exchanges.bitmex_frames import Parser
 from booktape.exchanges.bitmex_instruments import instruments, market, symbol
 from booktape.exchanges.spec import WHOLE_VENUE, Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import NONE
 
 
 def _requests(operation: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

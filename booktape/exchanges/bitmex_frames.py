@@ -5,8 +5,10 @@ from itertools import groupby
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import exact
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, SIDES, digits, levels_of, micros, told
+from booktape.model.book import exact
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -20,8 +22,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, SIDES, digits, levels_of, micros, told
 
 
 class _Frame(Struct):

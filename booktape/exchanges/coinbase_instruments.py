@@ -6,8 +6,8 @@ whoever subscribes to one gets frames of the other, which would be recorded twic
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import status_of
+from booktape.model.records import Instrument
 
 
 class _Product(Struct):

@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, NumberLevel, best, digits, number_levels, told
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -17,8 +19,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, NumberLevel, best, digits, number_levels, told
 
 _HOUR: Final = 3_600_000
 DERIVATIVE: Final = ("mark", "index", "funding", "estimatedfunding")

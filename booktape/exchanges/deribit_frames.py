@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, MILLISECOND, OPPOSITE, best, digits, levels_of, told
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -19,8 +21,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, MILLISECOND, OPPOSITE, best, digits, levels_of, told
 
 _ALIVE: Final = (REPLY, "", 0, b'{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}')
 

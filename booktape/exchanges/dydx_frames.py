@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import COUNTER, Message, NotUnderstood, Refused
+from booktape.exchanges.wire import SIDES, levels_of, micros
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -18,8 +20,6 @@ from booktape.core.records import (
     Liquidation,
     Trade,
 )
-from booktape.exchanges.spec import COUNTER, Message, NotUnderstood, Refused
-from booktape.exchanges.wire import SIDES, levels_of, micros
 
 _PATIENCE: Final = 10 * SECOND
 _CONTROL: Final = frozenset({"connected", "unsubscribed", "pong"})

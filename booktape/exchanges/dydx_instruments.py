@@ -2,8 +2,8 @@
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import status_of
+from booktape.model.records import Instrument
 
 
 class _Perpetual(Struct):

@@ -8,7 +8,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, MILLISECOND, decimal_millis, digits, millis, path_and_query, signed
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -22,8 +24,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, MILLISECOND, decimal_millis, digits, millis, path_and_query, signed
 
 _EMPTY: Final = Raw(b"[]")
 _SECONDS_BELOW: Final = 100_000_000_000

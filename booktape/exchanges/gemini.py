@@ -16,11 +16,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, TRADES
-from booktape.core.sequence import NONE
 from booktape.exchanges.gemini_frames import parse
 from booktape.exchanges.gemini_instruments import PERPETUAL, market, rest, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Subscription, by_channel
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, TRADES
+from booktape.model.sequence import NONE
 
 _MARK_PRICE: Final = "mark_price"
 

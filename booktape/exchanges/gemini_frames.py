@@ -5,7 +5,10 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.gemini_instruments import NANOSECONDS
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, levels_of
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -15,9 +18,6 @@ from booktape.core.records import (
     DerivativeTicker,
     Trade,
 )
-from booktape.exchanges.gemini_instruments import NANOSECONDS
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, levels_of
 
 _CONTROL: Final = frozenset({"heartbeat", "auction_open", "auction_indicative", "auction_result"})
 

@@ -19,12 +19,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
-from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.gemini_instruments import market, rest, symbol
 from booktape.exchanges.gemini_ws_frames import Parser
 from booktape.exchanges.spec import Channel, Exchange, Limits, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
+from booktape.model.sequence import MONOTONIC, NONE, RANGED
 
 
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

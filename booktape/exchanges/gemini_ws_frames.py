@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 from booktape.exchanges.gemini_instruments import NANOSECONDS
 from booktape.exchanges.spec import Message, NotUnderstood, Refused
 from booktape.exchanges.wire import ABSENT, digits
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 
 _DONE: Final = 200
 

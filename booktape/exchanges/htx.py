@@ -21,11 +21,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
-from booktape.core.sequence import CONTIGUOUS, LINKED, NONE
 from booktape.exchanges.htx_frames import BOOK, Parser
 from booktape.exchanges.htx_instruments import instruments, market
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
+from booktape.model.sequence import CONTIGUOUS, LINKED, NONE
 
 
 def _requests(verb: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

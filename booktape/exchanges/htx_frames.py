@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
 from booktape.exchanges.wire import MILLISECOND, NumberLevel, best, digits, gunzip, number_levels
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 
 BOOK: Final = "mbp.400"
 _MOST_HELD: Final = 300

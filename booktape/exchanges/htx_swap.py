@@ -23,11 +23,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.htx_swap_frames import BOOK, parse
 from booktape.exchanges.htx_swap_instruments import instruments, is_dated, market
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import MONOTONIC, NONE, RANGED
 
 _NOTIFICATIONS: Final = frozenset({"funding_rate", "liquidation_orders"})
 

@@ -16,8 +16,6 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
-from booktape.core.sequence import CHECKSUM, CONTIGUOUS
 from booktape.exchanges.kraken_frames import checksum, parse
 from booktape.exchanges.kraken_instruments import instruments, market, symbol
 from booktape.exchanges.kraken_trades import TRADES_OVER_REST
@@ -33,6 +31,8 @@ from booktape.exchanges.spec import (
     Subscription,
     by_channel,
 )
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
+from booktape.model.sequence import CHECKSUM, CONTIGUOUS
 
 DEPTH: Final = 1000
 

@@ -6,10 +6,10 @@ from zlib import crc32
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
 from booktape.exchanges.spec import Message, NotUnderstood, Refused
 from booktape.exchanges.wire import digits, levels_of, micros
+from booktape.model.book import Book
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
 
 _CHECKED_LEVELS: Final = 10
 _CONTROL: Final = frozenset({"heartbeat", "status", "instrument"})

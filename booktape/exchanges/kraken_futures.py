@@ -23,11 +23,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import NONE, RANGED, SEQUENCED
 from booktape.exchanges.kraken_futures_frames import HEARTBEAT, parse
 from booktape.exchanges.kraken_futures_instruments import instruments, market, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription, by_channel
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import NONE, RANGED, SEQUENCED
 
 
 def _requests(event: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

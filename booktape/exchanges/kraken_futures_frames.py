@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, MILLISECOND, best, digits, levels_of, millis, told
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -19,8 +21,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
-from booktape.exchanges.wire import ABSENT, MILLISECOND, best, digits, levels_of, millis, told
 
 HEARTBEAT: Final = "heartbeat"
 _DONE: Final = frozenset({"info", "subscribed", "unsubscribed"})

@@ -14,9 +14,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import SECOND, Trade
 from booktape.exchanges.spec import Hole, NotUnderstood, Refused, Request, RestTrades
 from booktape.exchanges.wire import digits
+from booktape.model.records import SECOND, Trade
 
 _NANOSECONDS: Final = 1_000
 """In a microsecond."""

@@ -8,19 +8,10 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import is_zero
-from booktape.core.records import (
-    BOOK_SNAPSHOTS,
-    BOOK_UPDATES,
-    QUOTES,
-    TRADES,
-    BookSnapshot,
-    BookUpdate,
-    Quote,
-    Trade,
-)
 from booktape.exchanges.spec import Message, NotUnderstood, Refused
 from booktape.exchanges.wire import MILLISECOND, levels_of, millis, path_and_query
+from booktape.model.book import is_zero
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 
 _WITHOUT_RECORD: Final = frozenset(
     {"trade.ticker", "trade.candles.add", "trade.candles.update", "trade.snapshot", "level2"}

@@ -26,13 +26,13 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import CONTIGUOUS, LINKED, NONE
 from booktape.exchanges.okx_frames import parse, parse_rest
 from booktape.exchanges.okx_instruments import INSTRUMENT_PAGES, instruments, is_perpetual, is_spot, market, symbol
 from booktape.exchanges.okx_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import CONTIGUOUS, LINKED, NONE
 
 _LIQUIDATED: Final = ("SWAP", "FUTURES")
 

@@ -6,8 +6,8 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Trade
+from booktape.model.book import Book
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Trade
 
 COUNTER: Final = "counter"
 """Pseudo data type of a :class:`Message` that carries a frame's number on its connection, and no record."""
@@ -41,7 +41,7 @@ Message = tuple[str, str, int, Any]
 """One record out of a frame, and where it belongs: data type, the venue's symbol, time, record.
 
 ``time`` is the exchange's time to cut batches by, in µs; 0 where the message carries none. The record is a
-:data:`~booktape.core.records.Record`; for :data:`COUNTER` it is the frame's number, an integer, for :data:`REPLY` the
+:data:`~booktape.model.records.Record`; for :data:`COUNTER` it is the frame's number, an integer, for :data:`REPLY` the
 bytes to send, for :data:`LEAVE` a text. A plain tuple, since one is made for every message.
 """
 
@@ -63,7 +63,7 @@ class Subscription(NamedTuple):
 class Channel:
     """One of the venue's channels.
 
-    ``rule`` is a name from :mod:`booktape.core.sequence`; it is about trades, book messages and quotes. ``quiet`` is
+    ``rule`` is a name from :mod:`booktape.model.sequence`; it is about trades, book messages and quotes. ``quiet`` is
     how many seconds of silence are usual for a live market; after that, the stream is reported silent and its
     connection is made anew, ever more rarely. None: silence says nothing (liquidations). A ``venue_wide`` channel is
     subscribed to once, for every market (:data:`WHOLE_VENUE`).

@@ -3,23 +3,22 @@
 The tests themselves speak to the command line and to files. What has no command is imported here.
 """
 
-from booktape.core import codec
-from booktape.core.keys import parse_key
-from booktape.core.ledger import Gap as LedgerGap
-from booktape.core.ledger import Line as LedgerLine
-from booktape.core.ledger import State as LedgerState
-from booktape.core.ledger import Written as LedgerBatch
-from booktape.core.ledger import decode as decode_segment
-from booktape.core.ledger import encode as encode_segment
-from booktape.core.ledger import parse_segment_key
-from booktape.core.records import RECORD_TYPES, Trade, record_time
-from booktape.core.streams import Stream, key_of
-from booktape.feed.raw import RawFrames
-from booktape.feed.uploader import Uploader
-from booktape.live import Latest, LiveCache, Top, latest
-from booktape.raw import answer_object, parse_raw_key
-from booktape.storage import open_store
-from cli.main import main
+from booktape.capture.batcher import Batcher as Stream
+from booktape.capture.raw_writer import RawFrames
+from booktape.capture.uploader import Uploader
+from booktape.cli.main import main
+from booktape.model import codec
+from booktape.model.keys import batch_key as key_of
+from booktape.model.keys import parse_batch_key as parse_key
+from booktape.model.records import RECORD_TYPES, Trade, record_time
+from booktape.model.uptime import ReportedGap as LedgerGap
+from booktape.model.uptime import StreamInterval as LedgerState
+from booktape.model.uptime import StreamUptime as LedgerLine
+from booktape.model.uptime import WrittenBatch as LedgerBatch
+from booktape.model.uptime import decode_segment, encode_segment, parse_segment_key
+from booktape.store.live_cache import Latest, LiveCache, Top, latest
+from booktape.store.objects import open_store
+from booktape.store.raw_frames import answer_object, parse_raw_key
 
 __all__ = [
     "RECORD_TYPES",
