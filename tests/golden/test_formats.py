@@ -103,7 +103,7 @@ def test_batches_read_back_are_what_was_written(tmp_path: Path, data_type: str) 
     found = [
         one
         for path in sorted((tmp_path / "tape").rglob("*.gz"))
-        for one in entry.codec.decode(data_type, path.read_bytes())
+        for one in entry.decode_records(data_type, path.read_bytes())
     ]
     assert found == records
 
@@ -157,7 +157,7 @@ def test_raw_frames(tmp_path: Path) -> None:
     def keep(key: str, lines: bytearray) -> None:
         path = tmp_path / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(entry.codec.compress(lines))
+        path.write_bytes(entry.compress(lines))
         assert str(entry.parse_raw_key(key)) == key
 
     frames = entry.RawFrames("binance", "a", NOON, keep)
