@@ -21,10 +21,11 @@ from botocore.config import Config
 from pyathena.cursor import Cursor
 from pyathena.error import Error as PyAthenaError
 
-from booktape.merge import ddl, epochs, inputs
+from booktape.merge import athena_ddl, epochs, inputs
 from booktape.merge.engine import Merge, Merged, MergeFailedError, MergeInterruptedError, merge_fingerprint
 from booktape.merge.inputs import Systems
-from booktape.merge.sql_text import literal, statement
+from booktape.merge.sql_fragments import literal
+from booktape.merge.statement import statement
 from booktape.model.errors import TransientError
 from booktape.store.objects import open_store
 
@@ -189,7 +190,7 @@ def init_tables(
         ) as connection,
     ):
         cursor = connection.cursor()
-        for sql in ddl.statements(database, primary, replica, exchanges):
+        for sql in athena_ddl.statements(database, primary, replica, exchanges):
             cursor.execute(sql)
 
 
