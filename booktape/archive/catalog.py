@@ -12,7 +12,7 @@ from msgspec import DecodeError, json
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
 from booktape.exchanges import UnknownExchange, exchanges
 from booktape.merge.inputs import Systems
-from booktape.merge.sql_text import stored_types
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
 from booktape.model.csv import PUBLISHED
 from booktape.model.records import MINUTE

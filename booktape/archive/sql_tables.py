@@ -15,7 +15,7 @@ from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec 
 from msgspec import DecodeError, Struct, json
 
 from booktape.archive.catalog import Catalog
-from booktape.merge.sql_text import literal
+from booktape.merge.sql_fragments import literal
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
 from booktape.model.errors import BooktapeError

@@ -20,7 +20,7 @@ from booktape.integrity.ordering import begins_epoch
 from booktape.integrity.uptime_log import day_start, readable_lines
 from booktape.merge import Merge, MergeFailedError, epochs, inputs
 from booktape.merge.inputs import MergeInputs, Systems
-from booktape.merge.sql_text import stored_types
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import systems_of
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.resets import Resets

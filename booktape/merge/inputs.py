@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from booktape.merge.engine import Merge, MergeFailedError, NothingToMergeError
-from booktape.merge.sql_text import days_read, stored_types
+from booktape.merge.statement import days_read, stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, systems_of
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError

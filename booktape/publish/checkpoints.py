@@ -15,9 +15,10 @@ from msgspec import Raw, Struct, json
 
 from booktape.archive import outages
 from booktape.archive.market_days import StreamKey
-from booktape.archive.queries import FIELDS, literal, record_of, scan, stream_rows
+from booktape.archive.queries import FIELDS, record_of, scan, stream_rows
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
+from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
 from booktape.model.gap import Missing, interleave
 from booktape.model.records import BOOK_UPDATES, levels, record_time
@@ -30,20 +31,23 @@ LEVELS: Final = 50_000
 """A book is kept after so many levels of its messages: what a reader applies at most in a fraction of a second."""
 
 _MEMORY: Final = "500MB"
-_COLUMNS: Final = (
-    "{position: 'BIGINT', timestamp: 'BIGINT', local_timestamp: 'BIGINT', last_id: 'BIGINT', "
-    "bids: 'VARCHAR[][]', asks: 'VARCHAR[][]', symbol: 'VARCHAR'}"
-)
-_WRITTEN: Final = """
-COPY (
-    SELECT
-        position, timestamp, local_timestamp, last_id,
-        [{{'price': level[1], 'amount': level[2]}} for level in bids] AS bids,
-        [{{'price': level[1], 'amount': level[2]}} for level in asks] AS asks,
-        symbol
-    FROM read_json({lines}, format = 'newline_delimited', compression = 'gzip', columns = {columns})
-) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)
-"""
+_COLUMNS: Final = {
+    "position": "BIGINT",
+    "timestamp": "BIGINT",
+    "local_timestamp": "BIGINT",
+    "last_id": "BIGINT",
+    "bids": "VARCHAR[][]",
+    "asks": "VARCHAR[][]",
+    "symbol": "VARCHAR",
+}
+_SELECTED: Final = """
+SELECT
+    position, timestamp, local_timestamp, last_id,
+    [{'price': level[1], 'amount': level[2]} for level in bids] AS bids,
+    [{'price': level[1], 'amount': level[2]} for level in asks] AS asks,
+    symbol
+FROM """
+_FORMAT: Final = f"{PARQUET_FORMAT}, ROW_GROUP_SIZE 2048"
 
 
 class Checkpoint(Struct, frozen=True):
@@ -77,8 +81,7 @@ def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
                     file.write(json.encode(checkpoint) + b"\n")
                     count += 1
         with _connected(name) as connection:
-            written = _WRITTEN.format(lines=literal(str(lines)), target=literal(str(made)), columns=_COLUMNS)
-            connection.execute(written)
+            connection.execute(copy_to(f"{_SELECTED}{read_json_lines([lines], _COLUMNS, gzip=True)}", made, _FORMAT))
         if not context.publication.exists(key):
             context.publication.upload(key, made)
         with parquet_reader.local(context.publication, [key]) as kept:

@@ -23,7 +23,7 @@ from booktape.merge.reference import (
     merge_trades,
     parquet_rows,
 )
-from booktape.merge.sql_text import stored_types
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import HEALED
 from booktape.model import codec
 from booktape.model.batch import Batch
