@@ -14,7 +14,7 @@ from booktape.publish.executor import past_day
 from booktape.rest.backfill_results import BackfillResult
 from booktape.store.objects import open_store
 from config.backfill import open_backfiller
-from config.console import err
+from booktape.console import err
 from config.settings import load_settings, require_primary
 from config.sources import load_sources
 

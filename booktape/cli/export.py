@@ -17,7 +17,7 @@ from booktape.publish.parquet_steps import parquet_key
 from booktape.publish.results import Done, Parquet
 from booktape.publish.sources import Run, runs_prefix
 from booktape.store.objects import Store, open_store
-from config.console import err
+from booktape.console import err
 from config.context import open_context
 from config.settings import load_settings
 

@@ -13,7 +13,7 @@ from booktape.cli.terminal import AsJson, out, parse_day, print_json
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.errors import BooktapeError
 from booktape.store.objects import open_store
-from config.console import err
+from booktape.console import err
 from config.settings import load_settings
 
 

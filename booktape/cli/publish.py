@@ -23,7 +23,7 @@ from booktape.publish.results import Certify, Check, Rename
 from booktape.publish.sources import Run, in_publication_order
 from booktape.publish.status import Status, status, statuses
 from booktape.store.objects import Store, open_store
-from config.console import err
+from booktape.console import err
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary
 from config.sources import load_sources

@@ -19,7 +19,7 @@ from booktape.model.records import BOOK_UPDATES, MINUTE, TRADES, BookSnapshot, B
 from booktape.model.timestamps import TimestampLike, format_timestamp
 from booktape.serve.json_lines import book_object, event_line
 from booktape.store import clock
-from config.console import err
+from booktape.console import err
 from config.settings import load_settings
 
 ExchangeName = Annotated[str, typer.Argument(help="An exchange's id: binance.")]

@@ -12,8 +12,8 @@ from booktape.serve.app import application
 from booktape.serve.clock import MarketClock
 from booktape.serve.requests import speed as parse_speed
 from booktape.store.objects import open_store
-from config.console import err
-from config.logging import configure_logging
+from booktape.console import err
+from booktape.logs import configure_logging
 from config.settings import load_settings
 
 

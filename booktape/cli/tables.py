@@ -20,7 +20,7 @@ from rich.table import Table
 
 from booktape.merge.sql_text import literal
 from booktape.model.errors import BooktapeError
-from config.console import err
+from booktape.console import err
 
 Form = Literal["table", "csv", "json", "parquet"]
 Row = Sequence[object]

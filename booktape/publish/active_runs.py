@@ -7,15 +7,10 @@ after it ended.
 from datetime import date
 from typing import Final
 
-import structlog
-
 from booktape.publish.sources import Run
 from booktape.store.objects import StorageDeniedError, Store
 
 _UNFINISHED: Final = "unfinished/"
-
-log = structlog.get_logger(__name__)
-
 
 def mark_active(store: Store, run: Run) -> None:
     """Say that a run may be under way."""
@@ -27,7 +22,7 @@ def mark_ended(store: Store, run: Run) -> None:
     try:
         store.delete(_key(run))
     except StorageDeniedError as error:
-        log.warning("the mark of a run that ended stays", run=str(run), why=str(error))
+        _warn("the mark of a run that ended stays", run=str(run), why=str(error))
 
 
 def active_runs(store: Store) -> list[Run]:
@@ -45,5 +40,11 @@ def _run(key: str) -> Run | None:
         _, source, day, number = key.split("/")
         return Run(source, date.fromisoformat(day), int(number))
     except ValueError:
-        log.warning("not the mark of a run", key=key)
+        _warn("not the mark of a run", key=key)
         return None
+
+
+def _warn(event: str, **values: str) -> None:
+    import structlog  # here, since who only reads manifests need not have it
+
+    structlog.get_logger(__name__).warning(event, **values)
