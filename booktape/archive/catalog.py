@@ -41,6 +41,7 @@ class PublishedDay:
     """The newest run of a day that is done. ``base`` is the key of its files without their endings."""
 
     source: str
+    day: date
     run: int
     base: str
 
@@ -91,7 +92,7 @@ class Catalog:
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             near = _near(exchange, list(exchanges()))
             raise UnknownExchange(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
-        if any(market in self.certificate(run)["markets"] for run in self._any_runs(exchange, data_type)):
+        if any(market in self.certificate(run)["markets"] for run in self.published_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}
         near = _near(market, sorted(names))
@@ -143,6 +144,11 @@ class Catalog:
                     return _published(source, day, number) if self.store.exists(f"{prefix}/parquet.json") else None
         return None
 
+    def published_runs(self, exchange: str, data_type: str) -> Iterator[PublishedDay]:
+        """The finished runs of the sources that publish a data type of an exchange: the newest days first."""
+        for source in self._sources_of(exchange, data_type):
+            yield from self._runs(source)
+
     def certificate(self, run: PublishedDay) -> dict[str, Any]:
         """The certificate of a published day. Raises :class:`InvalidCertificateFieldsError`."""
         found = self._certificates.get(run.base)
@@ -186,10 +192,6 @@ class Catalog:
                 if self.store.exists(f"runs/{source}/{day}/{number}/done.json"):
                     yield _published(source, date.fromisoformat(day), int(number))
 
-    def _any_runs(self, exchange: str, data_type: str) -> Iterator[PublishedDay]:
-        for source in self._sources_of(exchange, data_type):
-            yield from self._runs(source)
-
 
 def open_catalog(url: str, replica: str | None, publication: str | None) -> Catalog:
     """The storage behind some URLs; nothing is made where nothing is.
@@ -227,7 +229,7 @@ def _may_be(url: str) -> bool:
 
 
 def _published(source: str, day: date, number: int) -> PublishedDay:
-    return PublishedDay(source, number, f"published/{source}/{day:%Y/%m/%d}/{source}_{day}_run{number}")
+    return PublishedDay(source, day, number, f"published/{source}/{day:%Y/%m/%d}/{source}_{day}_run{number}")
 
 
 def _named(folders: list[str], prefix: str) -> list[str]:

@@ -6,13 +6,17 @@ defaults.
 
 from dataclasses import dataclass
 from os import environ
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from booktape.model.errors import BooktapeError
 
 PREFIX: Final = "BOOKTAPE_"
 
-_ENGINES: Final[tuple[Literal["duckdb", "athena"], ...]] = ("duckdb", "athena")
+Engine = Literal["duckdb", "athena"]
+Choice = TypeVar("Choice", bound=str)
+
+_ENGINES: Final[tuple[Engine, ...]] = ("duckdb", "athena")
+_LEVELS: Final = ("info", "debug", "warning", "error")
 
 
 class InvalidEnvironmentError(BooktapeError):
@@ -29,7 +33,7 @@ class ReaderSettings:
     storage: str
     replica: str | None
     publish: str | None
-    engine: Literal["duckdb", "athena"]
+    engine: Engine
     results_url: str
     athena_database: str
     athena_workgroup: str
@@ -54,12 +58,12 @@ def reader_settings(storage: str | None = None) -> ReaderSettings:
         storage=chosen,
         replica=_variable("REPLICA") if own else None,
         publish=_variable("PUBLISH") if own else None,
-        engine=_engine(),
+        engine=_choice("ENGINE", _ENGINES),
         results_url=_variable("RESULTS") or f"{chosen.rstrip('/')}/merged",
         athena_database=_variable("ATHENA_DATABASE") or "booktape",
         athena_workgroup=_variable("ATHENA_WORKGROUP") or "primary",
         merge_memory=_variable("MERGE_MEMORY") or "2GB",
-        log_level=_variable("LOG_LEVEL") or "info",
+        log_level=_choice("LOG_LEVEL", _LEVELS),
     )
 
 
@@ -70,9 +74,11 @@ def _variable(name: str) -> str | None:
     )
 
 
-def _engine() -> Literal["duckdb", "athena"]:
-    text = _variable("ENGINE") or "duckdb"
-    for engine in _ENGINES:
-        if text == engine:
-            return engine
-    raise InvalidEnvironmentError(f"{PREFIX}ENGINE={text}: Input should be 'duckdb' or 'athena'")
+def _choice(name: str, choices: tuple[Choice, ...]) -> Choice:
+    """The value of a variable that takes some values only; without one, the first of these."""
+    text = _variable(name) or choices[0]
+    for choice in choices:
+        if text == choice:
+            return choice
+    allowed = " or ".join((", ".join(map(repr, choices[:-1])), repr(choices[-1])))
+    raise InvalidEnvironmentError(f"{PREFIX}{name}={text}: Input should be {allowed}")

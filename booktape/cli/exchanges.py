@@ -13,6 +13,7 @@ from booktape.exchanges import exchanges
 from booktape.exchanges.spec import Channel, Exchange
 from booktape.model.sequence import NONE, applies, verifies
 
+
 def list_exchanges(
     as_json: AsJson = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/exchanges.md.")] = False,

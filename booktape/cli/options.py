@@ -8,9 +8,7 @@ import typer
 # What is read
 
 ExchangeName = Annotated[str, typer.Argument(help="An exchange's id; `booktape exchanges` lists them.")]
-ExchangeOption = Annotated[
-    str, typer.Option("--exchange", help="The exchange's id; `booktape exchanges` lists them.")
-]
+ExchangeOption = Annotated[str, typer.Option("--exchange", help="The exchange's id; `booktape exchanges` lists them.")]
 MarketName = Annotated[str, typer.Argument(help="A market, as BTC-USDT.")]
 
 _FROM = "The start: 2019-10-25, 2019-10-25T14:30:00.5Z (UTC), or µs since 1970."

@@ -12,6 +12,7 @@ from booktape.store.objects import StorageDeniedError, Store
 
 _UNFINISHED: Final = "unfinished/"
 
+
 def mark_active(store: Store, run: Run) -> None:
     """Say that a run may be under way."""
     store.create(_key(run), b"")
