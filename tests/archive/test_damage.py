@@ -138,7 +138,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> list[int]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(market_days.stretch, "write", full)
+    monkeypatch.setattr(market_days.day_window, "write_window", full)
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
     with (
