@@ -1,11 +1,10 @@
 """``booktape certificate`` and ``verify``: what a published day contains, and whether its files agree with that."""
 
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,16 +16,20 @@ from booktape.integrity import parquet_check, verify
 from booktape.integrity.verify import Plain
 from booktape.model.errors import BooktapeError
 from booktape.publish import manifest
-from booktape.publish.certify_step import certificate_key
-from booktape.publish.executor import past_day
-from booktape.publish.file_steps import published_key
+from booktape.publish.days import past_day
 from booktape.publish.results import Compute
-from booktape.publish.sources import Run
 from booktape.store import objects
+from booktape.store.layout import (
+    InvalidKeyError,
+    Run,
+    certificate_beside,
+    certificate_key,
+    parse_published_key,
+    published_day_prefix,
+    published_key,
+    published_prefix,
+)
 from booktape.store.objects import ObjectNotFoundError, Store, open_store
-
-_RUN: Final = re.compile(r"_run(\d+)\.csv")
-
 
 RunNumber = Annotated[int | None, typer.Option("--run", min=1, help="The run. Default: the day's last.")]
 
@@ -112,7 +115,7 @@ def _certificate(settings: ReaderSettings, source: str, day: date, number: int |
 def _published_certificate(settings: ReaderSettings, source: str, day: date, number: int | None) -> bytes:
     store, key = _published(settings, source, day, number)
     try:
-        return store.read(key.removesuffix(".csv") + ".certificate.json")
+        return store.read(certificate_beside(key))
     except ObjectNotFoundError as error:
         raise NothingPublishedError(f"{error}; {_why_none(settings, source, day, number)}") from error
 
@@ -132,13 +135,20 @@ def _published(settings: ReaderSettings, source: str, day: date, number: int | N
     """Where a day's file is published: that of a run, else the last one that there is."""
     store = open_store(settings.publication_url, make=False)
     if number is None:
-        prefix = published_key(Run(source, day, 1)).rpartition("/")[0]
-        numbers = [int(found[1]) for item in store.objects(prefix) if (found := _RUN.search(item.key))]
+        numbers = list(_published_runs(store, source, day))
         if not numbers:
-            known = ", ".join(store.folders("published/")) or "none"
+            known = ", ".join(store.folders(published_prefix())) or "none"
             raise NothingPublishedError(f"{store.url} has no {source} of {day}; published sources: {known}")
         number = max(numbers)
     return store, published_key(Run(source, day, number))
+
+
+def _published_runs(store: Store, source: str, day: date) -> Iterator[int]:
+    for item in store.objects(published_day_prefix(source, day)):
+        try:
+            yield parse_published_key(item.key).number
+        except InvalidKeyError:  # one of the files beside a CSV
+            continue
 
 
 def _chunks(

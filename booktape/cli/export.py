@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 from rich.table import Column, Table
 
-from booktape.archive.catalog import Catalog, PublishedDay, open_catalog
+from booktape.archive.catalog import Catalog, open_catalog
 from booktape.archive.exports import FORMS, TARDIS, Form, MarketFile, write_market_files
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import AsJson, ExchangeName, Storage
@@ -15,6 +15,7 @@ from booktape.console import err
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.csv import PUBLISHED
 from booktape.model.errors import BooktapeError
+from booktape.store.layout import Run, parquet_key
 from booktape.store.objects import Store, open_store
 
 _DAYS_NAMED: Final = 5
@@ -59,7 +60,7 @@ def export(
     with err.status(f"{venue} {kind} of {chosen}: writing"):
         written = write_market_files(
             catalog.publication,
-            run.parquet,
+            parquet_key(run),
             venue,
             kind,
             chosen,
@@ -87,7 +88,7 @@ def _form(text: str) -> Form:
     raise UnknownFormatError(f"unknown form {text!r}; there are: {', '.join(FORMS)}")
 
 
-def _newest_run(catalog: Catalog, exchange: str, data_type: str, day: date) -> PublishedDay:
+def _newest_run(catalog: Catalog, exchange: str, data_type: str, day: date) -> Run:
     """The newest finished run of the day. Raises :class:`NotPublishedError` if there is none with a Parquet file."""
     run = catalog.published(exchange, data_type, day)
     if run is None:
@@ -111,10 +112,10 @@ def _advice(catalog: Catalog, exchange: str, data_type: str, day: date) -> str:
     return f"{source} of {day} is not published; published are: {named}. `{publish}` publishes a day that was recorded"
 
 
-def _report(run: PublishedDay, target: Store, written: list[MarketFile], *, as_json: bool) -> None:
+def _report(run: Run, target: Store, written: list[MarketFile], *, as_json: bool) -> None:
     if as_json:
         print_json(
-            {"source": run.source, "day": str(run.day), "run": run.run, "to": target.url}
+            {"source": run.source, "day": str(run.day), "run": run.number, "to": target.url}
             | {"files": [file._asdict() for file in written]}
         )
         return
@@ -122,6 +123,6 @@ def _report(run: PublishedDay, target: Store, written: list[MarketFile], *, as_j
     for file in written:
         table.add_row(file.market, f"{file.rows:,}", f"{file.bytes:,}", file.key or "none: no snapshot of its book")
     out.print(table)
-    print_line(f"from {run.source} {run.day} run {run.run}, to {target.url}")
+    print_line(f"from {run}, to {target.url}")
     if left_out := sum(file.left_out for file in written):
         print_line(f"left out: {left_out:,} book messages before the first snapshot")

@@ -15,11 +15,13 @@ from booktape.model.errors import BooktapeError
 from booktape.publish import manifest
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.context import Context
+from booktape.publish.days import past_day, yesterday
 from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import past_day, run_chain, yesterday
+from booktape.publish.executor import run_chain
 from booktape.publish.results import Certify, Check, Rename
-from booktape.publish.sources import Run, in_publication_order
+from booktape.publish.sources import in_publication_order
 from booktape.publish.status import Status, status, statuses
+from booktape.store.layout import Run
 from booktape.store.objects import Store, open_store
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary

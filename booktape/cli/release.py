@@ -10,10 +10,11 @@ from booktape.cli.options import AsJson, DayText, Now, PublishedStorage, SourceN
 from booktape.cli.queue import enqueue
 from booktape.cli.terminal import print_json, print_line
 from booktape.model.errors import BooktapeError
+from booktape.publish.days import past_day
 from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import past_day, run_chain
+from booktape.publish.executor import run_chain
 from booktape.publish.release import release_held_run, require_releasable, run_to_release
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary
 

@@ -11,6 +11,7 @@ from booktape.cli.environment import ReaderSettings, reader_settings
 from booktape.cli.options import AsCsv, AsJsonLines, AsParquet, OutputFile, Replica, Storage
 from booktape.cli.tables import Target, target, write
 from booktape.model.timestamps import day_of, parse_timestamp
+from booktape.store.layout import athena_sql_url
 from booktape.store.objects import InvalidStorageUrlError
 
 
@@ -61,7 +62,7 @@ def _query_athena(text: str, settings: ReaderSettings, to: Target) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log what one line below reports
     with query_athena(
         text,
-        results=f"{results.rstrip('/')}/sql/",
+        results=athena_sql_url(results),
         database=settings.athena_database,
         workgroup=settings.athena_workgroup,
     ) as result:
