@@ -72,8 +72,8 @@ def test_one_exchange_and_some_markets_as_json(booktape: Booktape, client: "Redi
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "no worker tells of any exchange (all): start one with `booktape record --live`"),
-        (["kraken"], "no worker tells of kraken (all): start one with"),
+        ([], "no worker keeps live values of any exchange (all): start one with `booktape record --live`"),
+        (["kraken"], "no worker keeps live values of kraken (all): start one with"),
         (["krakn"], "unknown exchange 'krakn'"),
         (["--markets", "btcusdt"], "'btcusdt' is not a market's name"),
     ],
