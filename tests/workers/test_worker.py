@@ -19,8 +19,9 @@ import pytest
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.model import codec
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES, Trade
-from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime, decode_segment
+from booktape.model.uptime import StreamInterval, StreamUptime, decode_segment
 from booktape.store import clock
 from booktape.store.layout import UPTIME_LOG, BatchKey, SegmentKey, parse_segment_key
 from booktape.store.live_cache import Latest, latest
@@ -249,7 +250,7 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     time.sleep(2)
     assert worker.end() == 0
     states: dict[str, list[StreamInterval]] = {}
-    gaps: dict[str, list[ReportedGap]] = {}
+    gaps: dict[str, list[Gap]] = {}
     for _, lines in ledger(open_store(storage)):
         for line in lines:
             states.setdefault(line.data_type, []).extend(line.states)
@@ -259,9 +260,9 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     assert "resyncing" in {one.state for one in states[BOOK_UPDATES][2:]}, "a book waits for its snapshot"
     (lost,) = gaps[TRADES]
     ids = trade_ids(open_store(storage))["BTC-USD"]
-    assert lost.kind == "ids"
+    assert lost.unit is GapUnit.ID
     assert sorted({*range(ids[0], ids[-1] + 1)} - {*ids}) == list(range(lost.first, lost.last + 1))
-    assert {gap.kind for gap in gaps[BOOK_UPDATES]} == {"time"}
+    assert {(gap.unit, gap.cause) for gap in gaps[BOOK_UPDATES]} == {(GapUnit.TIME, GapCause.INTERRUPTED)}
 
 
 def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
