@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from booktape.core.records import BOOK_UPDATES
-from booktape.exchanges.tardis import tardis_name
+from booktape.exchanges.tardis_names import tardis_name
 from booktape.export.hive import hive_key, write_hive
 from booktape.export.published import Opened, opened
 from booktape.export.tardis import tardis_key, write_tardis

@@ -14,7 +14,7 @@ import duckdb
 
 from booktape.core.csv import COLUMNS, PUBLISHED
 from booktape.core.records import BOOK_UPDATES
-from booktape.exchanges.tardis import TardisName
+from booktape.exchanges.tardis_names import TardisName
 from booktape.export.book_rows import MESSAGE_ROWS, place_messages
 from booktape.export.record_rows import place_records, record_rows
 

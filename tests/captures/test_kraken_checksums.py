@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from booktape.core.book import Book
-from booktape.exchanges.kraken_frames import checksum
+from booktape.exchanges.kraken.spot_frames import checksum
 from tests.captures import reading
 
 

@@ -3,7 +3,7 @@
 from zlib import crc32
 
 from booktape.core.book import Book
-from booktape.exchanges.bitget_frames import checksum
+from booktape.exchanges.bitget.frames import checksum
 
 
 def signed(text: str) -> int:

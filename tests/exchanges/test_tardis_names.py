@@ -3,7 +3,7 @@
 import pytest
 
 from booktape.exchanges import UnknownExchange
-from booktape.exchanges.tardis import TardisName, tardis_name
+from booktape.exchanges.tardis_names import TardisName, tardis_name
 
 NAMES = {
     ("binance", "BTC-USDT"): ("binance", "BTCUSDT"),

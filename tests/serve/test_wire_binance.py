@@ -12,8 +12,8 @@ from msgspec import Raw
 
 from booktape.core.book import Book
 from booktape.core.records import BOOK_SNAPSHOTS, BookUpdate, Level, Quote, Trade, levels
-from booktape.exchanges.binance import parse
-from booktape.exchanges.binance_shared import parse_rest
+from booktape.exchanges.binance.common_frames import parse_rest
+from booktape.exchanges.binance.spot_frames import parse
 from booktape.serve import wire_binance as wire
 
 RECEIVED = 1_723_161_253_937_000

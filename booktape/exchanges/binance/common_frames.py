@@ -1,0 +1,81 @@
+"""Control frames, shutdown notices and REST books, which all Binance APIs send in the same form.
+
+The facts stand in :mod:`booktape.exchanges.binance`.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Raw, Struct, json
+
+from booktape.core.records import BOOK_SNAPSHOTS, BookSnapshot
+from booktape.exchanges.spec import LEAVE, Message, NotUnderstood, Refused
+from booktape.exchanges.wire import millis, path_and_query
+
+
+class _Error(Struct):
+    code: int = 0
+    msg: str = ""
+
+
+class _Control(Struct):
+    id: int | str | None = None
+    error: _Error | None = None
+    code: int | None = None
+    msg: str = ""
+
+
+class _Shutdown(Struct):
+    e: Literal["serverShutdown"]
+
+
+class _ShutdownFrame(Struct):
+    data: _Shutdown
+
+
+class _Depth(Struct):
+    lastUpdateId: int
+    bids: Raw
+    asks: Raw
+    E: int = 0
+    T: int = 0
+
+
+_control = json.Decoder(_Control)
+_shutdown = json.Decoder(_ShutdownFrame)
+_depth = json.Decoder(_Depth)
+
+
+def control(frame: bytes) -> Sequence[Message]:
+    """A frame without an event: an answer to a subscription."""
+    content = _control.decode(frame)
+    error = content.error or (_Error(content.code, content.msg) if content.code is not None else None)
+    if error is not None:
+        raise Refused(f"{error.msg} (code {error.code})")
+    if content.id is None:
+        raise NotUnderstood("frame without stream or id")
+    return ()
+
+
+def shutdown(frame: bytes) -> Sequence[Message]:
+    """An event that has no symbol: that of a server which will end the connection, or a ValidationError."""
+    return ((LEAVE, "", 0, _shutdown.decode(frame).data.e),)
+
+
+def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
+    """An answer of ``GET …/depth`` to the snapshot it is. Only that of the futures carries times."""
+    path, query = path_and_query(url)
+    if not path.endswith("/depth"):
+        return ()
+    symbol, book = query["symbol"], _depth.decode(body)
+    time, sent = millis(book.T), millis(book.E) or sent
+    snapshot = BookSnapshot(
+        last_id=book.lastUpdateId,
+        timestamp=time,
+        bids=book.bids,
+        asks=book.asks,
+        origin="rest",
+        local_timestamp=received,
+        sent_timestamp=sent,
+    )
+    return ((BOOK_SNAPSHOTS, symbol, time or sent or 0, snapshot),)

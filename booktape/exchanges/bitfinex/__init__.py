@@ -1,0 +1,84 @@
+"""Bitfinex: spot, margin and perpetuals over one WebSocket, version 2.
+
+Source: "Bitfinex API": WebSocket General (configuration flags, info codes), Public Channels (limits), Trades, Books.
+
+- A message names only the number of its channel, which the answer to the subscription gave: the parser remembers it.
+- With the flags SEQ_ALL and TIMESTAMP, which every connection must set first, each array ends with its number on the
+  connection, counted from 1 over all channels and heartbeats, and the time at which the server sent it. A hole says
+  that *some* stream lost something. Frames about the connection (``event``) are not numbered.
+- A book level is ``[price, count, ±amount]``: bids are positive, a count of zero removes the level. A book begins with
+  its snapshot; its messages have no time but that of sending.
+- A trade comes twice, ``te`` when executed and ``tu`` a little later: ``te`` is recorded. The sign of the amount is the
+  taker's side. A subscription begins with the last thirty trades, which are not recorded: after each reconnect they
+  would come again.
+- ``ticker`` is no stream of quotes: its sizes are the sums of the 25 best levels (recordings show it).
+- No books over REST: they have neither ids nor times.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import json
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
+from booktape.core.sequence import CONNECTION_COUNTER
+from booktape.exchanges.bitfinex.frames import ALL_LIQUIDATIONS, DERIVATIVE, Parser
+from booktape.exchanges.bitfinex.instruments import instruments, market, symbol
+from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
+
+_FLAGS: Final = 65536 + 32768  # SEQ_ALL, TIMESTAMP
+_DEPTH: Final = "250"
+
+
+def _requests(subscriptions: Sequence[Subscription]) -> list[bytes]:
+    """One message for each stream that there is, and before them that which sets the flags of the connection."""
+    conf = [json.encode({"event": "conf", "flags": _FLAGS})] if any(s.channel == "conf" for s in subscriptions) else []
+    return conf + [
+        json.encode({"event": "subscribe", **_params(channel, symbol)})
+        for channel, symbol in subscriptions
+        if channel != "conf" and (channel != "deriv" or market(symbol).endswith("-PERP"))
+    ]
+
+
+def _params(channel: str, symbol: str) -> dict[str, str]:
+    match channel:
+        case "book":
+            return {"channel": "book", "symbol": symbol, "prec": "P0", "freq": "F0", "len": _DEPTH}
+        case "deriv":
+            return {"channel": "status", "key": DERIVATIVE + symbol}
+        case _ if channel == ALL_LIQUIDATIONS:
+            return {"channel": "status", "key": ALL_LIQUIDATIONS}
+    return {"channel": channel, "symbol": symbol}
+
+
+EXCHANGES: Final = (
+    Exchange(
+        id="bitfinex",
+        title="Bitfinex",
+        docs="https://docs.bitfinex.com/docs/ws-general",
+        websocket_url="wss://api-pub.bitfinex.com/ws/2",
+        channels=(
+            Channel("trades", (TRADES,), CONNECTION_COUNTER, quiet=3600),
+            Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), CONNECTION_COUNTER, quiet=600),
+            Channel("deriv", (DERIVATIVE_TICKER,), CONNECTION_COUNTER, quiet=None),
+            Channel(ALL_LIQUIDATIONS, (LIQUIDATIONS,), CONNECTION_COUNTER, quiet=None, venue_wide=True),
+        ),
+        limits=Limits(
+            streams_per_connection=25,
+            messages_per_second=5,
+            subscriptions_per_message=1,
+            connections_per_minute=20,
+        ),
+        symbol=symbol,
+        market=market,
+        parser=Parser,
+        subscribe=_requests,
+        unsubscribe=None,  # it takes the channel's number, which only the connection knows
+        rest=Rest(
+            url="https://api-pub.bitfinex.com",
+            budget=30,
+            listing=Listing((Request("/v2/conf/pub:info:pair:futures,pub:info:pair"),), instruments),
+        ),
+        connection_channels=("conf",),
+    ),
+)

@@ -1,0 +1,88 @@
+"""Bybit: USDT, USDC and inverse contracts (``bybit``) and spot (``bybit-spot``), API v5.
+
+Source: "Bybit API v5": WebSocket Stream: Connect, Public: Orderbook, Trade, Ticker, All Liquidation; Market: Get
+Orderbook, Get Instruments Info; Rate Limit.
+
+- Linear contracts (margined in USDT or USDC) and inverse ones have URL paths of their own; the symbol tells which.
+- A book begins with a snapshot; ``u`` then rises by one (real recordings show it). A snapshot that comes again replaces
+  the book; after a restart of the service ``u`` begins at 1 again. ``cts`` is the engine's time; ``ts`` is that of the
+  system which made the message, and can be older than the subscription. Book and ticker leave out RPI orders.
+- ``orderbook.1`` is only ever a whole snapshot, repeated after 3 s without a change. Its ``u`` may begin anew, so
+  quotes go by ``seq``, the engine's number, which rises by unknown steps.
+- Trades have ids that mean nothing (UUIDs on contracts) and a ``seq`` that several share: loss cannot be seen. ``S`` is
+  the taker's side. A message holds up to 1024, oldest first.
+- A ticker message tells only what has changed; many tell nothing that is kept. Its ``ts`` is its only time.
+- A liquidation's ``S`` is the position's side: "Buy" is a long one, closed by selling. Its price is that of bankruptcy.
+- The REST book's ``u`` is that of ``orderbook.1000``. ``orderbook.full`` (2026) is deeper, but only on spot, and begins
+  without a snapshot.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from msgspec import json
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.core.sequence import MONOTONIC, NONE, RANGED
+from booktape.exchanges.bybit.frames import CONTRACTS, SPOT, parse, parse_rest
+from booktape.exchanges.bybit.instruments import category, market, rest, spot_pair, symbol
+from booktape.exchanges.spec import Channel, Exchange, Limits, Ping, Subscription
+from booktape.exchanges.wire import chunks
+
+
+def _requests(op: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
+    topics = [f"{channel}.{symbol}" for channel, symbol in subscriptions]
+    return [json.encode({"op": op, "args": some}) for some in chunks(topics, LIMITS.subscriptions_per_message)]
+
+
+LIMITS: Final = Limits(
+    streams_per_connection=500,  # the topics of a connection may have 21,000 characters together
+    messages_per_second=10,
+    subscriptions_per_message=10,  # on spot; contracts know no limit
+    connections_per_minute=100,  # 500 in 5 minutes
+)
+
+_CHANNELS: Final = (
+    Channel("publicTrade", (TRADES,), NONE, quiet=600),
+    Channel("orderbook.1000", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED),
+    Channel("orderbook.1", (QUOTES,), MONOTONIC),
+)
+
+_CONTRACTS: Final = Exchange(
+    id="bybit",
+    title="Bybit contracts",
+    docs="https://bybit-exchange.github.io/docs/v5/websocket/public/orderbook",
+    websocket_url="wss://stream.bybit.com/v5/public",
+    channels=(
+        *_CHANNELS,
+        Channel("tickers", (DERIVATIVE_TICKER,), NONE),
+        Channel("allLiquidation", (LIQUIDATIONS,), NONE, quiet=None),
+    ),
+    limits=LIMITS,
+    symbol=symbol,
+    market=market,
+    parser=lambda: partial(parse, CONTRACTS),
+    parse_rest=parse_rest,
+    subscribe=partial(_requests, "subscribe"),
+    unsubscribe=partial(_requests, "unsubscribe"),
+    path=lambda subscription: f"/{category(subscription.symbol)}",
+    rest=rest(("linear", "linear&status=PreLaunch", "inverse"), market, category),
+    ping=Ping(b'{"op":"ping"}', seconds=20),
+)
+
+EXCHANGES: Final = (
+    _CONTRACTS,
+    replace(
+        _CONTRACTS,
+        id="bybit-spot",
+        title="Bybit spot",
+        channels=_CHANNELS,
+        symbol=lambda market: market.replace("-", ""),
+        market=spot_pair,
+        parser=lambda: partial(parse, SPOT),
+        path=lambda subscription: "/spot",
+        rest=rest(("spot",), spot_pair, lambda symbol: "spot"),
+    ),
+)

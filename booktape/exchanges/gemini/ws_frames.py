@@ -1,0 +1,105 @@
+"""The frames of Gemini's new WebSocket API. The facts about them stand in :mod:`~booktape.exchanges.gemini`."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
+from booktape.exchanges.gemini.instruments import NANOSECONDS
+from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.wire import ABSENT, digits
+
+_DONE: Final = 200
+
+
+class _Error(Struct):
+    msg: str = ""
+    code: int = 0
+
+
+class _Frame(Struct, gc=False):
+    """Every field of the three streams, and of answers; ``a`` and ``b`` mean prices in one and levels in another."""
+
+    e: str = ""
+    E: int = 0
+    s: str = ""
+    t: int = 0
+    p: str = ""
+    q: str = ""
+    m: bool | None = None
+    U: int = 0
+    u: int = 0
+    b: Raw = ABSENT
+    a: Raw = ABSENT
+    B: str = ""
+    A: str = ""
+    status: int = 0
+    error: _Error | None = None
+
+
+_frame = json.Decoder(_Frame)
+
+
+class Parser:
+    """The parser of one connection: it remembers the markets whose book has begun."""
+
+    def __init__(self) -> None:
+        self._begun: set[str] = set()
+
+    def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
+        """A frame to its one message."""
+        content = _frame.decode(frame)
+        if content.e == "depthUpdate":
+            return (self._book(content, received),)
+        if content.e:
+            raise NotUnderstood(content.e)
+        if content.t and content.s:
+            return (_trade(content, received),)
+        if content.u and content.s:
+            return _quote(content, received)
+        if content.error is not None:
+            raise Refused(f"{content.error.msg} (code {content.error.code})")
+        if content.status == _DONE:
+            return ()
+        raise NotUnderstood("a frame of no known stream")
+
+    def _book(self, depth: _Frame, received: int) -> Message:
+        if not (depth.s and depth.u and depth.E) or depth.b is ABSENT or depth.a is ABSENT:
+            raise NotUnderstood("depthUpdate without its fields")
+        sent = depth.E // NANOSECONDS
+        if depth.u == depth.U or depth.s not in self._begun:
+            self._begun.add(depth.s)
+            snapshot = BookSnapshot(
+                last_id=depth.u,
+                bids=depth.b,
+                asks=depth.a,
+                origin="stream",
+                local_timestamp=received,
+                sent_timestamp=sent,
+            )
+            return (BOOK_SNAPSHOTS, depth.s, sent, snapshot)
+        update = BookUpdate(
+            first_id=depth.U + 1,
+            last_id=depth.u,
+            bids=depth.b,
+            asks=depth.a,
+            local_timestamp=received,
+            sent_timestamp=sent,
+        )
+        return (BOOK_UPDATES, depth.s, sent, update)
+
+
+def _trade(trade: _Frame, received: int) -> Message:
+    if not (trade.E and trade.p and trade.q) or trade.m is None:
+        raise NotUnderstood("a trade without its fields")
+    time, side = trade.E // NANOSECONDS, "sell" if trade.m else "buy"
+    return (TRADES, trade.s, time, Trade(trade.t, time, side, trade.p, trade.q, received))
+
+
+def _quote(ticker: _Frame, received: int) -> Sequence[Message]:
+    if ticker.a is ABSENT or ticker.b is ABSENT or not (ticker.A and ticker.B):
+        return ()
+    sent = ticker.E // NANOSECONDS
+    quote = Quote(ticker.u, None, digits(ticker.b), ticker.B, digits(ticker.a), ticker.A, received, sent)
+    return ((QUOTES, ticker.s, sent, quote),)

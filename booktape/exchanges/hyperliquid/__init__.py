@@ -1,0 +1,74 @@
+"""Hyperliquid: perpetuals, builders' perpetuals and spot.
+
+Source: "Hyperliquid Docs", For developers, API: Websocket (Subscriptions, Timeouts and heartbeats), Info endpoint
+(``l2Book``, ``allPerpMetas``, ``spotMeta``), Notation, Asset IDs, Rate limits.
+
+- A perpetual is ``BTC``, a builder's ``xyz:TSLA``, a spot pair ``PURR/USDC`` or, mostly, ``@107``: its place in a list,
+  which is not known here. So ``@107`` is the market ``@107-SPOT``; the list of instruments tells its assets.
+- ``l2Book`` is always the whole of the 20 best levels a side; since July 2026 at most every five seconds (the
+  documentation still says half a second, which ``fast`` gives, of 5 levels only). There are no ids: loss cannot be
+  seen, but the next book makes up for it. Times are those of blocks. ``bbo`` tells of every block that changes it.
+- The REST book is of the same shape and depth as the stream's, and placed by the same ``time``. All questions to the
+  Info endpoint have one URL; the answer's shape tells which it was.
+- ``tid`` is unique, but in no order. ``side`` is the taker's: ``B`` buys, ``A`` sells. A subscription begins with some
+  trades from before it; after a reconnect they come again.
+- ``funding`` is the rate of the current hour. Asset contexts carry no time.
+- A best bid or ask that is missing makes no quote.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import json
+
+from booktape.core.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, QUOTES, TRADES
+from booktape.core.sequence import NONE
+from booktape.exchanges.hyperliquid.frames import parse, parse_rest
+from booktape.exchanges.hyperliquid.instruments import instruments, market, symbol
+from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
+
+
+def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
+    return [
+        json.encode({"method": method, "subscription": {"type": channel, "coin": symbol}})
+        for channel, symbol in subscriptions
+    ]
+
+
+EXCHANGES: Final = (
+    Exchange(
+        id="hyperliquid",
+        title="Hyperliquid",
+        docs="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions",
+        websocket_url="wss://api.hyperliquid.xyz/ws",
+        channels=(
+            Channel("trades", (TRADES,), NONE, quiet=600),
+            Channel("l2Book", (BOOK_SNAPSHOTS,), NONE),
+            Channel("bbo", (QUOTES,), NONE, quiet=600),
+            Channel("activeAssetCtx", (DERIVATIVE_TICKER,), NONE, quiet=None),
+        ),
+        limits=Limits(
+            streams_per_connection=500,  # 1000 for one address
+            messages_per_second=10,  # 2000 a minute
+            subscriptions_per_message=1,
+            connections_per_minute=30,
+        ),
+        symbol=symbol,
+        market=market,
+        parser=lambda: parse,
+        parse_rest=parse_rest,
+        subscribe=lambda subscriptions: _requests("subscribe", subscriptions),
+        unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
+        rest=Rest(
+            url="https://api.hyperliquid.xyz",
+            budget=1200,
+            listing=Listing(
+                (Request("/info", b'{"type":"allPerpMetas"}'), Request("/info", b'{"type":"spotMeta"}')),
+                instruments,
+                weight=20,
+            ),
+            book=RestBook(lambda symbol: Request("/info", json.encode({"type": "l2Book", "coin": symbol})), weight=2),
+        ),
+        ping=Ping(b'{"method":"ping"}', seconds=50),  # silence of 60 s ends a connection
+    ),
+)

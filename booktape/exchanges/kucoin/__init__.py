@@ -1,0 +1,84 @@
+"""KuCoin spot.
+
+Source: "KuCoin API documentation" (docs-new): WebSocket base info, Orderbook - Increment, Orderbook - Level1, Trade;
+REST Get Public Token, Get Part OrderBook, Get All Symbols; Rate Limit.
+
+- The URL is given out, with a token, by a REST request before each connection.
+- A book message covers the sequences ``sequenceStart..sequenceEnd``; each change in it bears its own. A change whose
+  price is 0 only moves the sequence on. The REST book's ``sequence`` places it among them. The whole book over REST
+  needs a login, so it is begun with the 100 best levels.
+- A trade's ``sequence`` rises in its market by unknown steps. It stands for the id: ``tradeId`` is the same number in
+  the documentation's example, and was a hexadecimal text in 2021. ``side`` is the taker's.
+- Times: a trade's is the engine's, in ns. A quote's ``timestamp`` is all that tells one from another.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from msgspec import json
+
+from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES
+from booktape.core.sequence import MONOTONIC, NONE, RANGED
+from booktape.exchanges.kucoin.frames import parse, parse_rest, websocket_url
+from booktape.exchanges.kucoin.instruments import instruments
+from booktape.exchanges.spec import (
+    Address,
+    Channel,
+    Exchange,
+    Limits,
+    Listing,
+    Ping,
+    Request,
+    Rest,
+    RestBook,
+    Subscription,
+    by_channel,
+)
+
+LIMITS: Final = Limits(
+    streams_per_connection=400,
+    messages_per_second=8,  # 100 in ten seconds are allowed
+    subscriptions_per_message=100,
+    connection_lifetime=24 * 3600,
+    connections_per_minute=30,
+)
+
+
+def _requests(kind: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
+    return [
+        json.encode(
+            {"id": f"{kind}-{number}", "type": kind, "topic": f"{channel}:{','.join(symbols)}", "response": True}
+        )
+        for number, (channel, symbols) in enumerate(by_channel(subscriptions, LIMITS.subscriptions_per_message))
+    ]
+
+
+EXCHANGES: Final = (
+    Exchange(
+        id="kucoin",
+        title="KuCoin spot",
+        docs="https://www.kucoin.com/docs-new",
+        websocket_url="wss://ws-api-spot.kucoin.com",
+        address=Address("/api/v1/bullet-public", websocket_url),
+        channels=(
+            Channel("/market/match", (TRADES,), MONOTONIC, quiet=600),
+            Channel("/market/level2", (BOOK_UPDATES,), RANGED, quiet=300),
+            Channel("/spotMarket/level1", (QUOTES,), NONE, quiet=600),
+        ),
+        limits=LIMITS,
+        symbol=lambda market: market,
+        market=lambda symbol: symbol,
+        parser=lambda: parse,
+        parse_rest=parse_rest,
+        subscribe=partial(_requests, "subscribe"),
+        unsubscribe=partial(_requests, "unsubscribe"),
+        rest=Rest(
+            url="https://api.kucoin.com",
+            budget=4000,  # 2000 in 30 seconds, of public endpoints
+            listing=Listing((Request("/api/v2/symbols"),), instruments, weight=4),
+            book=RestBook(lambda symbol: Request(f"/api/v1/market/orderbook/level2_100?symbol={symbol}"), weight=4),
+        ),
+        ping=Ping(b'{"id":"ping","type":"ping"}', seconds=18),
+    ),
+)
