@@ -11,14 +11,21 @@ from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SEC
 from booktape.core.sequence import STALE, Begin, Checksum, Counter, Gap, Rebase, Rule
 from booktape.core.streams import Batch, Stream
 from booktape.errors import BooktapeError
-from booktape.exchanges.spec import COUNTER, LEAVE, REPLY, Exchange, NotUnderstood, Parse, Refused
+from booktape.exchanges.spec import (
+    Exchange,
+    FrameNumber,
+    Leaving,
+    Parse,
+    Reply,
+    SubscriptionRefusedError,
+    UnknownFrameError,
+)
 
 ANY: Final = "*"
 """Data type and market of a gap in a connection's counter: some stream lost something, nobody knows which."""
 
-Control = Callable[[str, Any], None]
-
-_PSEUDO: Final = frozenset({COUNTER, REPLY, LEAVE})
+Control = Callable[[Reply | Leaving], None]
+"""Takes what the venue wants of a connection itself."""
 
 _MOST_KINDS: Final = 100
 
@@ -98,7 +105,7 @@ class Recorder:
     def connection(self, on_control: Control | None = None) -> "Connection":
         """A new connection that feeds these streams, until it is told that it is disconnected.
 
-        :param on_control: takes what the venue wants of the connection itself (``REPLY``, ``LEAVE``), and its record.
+        :param on_control: takes what the venue wants of the connection itself.
         """
         made = Connection(self, self._connections.discard, on_control or _ignore)
         self._connections.add(made)
@@ -253,14 +260,19 @@ class Connection:
         recorder.frames += 1
         heard = self.heard
         try:
-            messages = (parse or self._parse)(frame, received)
-            for data_type, symbol, time, record in messages:
+            outputs = (parse or self._parse)(frame, received)
+            for output in outputs:
+                if not isinstance(output, tuple):
+                    recorder.control += len(outputs) == 1
+                    if isinstance(output, FrameNumber):
+                        self._count(output.number, received)
+                    else:
+                        self._on_control(output)
+                    continue
+                data_type, symbol, time, record = output
                 try:
                     stream = heard[data_type, symbol]
                 except KeyError:
-                    if data_type in _PSEUDO:
-                        self._control(data_type, record, received, alone=len(messages) == 1)
-                        continue
                     stream = heard[data_type, symbol] = self.stream_of(data_type, symbol)
                 if time > self.clock:
                     self._advance(time, received)
@@ -268,12 +280,12 @@ class Connection:
                     self._append_untimed(stream, record, received)
                     continue
                 stream.append(record, time or self.clock)
-            if not messages:
+            if not outputs:
                 recorder.control += 1
-        except Refused as error:
+        except SubscriptionRefusedError as error:
             recorder.control += 1
             _count(recorder.refused, str(error))
-        except NotUnderstood as error:
+        except UnknownFrameError as error:
             if error.number is not None:
                 self._count(error.number, received)
             _count(recorder.not_understood, str(error))
@@ -286,13 +298,6 @@ class Connection:
         """Take one REST answer, as :meth:`feed` takes a frame. ``sent`` is the venue's time of it (µs), if known."""
         parse_rest = self._recorder.exchange.parse_rest
         self.feed(body, received, lambda body, received: parse_rest(url, body, received, sent))
-
-    def _control(self, kind: str, content: Any, received: int, *, alone: bool) -> None:
-        self._recorder.control += alone
-        if kind == COUNTER:
-            self._count(content, received)
-        else:
-            self._on_control(kind, content)
 
     def _count(self, number: int, received: int) -> None:
         before, self._counted_at = self._counted_at, received
@@ -316,8 +321,8 @@ class Connection:
         """
         ahead = time - received
         if ahead > self._most_ahead and received > _PLAUSIBLE:
-            raise NotUnderstood("a time that is far ahead")
-        self._most_ahead = max(ahead, 0) + _AHEAD
+            raise UnknownFrameError("a time that is far ahead")
+        self._most_ahead = ahead + _AHEAD if ahead > 0 else _AHEAD  # faster than max()
         self.clock = time
         if ahead > self._furthest:
             self._furthest, self._furthest_at = ahead, received
@@ -358,7 +363,7 @@ class Connection:
         self._on_end(self)
 
 
-def _ignore(kind: str, content: Any) -> None:
+def _ignore(signal: Reply | Leaving) -> None:
     """Nobody answers in a capture."""
 
 

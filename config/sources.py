@@ -7,7 +7,7 @@ from typing import Final
 
 from booktape.computed.intervals import BadInterval, microseconds
 from booktape.core.csv import PUBLISHED
-from booktape.exchanges import UnknownExchange
+from booktape.exchanges import UnknownExchangeError
 from booktape.publish.kinds import KINDS
 from booktape.publish.sources import Source, UnknownSource, base_of
 from config import files
@@ -39,7 +39,7 @@ def _fault(source: Source) -> tuple[str, str] | None:
         return "products", "products show the revisions of a data set: give data_set as well"
     try:
         _ = source.channel
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         return "exchange", str(error)
     except KeyError:
         return "data_type", f"{source.exchange} has no {source.data_type}; published types are {', '.join(PUBLISHED)}"

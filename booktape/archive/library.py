@@ -13,7 +13,7 @@ from booktape.archive.errors import ReadFailed, UnknownMarket
 from booktape.core.csv import PUBLISHED
 from booktape.core.keys import BadKey, day_prefix, exchange_prefix, market_prefix, parse_key
 from booktape.core.records import MINUTE
-from booktape.exchanges import UnknownExchange, exchanges
+from booktape.exchanges import UnknownExchangeError, exchanges
 from booktape.merge.inputs import Systems
 from booktape.merge.query import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
@@ -79,7 +79,7 @@ class Library:
         return sorted(found)
 
     def require(self, exchange: str, market: str, data_type: str) -> None:
-        """Raise :class:`UnknownExchange` or :class:`UnknownMarket`, with near names, unless something is stored."""
+        """Raise :class:`UnknownExchangeError` or :class:`UnknownMarket`, with near names, if nothing is stored."""
         places = [(store, stored) for stored in stored_types(data_type) for store in self._stores()]
         if (
             _may_be_folder(exchange)
@@ -89,7 +89,7 @@ class Library:
             return
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             near = _near(exchange, list(exchanges()))
-            raise UnknownExchange(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
+            raise UnknownExchangeError(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
         if any(market in self.certificate(run)["markets"] for run in self._any_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}

@@ -12,7 +12,7 @@ from booktape.errors import BooktapeError
 from booktape.exchanges.spec import Exchange
 
 
-class UnknownExchange(BooktapeError):
+class UnknownExchangeError(BooktapeError):
     """No package declares an exchange of that id."""
 
 
@@ -26,10 +26,10 @@ def exchanges() -> dict[str, Exchange]:
 def exchange(identifier: str) -> Exchange:
     """The exchange with this id.
 
-    :raises UnknownExchange: there is none; the message lists the known ids.
+    :raises UnknownExchangeError: there is none; the message lists the known ids.
     """
     try:
         return exchanges()[identifier]
     except KeyError:
         known = ", ".join(sorted(exchanges()))
-        raise UnknownExchange(f"unknown exchange {identifier!r}; there are: {known}") from None
+        raise UnknownExchangeError(f"unknown exchange {identifier!r}; there are: {known}") from None

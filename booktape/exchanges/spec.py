@@ -3,29 +3,25 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Trade
-
-COUNTER: Final = "counter"
-"""Pseudo data type of a :class:`Message` that carries a frame's number on its connection, and no record."""
-
-REPLY: Final = "reply"
-"""Pseudo data type of a :class:`Message` whose record is the frame (bytes) that the venue wants for an answer."""
-
-LEAVE: Final = "leave"
-"""Pseudo data type of a :class:`Message` by which the venue says that it will end the connection, and why."""
+from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Record, Trade
+from booktape.errors import BooktapeError
 
 WHOLE_VENUE: Final = "*"
 """The symbol of a subscription to a channel that tells of every market at once."""
 
 
-class NotUnderstood(ValueError):
-    """A frame that the parser does not know. Its text names the kind; frames are counted by it.
+class UnknownFrameError(BooktapeError, ValueError):
+    """A frame or REST answer that the parser does not know.
 
-    ``number`` is the frame's number on its connection, where the venue gives one: the frame did arrive.
+    :param kind: the kind of frame, which becomes the error's text; the recorder counts such frames by kind.
+    :param number: the frame's number on its connection, where the venue numbers frames. The frame arrived, so its
+        number must not count as missing.
     """
 
     def __init__(self, kind: str, number: int | None = None) -> None:
@@ -33,22 +29,48 @@ class NotUnderstood(ValueError):
         self.number = number
 
 
-class Refused(ValueError):
-    """A frame in which the venue says no: to a subscription, mostly."""
+class SubscriptionRefusedError(BooktapeError, ValueError):
+    """A frame or REST answer in which the venue refuses a subscription or another request; the text is its reason."""
 
 
-Message = tuple[str, str, int, Any]
-"""One record out of a frame, and where it belongs: data type, the venue's symbol, time, record.
+Message = tuple[str, str, int, Record]
+"""One record of a frame: data type, the venue's symbol, time, record.
 
-``time`` is the exchange's time to cut batches by, in µs; 0 where the message carries none. The record is a
-:data:`~booktape.core.records.Record`; for :data:`COUNTER` it is the frame's number, an integer, for :data:`REPLY` the
-bytes to send, for :data:`LEAVE` a text. A plain tuple, since one is made for every message.
+``time`` is the exchange's time in µs, by which batches are cut; it is 0 if the message carries none. A message is a
+plain tuple because one is made for every record.
 """
 
-Parse = Callable[[bytes, int], Sequence[Message]]
-"""One frame and its receive time (µs) to its messages; a frame that carries no record yields none.
 
-Raises :class:`NotUnderstood` and :class:`Refused`, or lets msgspec's errors through.
+class FrameNumber(Struct, frozen=True, gc=False):
+    """The number of a frame on its connection. A missing number shows that a frame of some stream was lost."""
+
+    number: int
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """The venue expects an answer on this connection: ``frame`` is the frame to send."""
+
+    frame: bytes
+
+
+class Leaving(Struct, frozen=True, gc=False):
+    """The venue will end this connection, for the given reason."""
+
+    reason: str
+
+
+Signal = FrameNumber | Reply | Leaving
+"""What a frame says about its connection rather than about a market."""
+
+Output = Message | Signal
+"""What a parser returns: records and signals."""
+
+Parse = Callable[[bytes, int], Sequence[Output]]
+"""Parses one frame, given its receive time in µs. A frame without records or signals returns an empty sequence.
+
+:raises UnknownFrameError: the parser does not know the frame.
+:raises SubscriptionRefusedError: the venue refuses a request.
+:raises msgspec.MsgspecError: the frame is not what its kind promises.
 """
 
 
@@ -126,7 +148,7 @@ class Listing:
     following: Callable[[Request, bytes], Request | None] = lambda request, answer: None
 
 
-class Hole(NamedTuple):
+class MissingRange(NamedTuple):
     """Trades of one market that are missing: their numbers, both ends included, and the times (µs) around them.
 
     The numbers are those that the venue's rule is about: ids, or under ``sequenced`` the numbers beside them.
@@ -147,8 +169,8 @@ class RestTrades:
     trades in any order, perhaps more than were asked for. What one answer leaves out is asked for again.
     """
 
-    request: Callable[[Hole], Request]
-    parse: Callable[[Hole, bytes, int], Sequence[Trade]]
+    request: Callable[[MissingRange], Request]
+    parse: Callable[[MissingRange, bytes, int], Sequence[Trade]]
     weight: int = 1
 
 

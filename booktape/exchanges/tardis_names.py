@@ -40,7 +40,7 @@ class TardisName(NamedTuple):
 
 
 def tardis_name(exchange: str, market: str) -> TardisName:
-    """``binance``, ``BTC-USDT`` to ``binance``, ``BTCUSDT``. Raises :class:`~booktape.exchanges.UnknownExchange`.
+    """``binance``, ``BTC-USDT`` to ``binance``, ``BTCUSDT``. Raises :class:`~booktape.exchanges.UnknownExchangeError`.
 
     An exchange that Tardis does not have keeps Booktape's id.
     """

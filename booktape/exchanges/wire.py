@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import TRADING, Instrument
-from booktape.exchanges.spec import NotUnderstood
+from booktape.exchanges.spec import UnknownFrameError
 
 MILLISECOND: Final = 1_000
 """Microseconds in one."""
@@ -53,13 +53,13 @@ def micros(text: str) -> int:
 def digits(number: Raw | str) -> str:
     """A number's plain decimal text, exactly as it was sent; only an exponent is written out.
 
-    Takes a JSON number, or a string that holds one. Raises :class:`~booktape.exchanges.spec.NotUnderstood` for
+    Takes a JSON number, or a string that holds one. Raises :class:`~booktape.exchanges.spec.UnknownFrameError` for
     anything else.
     """
     text = number if isinstance(number, str) else bytes(number).decode().strip('"')
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise NotUnderstood("a price or quantity that is no decimal number")
+        raise UnknownFrameError("a price or quantity that is no decimal number")
     sign, whole, fraction, exponent = match.groups()
     return text if exponent is None else sign + _shifted(whole, fraction or "", int(exponent))
 
@@ -100,14 +100,14 @@ def split_pair(symbol: str, quotes: tuple[str, ...] = QUOTE_ASSETS) -> str:
 
 
 def gunzip(frame: bytes) -> bytes:
-    """A gzipped frame's text. Raises :class:`~booktape.exchanges.spec.NotUnderstood`."""
+    """A gzipped frame's text. Raises :class:`~booktape.exchanges.spec.UnknownFrameError`."""
     stream = zlib.decompressobj(wbits=31)
     try:
         text = stream.decompress(frame, _LARGEST)
     except zlib.error as error:
-        raise NotUnderstood("a frame that is not gzipped") from error
+        raise UnknownFrameError("a frame that is not gzipped") from error
     if not stream.eof:
-        raise NotUnderstood("a gzipped frame that is truncated or too large")
+        raise UnknownFrameError("a gzipped frame that is truncated or too large")
     return text
 
 

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any, Final
 
 from booktape import clock
-from booktape.exchanges.spec import REPLY, Exchange, Subscription
+from booktape.exchanges.spec import Exchange, Leaving, Reply, Subscription
 from booktape.feed.patience import Patience
 from booktape.feed.raw import RawConnection
 from booktape.feed.socket import Disconnected, Socket
@@ -113,9 +113,9 @@ class Session:
             await asyncio.gather(*duties, return_exceptions=True)
             await self._socket.close()
 
-    def _control(self, kind: str, content: Any) -> None:
-        if kind == REPLY:
-            self._put(_AT_ONCE, content)
+    def _control(self, signal: Reply | Leaving) -> None:
+        if isinstance(signal, Reply):
+            self._put(_AT_ONCE, signal.frame)
         else:
             self.leaving.set()
 

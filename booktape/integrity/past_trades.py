@@ -10,7 +10,7 @@ from msgspec import MsgspecError
 
 from booktape.core.records import MINUTE, Trade, sequence_id
 from booktape.errors import Transient
-from booktape.exchanges.spec import Exchange, Hole, RestTrades
+from booktape.exchanges.spec import Exchange, MissingRange, RestTrades
 from booktape.integrity.accounts import Account, Spent
 from booktape.rest.asking import Purse, VenueRefused, ask
 from booktape.rest.budget import OverBudget
@@ -78,7 +78,7 @@ class Allowance:
         return self.monotonic() - self._began
 
 
-def _may_fill(hole: Hole, trade: Trade) -> bool:
+def _may_fill(hole: MissingRange, trade: Trade) -> bool:
     """Whether a trade that has a number of the hole has a time there: what is kept, is kept for good."""
     number = sequence_id(trade)
     if number is None or not hole.first <= number <= hole.last:
@@ -109,7 +109,7 @@ class PastTrades:
         self._pause = _SHARE * 60 * past.weight / exchange.rest.budget
         self._next = 0.0
 
-    def ask(self, hole: Hole) -> Sequence[Trade]:
+    def ask(self, hole: MissingRange) -> Sequence[Trade]:
         """What the venue tells of a hole, once.
 
         Raises :class:`NotGiven` and :class:`Stopped`, never an error of the venue's.
@@ -130,7 +130,7 @@ class PastTrades:
                 self._allowance.spend(len(trades))
                 return trades
 
-    def _ask(self, hole: Hole) -> Sequence[Trade]:
+    def _ask(self, hole: MissingRange) -> Sequence[Trade]:
         self._keep_pace()
         try:
             answer = ask(self._past.request(hole), self._past.weight, self._purse, self._client, self._base)

@@ -15,7 +15,7 @@ from booktape.core.proof_loss import CHAINED, COUNTED
 from booktape.core.proof_text import NOTHING_NUMBERED, share
 from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.core.sequence import CHECKSUM, CONTIGUOUS
-from booktape.exchanges import UnknownExchange
+from booktape.exchanges import UnknownExchangeError
 from booktape.integrity.segments import day_of
 from booktape.publish.sources import Source
 
@@ -59,7 +59,7 @@ def _of_declaration(certificate: Plain) -> Iterator[str]:
         return
     try:
         declared = Source(certificate["source"], venue, data_type).channel.rule
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         yield f"the certificate's {error}"
         return
     except KeyError:

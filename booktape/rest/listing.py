@@ -9,7 +9,7 @@ from msgspec import MsgspecError
 from booktape.core import codec
 from booktape.core.records import INSTRUMENTS, MINUTE, Instrument
 from booktape.core.streams import Batch, key_of
-from booktape.exchanges.spec import Exchange, Listing, NotUnderstood, Request
+from booktape.exchanges.spec import Exchange, Listing, Request, UnknownFrameError
 from booktape.rest.asking import Purse, VenueRefused, ask
 from booktape.storage import Store
 
@@ -49,7 +49,7 @@ def _pages(listing: Listing, first: Request, purse: Purse, client: httpx.Client,
         try:
             found += listing.parse(answer.body, answer.received)
             request = listing.following(request, answer.body)
-        except (NotUnderstood, MsgspecError, ValueError, LookupError) as error:
+        except (UnknownFrameError, MsgspecError, ValueError, LookupError) as error:
             raise VenueRefused(f"{answer.url}: the answer is not understood: {error}") from error
     raise VenueRefused(f"{base.rstrip('/')}{first.path}: its list has more than {_MOST_PAGES} pages")
 

@@ -14,28 +14,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import json
+from msgspec.structs import asdict
 
 from booktape.core import sequence
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 from booktape.core.streams import Batch
-from booktape.exchanges import UnknownExchange, exchange, exchanges
+from booktape.exchanges import UnknownExchangeError, exchange, exchanges
 from booktape.exchanges.spec import (
-    COUNTER,
-    LEAVE,
-    REPLY,
     WHOLE_VENUE,
     Exchange,
-    Hole,
-    Message,
-    Refused,
+    MissingRange,
+    Output,
     Request,
     Subscription,
+    SubscriptionRefusedError,
 )
 from booktape.recorder import GapSeen, Recorder
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RECEIVED = 1_000
-PSEUDO: Final = frozenset({COUNTER, REPLY, LEAVE})
 MARKET_NAME: Final = re.compile(r"[^\s/,*?\[\]=]+(-[^\s/,*?\[\]=]+)+")
 
 
@@ -50,8 +47,8 @@ class HoleOf:
     after: int
     before: int
 
-    def hole(self) -> Hole:
-        return Hole(self.symbol, self.first, self.last, self.after, self.before)
+    def hole(self) -> MissingRange:
+        return MissingRange(self.symbol, self.first, self.last, self.after, self.before)
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Fixture:
     def frames(self) -> list[bytes]:
         return [self._encoded(text) for text in (*self.before, self.frame)]
 
-    def parse(self, venue: Exchange) -> list[Message]:
+    def parse(self, venue: Exchange) -> list[Output]:
         if self.url is not None:
             return list(venue.parse_rest(self.url, self.content(), RECEIVED, self.sent))
         parse = venue.parser()
@@ -112,19 +109,25 @@ EVERY_BOOK_OVER_REST = [identifier for identifier in EVERY_EXCHANGE if exchange(
 EVERY_FRAME = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].is_frame]
 
 
-def readable(message: Message) -> dict[str, Any]:
-    data_type, symbol, time, record = message
-    if isinstance(record, bytes):
-        record = record.decode()
-    shown = record if isinstance(record, int | str) else json.decode(json.encode(record))
-    return {"data_type": data_type, "symbol": symbol, "time": time, "record": shown}
+def readable(output: Output) -> dict[str, Any]:
+    """As fixtures write it: a record with its data type, symbol and time, or a signal with its type and field."""
+    if not isinstance(output, tuple):
+        fields = {name: value.decode() if isinstance(value, bytes) else value for name, value in asdict(output).items()}
+        return {"signal": type(output).__name__, **fields}
+    data_type, symbol, time, record = output
+    return {"data_type": data_type, "symbol": symbol, "time": time, "record": json.decode(json.encode(record))}
+
+
+def records(fixture: Fixture) -> list[dict[str, Any]]:
+    """What the fixture yields, without signals."""
+    return [message for message in fixture.yields if "signal" not in message]
 
 
 @pytest.mark.parametrize(("identifier", "name"), EVERY_ANSWER)
 def test_a_documented_frame_yields_just_its_records(identifier: str, name: str) -> None:
     fixture = fixtures(identifier)[name]
     if fixture.refused is not None:
-        with pytest.raises(Refused) as refusal:
+        with pytest.raises(SubscriptionRefusedError) as refusal:
             fixture.parse(exchange(identifier))
         assert str(refusal.value) == fixture.refused
         return
@@ -146,7 +149,7 @@ def test_a_documented_answer_with_past_trades_yields_the_streams_own_records(ide
     hole = fixture.hole.hole()
     assert past.request(hole) == Request(fixture.hole.path)
     if fixture.refused is not None:
-        with pytest.raises(Refused) as refusal:
+        with pytest.raises(SubscriptionRefusedError) as refusal:
             past.parse(hole, fixture.content(), RECEIVED)
         assert str(refusal.value) == fixture.refused
         return
@@ -178,14 +181,14 @@ def test_a_book_over_rest_is_asked_for_as_a_fixture_tells_and_stands_among_the_s
     told = [
         message["record"]
         for fixture in fixtures(identifier).values()
-        for message in fixture.yields
+        for message in records(fixture)
         if fixture.hole is None and fixture.url == venue.rest.url + book.request(message["symbol"]).path
     ]
     leading = BOOK_UPDATES if BOOK_UPDATES in channel.data_types else BOOK_SNAPSHOTS
     streamed = [
         message["record"]
         for fixture in fixtures(identifier).values()
-        for message in fixture.yields
+        for message in records(fixture)
         if fixture.is_frame and message["data_type"] == leading
     ]
     assert {record["origin"] for record in told} == {"rest"}
@@ -210,18 +213,17 @@ def test_every_instrument_has_a_name_of_its_own_that_leads_back_to_its_symbol(id
 @pytest.mark.parametrize(("identifier", "name"), EVERY_ANSWER)
 def test_the_symbols_of_messages_are_those_of_markets(identifier: str, name: str) -> None:
     venue = exchange(identifier)
-    for message in fixtures(identifier)[name].yields:
-        if message["data_type"] not in PSEUDO:
-            assert venue.symbol(venue.market(message["symbol"])) == message["symbol"]
+    for message in records(fixtures(identifier)[name]):
+        assert venue.symbol(venue.market(message["symbol"])) == message["symbol"]
 
 
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
 def test_every_data_type_that_is_declared_has_a_fixture_that_yields_it(identifier: str) -> None:
     declared = {kind for channel in exchange(identifier).channels for kind in channel.data_types}
     answers = [fixture for fixture in fixtures(identifier).values() if fixture.hole is None]
-    yielded = {message["data_type"] for fixture in answers for message in fixture.yields}
+    yielded = {message["data_type"] for fixture in answers for message in records(fixture)}
     assert declared <= yielded
-    assert yielded - PSEUDO - {BOOK_SNAPSHOTS} <= declared
+    assert yielded - {BOOK_SNAPSHOTS} <= declared
     assert declared <= set(RECORD_TYPES)
 
 
@@ -321,7 +323,7 @@ def test_frames_in_any_order_and_number_are_all_accounted_for(identifier: str, d
 
 
 def test_an_unknown_exchange_is_refused_with_the_list_of_those_there_are() -> None:
-    with pytest.raises(UnknownExchange, match=r"unknown exchange 'mtgox'; there are: .*kraken"):
+    with pytest.raises(UnknownExchangeError, match=r"unknown exchange 'mtgox'; there are: .*kraken"):
         exchange("mtgox")
 
 

@@ -14,7 +14,7 @@ from booktape.core import codec
 from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Trade
 from booktape.core.streams import Batch
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import LEAVE, REPLY, Address, Exchange, Message, Parse, Subscription
+from booktape.exchanges.spec import Address, Exchange, Leaving, Output, Parse, Reply, Subscription
 from booktape.feed.link import Link
 from booktape.feed.patience import Patience, Pauses, Turns
 from booktape.feed.plan import routes, subscriptions
@@ -270,7 +270,7 @@ def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
     assert collected.gaps == []
 
 
-def wanting(venue: Exchange, *first: Message, address: Address | None = None) -> Exchange:
+def wanting(venue: Exchange, *first: Output, address: Address | None = None) -> Exchange:
     """The venue, whose first frame on each connection wants something of the connection itself."""
 
     def parser() -> Parse:
@@ -287,7 +287,7 @@ def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions(
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: bool(collected.recorder.refused))
 
-    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, (REPLY, "", 0, answer)))
+    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, Reply(answer)))
     assert collected.recorder.refused.total() == 1
 
 
@@ -295,7 +295,7 @@ def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: "handed over" in collected.told)
 
-    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, (LEAVE, "", 0, "maintenance")))
+    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, Leaving("maintenance")))
     trades = trade_ids(collected)
     assert (trades, collected.gaps) == (sent_ids(ledger, trades[0]), [])
 

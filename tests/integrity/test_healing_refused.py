@@ -14,7 +14,7 @@ from msgspec import structs
 from booktape import clock
 from booktape.core.records import MINUTE, SECOND, Trade
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import Hole
+from booktape.exchanges.spec import MissingRange
 from booktape.integrity import healing as healing_of_day
 from booktape.integrity.healed import HealedMarket, Healing
 from booktape.integrity.healing import Healer, keep
@@ -136,7 +136,7 @@ async def test_trades_of_another_time_are_not_kept(binance: Night, monkeypatch: 
     past = venue.rest.trades
     assert past is not None
 
-    def shifted(hole: Hole, body: bytes, received: int) -> list[Trade]:
+    def shifted(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
         told = past.parse(hole, body, received)
         return [structs.replace(trade, timestamp=trade.timestamp + shift) for trade in told]
 

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BookSnapshot
-from booktape.exchanges.spec import LEAVE, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Leaving, Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import millis, path_and_query
 
 
@@ -51,15 +51,15 @@ def control(frame: bytes) -> Sequence[Message]:
     content = _control.decode(frame)
     error = content.error or (_Error(content.code, content.msg) if content.code is not None else None)
     if error is not None:
-        raise Refused(f"{error.msg} (code {error.code})")
+        raise SubscriptionRefusedError(f"{error.msg} (code {error.code})")
     if content.id is None:
-        raise NotUnderstood("frame without stream or id")
+        raise UnknownFrameError("frame without stream or id")
     return ()
 
 
-def shutdown(frame: bytes) -> Sequence[Message]:
+def shutdown(frame: bytes) -> Sequence[Leaving]:
     """An event that has no symbol: that of a server which will end the connection, or a ValidationError."""
-    return ((LEAVE, "", 0, _shutdown.decode(frame).data.e),)
+    return (Leaving(_shutdown.decode(frame).data.e),)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:

@@ -17,7 +17,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.binance.common_frames import control
-from booktape.exchanges.spec import LEAVE, Message, NotUnderstood
+from booktape.exchanges.spec import Leaving, Message, Output, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, SIDES, millis
 
 
@@ -106,12 +106,12 @@ _frame = json.Decoder(_Frame)
 _named = json.Decoder(_NamedFrame)
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame of the combined stream endpoint to its one message."""
     try:
         event = _frame.decode(frame).data
     except ValidationError as error:
-        raise NotUnderstood(_named.decode(frame).data.e) from error
+        raise UnknownFrameError(_named.decode(frame).data.e) from error
     if isinstance(event, _BookTicker):
         time, sent = event.T * MILLISECOND, event.E * MILLISECOND
         quote = Quote(event.u, time, event.b, event.B, event.a, event.A, received, sent)
@@ -125,14 +125,14 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     return (_rare(event, received),)
 
 
-def _rare(event: _MarkPrice | _ForceOrder | _AggTrade | _Shutdown, received: int) -> Message:
+def _rare(event: _MarkPrice | _ForceOrder | _AggTrade | _Shutdown, received: int) -> Output:
     if isinstance(event, _MarkPrice):
         return _ticker(event, received)
     if isinstance(event, _ForceOrder):
         return _liquidation(event, received)
     if isinstance(event, _AggTrade):
         return _trade(event, event.a, received)
-    return (LEAVE, "", 0, "serverShutdown")
+    return Leaving("serverShutdown")
 
 
 def _trade(event: _Trade | _AggTrade, identifier: int, received: int) -> Message:

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct, ValidationError, json
 
 from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Trade
 from booktape.exchanges.binance.common_frames import control, shutdown
-from booktape.exchanges.spec import Message, NotUnderstood
+from booktape.exchanges.spec import Message, Output, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND
 
 _NOTHING: Final = Raw(b"")
@@ -41,7 +41,7 @@ _text = json.Decoder(str)
 _number = json.Decoder(int)
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame of the combined stream endpoint to its one message."""
     try:
         event = _frame.decode(frame).data
@@ -54,7 +54,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return (_trade(event, event.t, received),)
     if kind == "depthUpdate":
         if event.b is _NOTHING or event.a is _NOTHING or not (event.u and event.E):
-            raise NotUnderstood("depthUpdate without its fields")
+            raise UnknownFrameError("depthUpdate without its fields")
         sent = event.E * MILLISECOND
         update = BookUpdate(
             first_id=event.U,
@@ -70,12 +70,12 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return ((QUOTES, event.s, 0, Quote(event.u, None, bid, event.B, ask, event.A, received)),)
     if kind == "aggTrade":
         return (_trade(event, _number.decode(event.a), received),)
-    raise NotUnderstood(kind or "event without a name")
+    raise UnknownFrameError(kind or "event without a name")
 
 
 def _trade(event: _Event, identifier: int, received: int) -> Message:
     time, price, amount = event.T * MILLISECOND, event.p, event.q
     if not (time and price and amount):
-        raise NotUnderstood(f"{event.e} without its fields")
+        raise UnknownFrameError(f"{event.e} without its fields")
     side = "sell" if event.m else "buy"
     return (TRADES, event.s, time, Trade(identifier, time, side, price, amount, received))

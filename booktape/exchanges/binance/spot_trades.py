@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Trade
-from booktape.exchanges.spec import Hole, Request, RestTrades
+from booktape.exchanges.spec import MissingRange, Request, RestTrades
 from booktape.exchanges.wire import MILLISECOND
 
 _MOST: Final = 1000
@@ -28,12 +28,12 @@ class _Trade(Struct, gc=False):
 _trades = json.Decoder(list[_Trade])
 
 
-def _request(hole: Hole) -> Request:
+def _request(hole: MissingRange) -> Request:
     limit = min(hole.last - hole.first + 1, _MOST)
     return Request(f"/api/v3/historicalTrades?symbol={hole.symbol}&fromId={hole.first}&limit={limit}")
 
 
-def _parse(hole: Hole, body: bytes, received: int) -> list[Trade]:
+def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.id,

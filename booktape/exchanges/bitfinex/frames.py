@@ -7,7 +7,7 @@ from msgspec import DecodeError, Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 from booktape.exchanges.bitfinex.status_frames import closed, ticker
-from booktape.exchanges.spec import COUNTER, LEAVE, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import FrameNumber, Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, digits, levels_of, signed
 
 ALL_LIQUIDATIONS: Final = "liq:global"
@@ -69,7 +69,7 @@ class Parser:
     def __init__(self) -> None:
         self._channels: dict[int, tuple[str, str]] = {}
 
-    def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
+    def __call__(self, frame: bytes, received: int) -> Sequence[Output]:
         """A frame to its counter and its records."""
         if frame[:1] == b"{":
             return self._about(_event.decode(frame))
@@ -78,17 +78,17 @@ class Parser:
         if content.startswith(b'"'):
             tag, content = content, bytes(data.third)
             if tag == b'"hb"':
-                return ((COUNTER, "", 0, _number.decode(content)),)
+                return (FrameNumber(_number.decode(content)),)
             number, sent = data.fourth, data.fifth
         else:
             number, sent = _number.decode(data.third), data.fourth
         if number is None:
-            raise NotUnderstood("a message without its number")
+            raise UnknownFrameError("a message without its number")
         try:
             channel, symbol = self._channels[data.channel]
         except KeyError:
-            raise NotUnderstood("a channel that was not subscribed to", number) from None
-        counter = (COUNTER, "", 0, number)
+            raise UnknownFrameError("a channel that was not subscribed to", number) from None
+        counter = FrameNumber(number)
         sent = sent * MILLISECOND if sent is not None else None
         try:
             if channel == "book":
@@ -99,11 +99,11 @@ class Parser:
                 return (counter, ticker(content, symbol, received, sent))
             if channel == ALL_LIQUIDATIONS:
                 return (counter, *closed(content, received, sent))
-        except (DecodeError, NotUnderstood) as error:
-            raise NotUnderstood(f"a message of {channel} with other content", number) from error
+        except (DecodeError, UnknownFrameError) as error:
+            raise UnknownFrameError(f"a message of {channel} with other content", number) from error
         return (counter,)
 
-    def _about(self, event: _Event) -> Sequence[Message]:
+    def _about(self, event: _Event) -> Sequence[Leaving]:
         if event.event == "subscribed":
             kind, symbol = event.channel, event.symbol
             if event.key.startswith(DERIVATIVE):
@@ -113,14 +113,14 @@ class Parser:
             self._channels[event.chanId] = (kind, symbol)
             return ()
         if event.event == "error":
-            raise Refused(f"{event.msg} (code {event.code}) {event.symbol or event.key}".strip())
+            raise SubscriptionRefusedError(f"{event.msg} (code {event.code}) {event.symbol or event.key}".strip())
         if event.status != "OK":
-            raise Refused(f"{event.event}: {event.status}")
+            raise SubscriptionRefusedError(f"{event.event}: {event.status}")
         if event.code in _LEAVING:
-            return ((LEAVE, "", 0, _LEAVING[event.code]),)
+            return (Leaving(_LEAVING[event.code]),)
         if event.event in _CONTROL:
             return ()
-        raise NotUnderstood(event.event)
+        raise UnknownFrameError(event.event)
 
 
 def _book(content: bytes, symbol: str, received: int, sent: int | None) -> Message:

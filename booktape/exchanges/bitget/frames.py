@@ -21,7 +21,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.bitget.instruments import SPOT
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, millis
 
 _CHECKED_LEVELS: Final = 25
@@ -96,7 +96,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     if read is None:
         if channel.startswith("candle"):
             return ()
-        raise NotUnderstood(channel)
+        raise UnknownFrameError(channel)
     if kind == SPOT:
         return () if channel == "ticker" else list(read(content, name, received))
     return list(read(content, f"{name}.{kind}", received))
@@ -104,10 +104,10 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 def _control(frame: _Frame) -> Sequence[Message]:
     if frame.event == "error":
-        raise Refused(f"{frame.msg} (code {frame.code})")
+        raise SubscriptionRefusedError(f"{frame.msg} (code {frame.code})")
     if frame.event in ("subscribe", "unsubscribe"):
         return ()
-    raise NotUnderstood(frame.event or "frame without data or event")
+    raise UnknownFrameError(frame.event or "frame without data or event")
 
 
 def _trade(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
@@ -143,7 +143,7 @@ def _book(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
             )
             yield (BOOK_UPDATES, symbol, time, update)
         else:
-            raise NotUnderstood(f"books {frame.action}")
+            raise UnknownFrameError(f"books {frame.action}")
 
 
 def _quote(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:

@@ -20,7 +20,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, SIDES, digits, levels_of, micros, told
 
 
@@ -117,7 +117,7 @@ class Parser:
 
     def _partial(self, name: str, rows: list[_Level], received: int) -> Message:
         if not name:
-            raise NotUnderstood("partial of no symbol")
+            raise UnknownFrameError("partial of no symbol")
         self._books[name] = prices = {(row.side, row.id): digits(row.price) for row in rows}
         rising = sorted(rows, key=lambda row: exact(prices[row.side, row.id]))
         bids, asks = (
@@ -152,13 +152,13 @@ def _change(prices: dict[tuple[str, int], str], action: str, row: _Level) -> tup
         return price, digits(row.size)
     known = prices.get(key)
     if known is None:
-        raise NotUnderstood(f"orderBookL2 {action} of a level that is not there")
+        raise UnknownFrameError(f"orderBookL2 {action} of a level that is not there")
     if action == "update":
         return told(row.price) or known, digits(row.size)
     if action == "delete":
         del prices[key]
         return told(row.price) or known, "0"
-    raise NotUnderstood(f"orderBookL2 {action}")
+    raise UnknownFrameError(f"orderBookL2 {action}")
 
 
 def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
@@ -208,7 +208,7 @@ def _liquidation_messages(data: Raw, received: int) -> Iterator[Message]:
 
 def _control(frame: _Frame) -> Sequence[Message]:
     if frame.error:
-        raise Refused(frame.error)
+        raise SubscriptionRefusedError(frame.error)
     if frame.info or frame.success:
         return ()
-    raise NotUnderstood(frame.table or "frame without table")
+    raise UnknownFrameError(frame.table or "frame without table")

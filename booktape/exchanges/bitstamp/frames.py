@@ -17,7 +17,7 @@ from booktape.core.records import (
     DerivativeTicker,
     Trade,
 )
-from booktape.exchanges.spec import LEAVE, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import TextLevel, digits, text_levels
 
 _SIDES: Final = {0: "buy", 1: "sell"}
@@ -74,7 +74,7 @@ _funding = json.Decoder(_Funding)
 _error = json.Decoder(_Error)
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame to its one message."""
     content = _frame.decode(frame)
     event = content.event
@@ -118,14 +118,14 @@ def _ticker(frame: _Frame, received: int) -> Message:
     return (DERIVATIVE_TICKER, _symbol(frame.channel), time, ticker)
 
 
-def _control(frame: _Frame) -> Sequence[Message]:
+def _control(frame: _Frame) -> Sequence[Leaving]:
     if frame.event in _CONTROL:
         return ()
     if frame.event == "bts:request_reconnect":
-        return ((LEAVE, "", 0, "the venue asks for a reconnect"),)
+        return (Leaving("the venue asks for a reconnect"),)
     if frame.event == "bts:error":
-        raise Refused(_error.decode(frame.data).message)
-    raise NotUnderstood(frame.event)
+        raise SubscriptionRefusedError(_error.decode(frame.data).message)
+    raise UnknownFrameError(frame.event)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:

@@ -21,7 +21,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, OPPOSITE, SIDES, TextLevel
 
 
@@ -98,18 +98,18 @@ def parse(readers: dict[str, Read], frame: bytes, received: int) -> Sequence[Mes
     if not content.topic and content.success:
         return ()
     if content.success is False:
-        raise Refused(content.ret_msg)
+        raise SubscriptionRefusedError(content.ret_msg)
     kind = content.topic.partition(".")[0]
     read = readers.get(kind)
     if read is None:
-        raise NotUnderstood(kind or "frame without topic")
+        raise UnknownFrameError(kind or "frame without topic")
     return read(content, received)
 
 
 def _read_book(content: _Frame, received: int) -> Sequence[Message]:
     book = _book.decode(content.data)
     if not content.cts or not content.ts:
-        raise NotUnderstood("book without its times")
+        raise UnknownFrameError("book without its times")
     time, sent = content.cts * MILLISECOND, content.ts * MILLISECOND
     if content.topic.startswith("orderbook.1."):
         return _quote(book, content.type, time, sent, received)
@@ -126,7 +126,7 @@ def _read_book(content: _Frame, received: int) -> Sequence[Message]:
         return ((BOOK_UPDATES, book.s, time, update),)
     if content.type == "snapshot":
         return (_snapshot(book, "stream", time, sent, received),)
-    raise NotUnderstood(f"orderbook {content.type}")
+    raise UnknownFrameError(f"orderbook {content.type}")
 
 
 def _snapshot(book: _Book, origin: str, time: int, sent: int, received: int) -> Message:
@@ -145,7 +145,7 @@ def _snapshot(book: _Book, origin: str, time: int, sent: int, received: int) -> 
 def _quote(book: _Book, kind: str, time: int, sent: int, received: int) -> Sequence[Message]:
     """The best bid and ask; nothing while one of them is missing."""
     if kind != "snapshot":
-        raise NotUnderstood(f"orderbook.1 {kind}")
+        raise UnknownFrameError(f"orderbook.1 {kind}")
     return [
         (QUOTES, book.s, time, Quote(book.seq, time, bid.price, bid.amount, ask.price, ask.amount, received, sent))
         for bid, ask in zip(_levels.decode(book.b), _levels.decode(book.a), strict=False)
@@ -184,7 +184,7 @@ def _read_ticker(content: _Frame, received: int) -> Sequence[Message]:
     if not any(told):
         return ()
     if not content.ts:
-        raise NotUnderstood("ticker without its time")
+        raise UnknownFrameError("ticker without its time")
     time = content.ts * MILLISECOND
     record = DerivativeTicker(
         timestamp=time,
@@ -214,6 +214,6 @@ def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequen
         return ()
     answer = _answer.decode(body)
     if answer.retCode:
-        raise Refused(f"{answer.retMsg} (code {answer.retCode})")
+        raise SubscriptionRefusedError(f"{answer.retMsg} (code {answer.retCode})")
     book = _rest_book.decode(answer.result)
     return (_snapshot(book, "rest", book.cts * MILLISECOND, book.ts * MILLISECOND, received),)

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.spec import Listing, NotUnderstood, Request, Rest, RestBook
+from booktape.exchanges.spec import Listing, Request, Rest, RestBook, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, split_pair, status_of
 
 _INVERSE: Final = re.compile(r"([^-]+)USD([FGHJKMNQUVXZ][0-9]{2})?")
@@ -90,7 +90,7 @@ _answer = json.Decoder(_Answer)
 def _page(body: bytes) -> _Result:
     answer = _answer.decode(body)
     if answer.retCode or answer.result is None:
-        raise NotUnderstood(f"{answer.retMsg} (code {answer.retCode})")
+        raise UnknownFrameError(f"{answer.retMsg} (code {answer.retCode})")
     return answer.result
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
-from booktape.exchanges.spec import COUNTER, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import OPPOSITE, micros
 
 _CONTROL: Final = frozenset({"heartbeats", "subscriptions", "candles", "status"})
@@ -65,14 +65,14 @@ _trades = json.Decoder(list[_Trades])
 _tickers = json.Decoder(list[_Tickers])
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame to its counter and its records."""
     content = _frame.decode(frame)
     if content.type == "error":
-        raise Refused(content.message)
+        raise SubscriptionRefusedError(content.message)
     if content.sequence_num < 0:
-        raise NotUnderstood(content.channel or content.type or "frame without channel")
-    counter = (COUNTER, "", 0, content.sequence_num)
+        raise UnknownFrameError(content.channel or content.type or "frame without channel")
+    counter = FrameNumber(content.sequence_num)
     channel = content.channel
     if channel == "l2_data":
         return [counter, *(_book(event, received) for event in _books.decode(content.events) if event.updates)]
@@ -82,7 +82,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return [counter, *_quotes(content.events, micros(content.timestamp), received)]
     if channel in _CONTROL:
         return (counter,)
-    raise NotUnderstood(channel, content.sequence_num)
+    raise UnknownFrameError(channel, content.sequence_num)
 
 
 def _trade_messages(events: Raw, received: int) -> Iterator[Message]:

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import SECOND, Trade
-from booktape.exchanges.spec import Hole, Request, RestTrades
+from booktape.exchanges.spec import MissingRange, Request, RestTrades
 from booktape.exchanges.wire import OPPOSITE, micros
 
 _MOST: Final = 1000
@@ -36,13 +36,13 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer)
 
 
-def _request(hole: Hole) -> Request:
+def _request(hole: MissingRange) -> Request:
     start, end = hole.after // SECOND, hole.before // SECOND + 1
     path = f"/api/v3/brokerage/market/products/{hole.symbol}/ticker"
     return Request(f"{path}?limit={_MOST}&start={start}&end={end}")
 
 
-def _parse(hole: Hole, body: bytes, received: int) -> list[Trade]:
+def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             int(trade.trade_id),

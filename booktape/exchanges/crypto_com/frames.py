@@ -17,7 +17,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, NumberLevel, best, digits, number_levels, told
 
 _HOUR: Final = 3_600_000
@@ -91,16 +91,16 @@ _tickers = json.Decoder(list[_Ticker], strict=False)
 _values = json.Decoder(list[_Value], strict=False)
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame to its records."""
     content = _frame.decode(frame)
     result = content.result
     if content.code:
-        raise Refused(f"{content.message} (code {content.code})")
+        raise SubscriptionRefusedError(f"{content.message} (code {content.code})")
     if content.method == "public/heartbeat":
-        return ((REPLY, "", 0, json.encode({"id": content.id, "method": "public/respond-heartbeat"})),)
+        return (Reply(json.encode({"id": content.id, "method": "public/respond-heartbeat"})),)
     if content.method not in ("subscribe", "unsubscribe"):
-        raise NotUnderstood(content.method or "frame without method")
+        raise UnknownFrameError(content.method or "frame without method")
     if result is None:
         return ()
     channel, symbol = result.channel, result.instrument_name
@@ -118,7 +118,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return [_value(item, channel, symbol, received) for item in _values.decode(result.data)]
     if channel == "candlestick":
         return ()
-    raise NotUnderstood(channel)
+    raise UnknownFrameError(channel)
 
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Message:

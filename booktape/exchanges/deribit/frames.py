@@ -19,10 +19,10 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, OPPOSITE, best, digits, levels_of, told
 
-_ALIVE: Final = (REPLY, "", 0, b'{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}')
+_ALIVE: Final = Reply(b'{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}')
 
 
 class _Params(Struct):
@@ -99,7 +99,7 @@ _quote = json.Decoder(_Quote)
 _ticker = json.Decoder(_Ticker)
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame to its records."""
     content = _frame.decode(frame)
     params = content.params
@@ -114,18 +114,18 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return list(_trade_messages(params.data, received))
     if kind == "ticker":
         return (_ticker_message(_ticker.decode(params.data), received),)
-    raise NotUnderstood(kind or "notification without channel")
+    raise UnknownFrameError(kind or "notification without channel")
 
 
-def _control(frame: _Frame) -> Sequence[Message]:
+def _control(frame: _Frame) -> Sequence[Reply]:
     if frame.error is not None:
-        raise Refused(f"{frame.error.message} (code {frame.error.code})")
+        raise SubscriptionRefusedError(f"{frame.error.message} (code {frame.error.code})")
     if frame.method == "heartbeat" and frame.params is not None:
         return (_ALIVE,) if frame.params.type == "test_request" else ()
     if frame.id is None or not frame.result:
-        raise NotUnderstood(frame.method or "frame without method or result")
+        raise UnknownFrameError(frame.method or "frame without method or result")
     if bytes(frame.result) == b"[]":
-        raise Refused("none of the channels exists")
+        raise SubscriptionRefusedError("none of the channels exists")
     return ()
 
 

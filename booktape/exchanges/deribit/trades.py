@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import Trade
-from booktape.exchanges.spec import Hole, Request, RestTrades
+from booktape.exchanges.spec import MissingRange, Request, RestTrades
 from booktape.exchanges.wire import MILLISECOND, digits
 
 _MOST: Final = 1000
@@ -35,13 +35,13 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer)
 
 
-def _request(hole: Hole) -> Request:
+def _request(hole: MissingRange) -> Request:
     numbers = f"start_seq={hole.first}&end_seq={hole.last}"
     path = f"/public/get_last_trades_by_instrument?instrument_name={hole.symbol}"
     return Request(f"{path}&{numbers}&count={_MOST}&sorting=asc")
 
 
-def _parse(hole: Hole, body: bytes, received: int) -> list[Trade]:
+def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.trade_id,

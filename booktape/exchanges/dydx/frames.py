@@ -18,7 +18,7 @@ from booktape.core.records import (
     Liquidation,
     Trade,
 )
-from booktape.exchanges.spec import COUNTER, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import SIDES, levels_of, micros
 
 _PATIENCE: Final = 10 * SECOND
@@ -128,15 +128,15 @@ class Parser:
         self._counted = Counted()
         self._told: list[int] = []
 
-    def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
+    def __call__(self, frame: bytes, received: int) -> Sequence[Output]:
         """A frame to its counter and its records."""
         content = _frame.decode(frame)
         if content.message_id < 0:
-            raise NotUnderstood(f"{content.type} without a number")
+            raise UnknownFrameError(f"{content.type} without a number")
         self._told += self._counted.numbers(content.message_id, received)
         records = list(_records(content, received))  # where this raises, the numbers are told with the next frame
         told, self._told = self._told, []
-        return [*((COUNTER, "", 0, number) for number in told), *records]
+        return [*(FrameNumber(number) for number in told), *records]
 
 
 def _records(content: _Frame, received: int) -> Iterator[Message]:
@@ -152,9 +152,9 @@ def _records(content: _Frame, received: int) -> Iterator[Message]:
         elif content.channel == "v4_markets":
             yield from _data(content, content.contents, received)
     elif kind == "error":
-        raise Refused(content.message)
+        raise SubscriptionRefusedError(content.message)
     elif kind not in _CONTROL:
-        raise NotUnderstood(kind)
+        raise UnknownFrameError(kind)
 
 
 def _data(content: _Frame, contents: Raw, received: int) -> Iterator[Message]:
@@ -170,7 +170,7 @@ def _data(content: _Frame, contents: Raw, received: int) -> Iterator[Message]:
     elif channel == "v4_markets":
         yield from _told(_markets.decode(contents), received)
     elif channel not in ("v4_candles", "v4_block_height"):
-        raise NotUnderstood(channel)
+        raise UnknownFrameError(channel)
 
 
 def _snapshot(content: _Frame, received: int) -> Message:

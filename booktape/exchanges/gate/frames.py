@@ -22,7 +22,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, decimal_millis, digits, millis, path_and_query, signed
 
 _EMPTY: Final = Raw(b"[]")
@@ -110,11 +110,11 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     """A frame to its records."""
     content = _frame.decode(frame)
     if content.error is not None:
-        raise Refused(f"{content.error.message} (code {content.error.code})")
+        raise SubscriptionRefusedError(f"{content.error.message} (code {content.error.code})")
     read = _READERS.get(content.channel)
     if read is None:
         if content.channel not in _WITHOUT_RECORD:
-            raise NotUnderstood(content.channel or "frame without channel")
+            raise UnknownFrameError(content.channel or "frame without channel")
         return ()
     if content.event in ("subscribe", "unsubscribe"):
         return ()
@@ -152,7 +152,7 @@ def _levels(frame: _Frame, received: int) -> Iterator[Message]:
         yield (BOOK_SNAPSHOTS, name, when, snapshot)
         return
     if not book.U:
-        raise NotUnderstood("a book update without its first id")
+        raise UnknownFrameError("a book update without its first id")
     update = BookUpdate(
         first_id=book.U,
         last_id=book.u,
@@ -199,7 +199,7 @@ def _liquidation(frame: _Frame, received: int) -> Iterator[Message]:
         told = order.time_ms or order.time  # named and measured differently over the years
         when, (side, amount) = told * MILLISECOND * (1_000 if told < _SECONDS_BELOW else 1), signed(order.size)
         if not when:
-            raise NotUnderstood("a liquidation without its time")
+            raise UnknownFrameError("a liquidation without its time")
         record = Liquidation(
             timestamp=when,
             side=side,

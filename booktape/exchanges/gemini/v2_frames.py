@@ -16,7 +16,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.gemini.instruments import NANOSECONDS
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, levels_of
 
 _CONTROL: Final = frozenset({"heartbeat", "auction_open", "auction_indicative", "auction_result"})
@@ -75,13 +75,13 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     if kind in _CONTROL:
         return ()
     if content.result == "error":
-        raise Refused(content.reason)
-    raise NotUnderstood(kind or "frame without type")
+        raise SubscriptionRefusedError(content.reason)
+    raise UnknownFrameError(kind or "frame without type")
 
 
 def _changed(frame: _Frame) -> Raw:
     if frame.changes is ABSENT or not frame.symbol:
-        raise NotUnderstood(f"{frame.type} without its fields")
+        raise UnknownFrameError(f"{frame.type} without its fields")
     return frame.changes
 
 

@@ -7,7 +7,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 from booktape.exchanges.gemini.instruments import NANOSECONDS
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, digits
 
 _DONE: Final = 200
@@ -53,20 +53,20 @@ class Parser:
         if content.e == "depthUpdate":
             return (self._book(content, received),)
         if content.e:
-            raise NotUnderstood(content.e)
+            raise UnknownFrameError(content.e)
         if content.t and content.s:
             return (_trade(content, received),)
         if content.u and content.s:
             return _quote(content, received)
         if content.error is not None:
-            raise Refused(f"{content.error.msg} (code {content.error.code})")
+            raise SubscriptionRefusedError(f"{content.error.msg} (code {content.error.code})")
         if content.status == _DONE:
             return ()
-        raise NotUnderstood("a frame of no known stream")
+        raise UnknownFrameError("a frame of no known stream")
 
     def _book(self, depth: _Frame, received: int) -> Message:
         if not (depth.s and depth.u and depth.E) or depth.b is ABSENT or depth.a is ABSENT:
-            raise NotUnderstood("depthUpdate without its fields")
+            raise UnknownFrameError("depthUpdate without its fields")
         sent = depth.E // NANOSECONDS
         if depth.u == depth.U or depth.s not in self._begun:
             self._begun.add(depth.s)
@@ -92,7 +92,7 @@ class Parser:
 
 def _trade(trade: _Frame, received: int) -> Message:
     if not (trade.E and trade.p and trade.q) or trade.m is None:
-        raise NotUnderstood("a trade without its fields")
+        raise UnknownFrameError("a trade without its fields")
     time, side = trade.E // NANOSECONDS, "sell" if trade.m else "buy"
     return (TRADES, trade.s, time, Trade(trade.t, time, side, trade.p, trade.q, received))
 

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
-from booktape.exchanges.spec import REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, NumberLevel, best, digits, gunzip, number_levels
 
 BOOK: Final = "mbp.400"
@@ -79,13 +79,16 @@ _depth = json.Decoder(Depth)
 _best = json.Decoder(_Best)
 
 
+_UpdateMessage = tuple[str, str, int, BookUpdate]
+
+
 class Parser:
     """The frames of one connection. It remembers the updates of books whose snapshot is still to come, by channel."""
 
     def __init__(self) -> None:
-        self._held: dict[str, list[Message]] = {}
+        self._held: dict[str, list[_UpdateMessage]] = {}
 
-    def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
+    def __call__(self, frame: bytes, received: int) -> Sequence[Output]:
         """A frame to its records."""
         content = _frame.decode(gunzip(frame))
         if not content.ch:
@@ -101,9 +104,9 @@ class Parser:
         if kind == "depth.step0":
             depth = _depth.decode(content.tick)
             return (whole_book(depth, symbol, content.ts * MILLISECOND, received, last_id=depth.version),)
-        raise NotUnderstood(kind)
+        raise UnknownFrameError(kind)
 
-    def _updated(self, content: _Frame, symbol: str, received: int) -> Sequence[Message]:
+    def _updated(self, content: _Frame, symbol: str, received: int) -> Sequence[Output]:
         tick, sent = _update.decode(content.tick), content.ts * MILLISECOND
         update = BookUpdate(
             first_id=tick.prevSeqNum + 1,
@@ -124,7 +127,7 @@ class Parser:
         self._held[content.ch] = []
         return [*held, _asked(content.ch)]
 
-    def _answered(self, content: _Frame, received: int) -> Sequence[Message]:
+    def _answered(self, content: _Frame, received: int) -> Sequence[Output]:
         channel, book, sent = content.rep, _snapshot.decode(content.data), content.ts * MILLISECOND
         symbol, held = channel.split(".", 2)[1], self._held.pop(channel, [])
         snapshot = BookSnapshot(
@@ -139,17 +142,17 @@ class Parser:
         for place, (_, _, _, update) in enumerate(held):
             if update.previous_id == book.seqNum:
                 return [*held[:place], message, *held[place:]]
-        last = held[-1][3].last_id if held else 0
+        last = held[-1][3].last_id or 0 if held else 0
         if last > book.seqNum:  # older than what is held, or none of its ends
             self._held[channel] = held
             return (_asked(channel),)
         return [*held, message] if last == book.seqNum else (message,)
 
-    def _control(self, content: _Frame, received: int) -> Sequence[Message]:
+    def _control(self, content: _Frame, received: int) -> Sequence[Output]:
         if content.ping is not None:
             return (pong(content.ping),)
         if content.status == "error":
-            raise Refused(f"{content.error} ({content.code})")
+            raise SubscriptionRefusedError(f"{content.error} ({content.code})")
         if content.rep.endswith(BOOK):
             return self._answered(content, received)
         if content.subbed.endswith(BOOK):
@@ -158,18 +161,18 @@ class Parser:
         if content.unsubbed:
             self._held.pop(content.unsubbed, None)
         elif not content.subbed:
-            raise NotUnderstood("frame without channel")
+            raise UnknownFrameError("frame without channel")
         return ()
 
 
-def _asked(channel: str) -> Message:
+def _asked(channel: str) -> Reply:
     """The request for a book's snapshot."""
-    return (REPLY, "", 0, json.encode({"req": channel, "id": channel}))
+    return Reply(json.encode({"req": channel, "id": channel}))
 
 
-def pong(number: int) -> Message:
+def pong(number: int) -> Reply:
     """The answer to a ping."""
-    return (REPLY, "", 0, b'{"pong":%d}' % number)
+    return Reply(b'{"pong":%d}' % number)
 
 
 def whole_book(depth: Depth, symbol: str, sent: int, received: int, last_id: int | None) -> Message:

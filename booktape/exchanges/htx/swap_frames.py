@@ -20,7 +20,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.htx.spot_frames import Depth, pong, whole_book
-from booktape.exchanges.spec import LEAVE, REPLY, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Leaving, Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, NumberLevel, digits, gunzip, half, number_levels
 
 BOOK: Final = "depth.size_150.high_freq"
@@ -92,7 +92,7 @@ _fundings = json.Decoder(list[_Funding])
 _liquidations = json.Decoder(list[_Liquidation])
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame to its records."""
     content = _frame.decode(gunzip(frame))
     if not content.ch:
@@ -112,7 +112,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return ((QUOTES, symbol, time, Quote(best.mrid, time, *prices, received, int(content.ts) * MILLISECOND)),)
     if kind == "depth.step0":
         return (whole_book(_depth.decode(content.tick), symbol, int(content.ts) * MILLISECOND, received, None),)
-    raise NotUnderstood(kind)
+    raise UnknownFrameError(kind)
 
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Message:
@@ -134,7 +134,7 @@ def _book(change: _Change, symbol: str, received: int) -> Message:
         )
         return (BOOK_SNAPSHOTS, symbol, time, snapshot)
     if change.event != "update":
-        raise NotUnderstood(f"book event {change.event}")
+        raise UnknownFrameError(f"book event {change.event}")
     update = BookUpdate(
         first_id=change.version,
         last_id=change.version,
@@ -146,31 +146,31 @@ def _book(change: _Change, symbol: str, received: int) -> Message:
     return (BOOK_UPDATES, symbol, time, update)
 
 
-def _control(content: _Frame) -> Sequence[Message]:
+def _control(content: _Frame) -> Sequence[Output]:
     if content.ping is not None:
         return (pong(content.ping),)
     if content.status == "error":
-        raise Refused(f"{content.error} ({content.code})")
+        raise SubscriptionRefusedError(f"{content.error} ({content.code})")
     if content.subbed or content.unsubbed:
         return ()
-    raise NotUnderstood("frame without channel")
+    raise UnknownFrameError("frame without channel")
 
 
-def _notification(content: _Frame, received: int) -> Sequence[Message]:
+def _notification(content: _Frame, received: int) -> Sequence[Output]:
     if content.op == "notify" and content.topic.endswith(".funding_rate"):
         sent = int(content.ts) * MILLISECOND
         return [_funding(row, sent, received) for row in _fundings.decode(content.data)]
     if content.op == "notify" and content.topic.endswith(".liquidation_orders"):
         return [_liquidation(row, received) for row in _liquidations.decode(content.data)]
     if content.op == "ping":
-        return ((REPLY, "", 0, json.encode({"op": "pong", "ts": content.ts})),)
+        return (Reply(json.encode({"op": "pong", "ts": content.ts})),)
     if content.op == "close":
-        return ((LEAVE, "", 0, "the venue closes the connection"),)
+        return (Leaving("the venue closes the connection"),)
     if content.code != 0:
-        raise Refused(f"{content.error} ({content.code})")
+        raise SubscriptionRefusedError(f"{content.error} ({content.code})")
     if content.op in ("sub", "unsub"):
         return ()
-    raise NotUnderstood(f"{content.op} {content.topic}")
+    raise UnknownFrameError(f"{content.op} {content.topic}")
 
 
 def _funding(row: _Funding, sent: int, received: int) -> Message:

@@ -16,7 +16,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, levels_of
 
 _CONTROL: Final = frozenset({"subscriptionResponse", "pong", "activeSpotAssetCtx"})
@@ -87,10 +87,10 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     if channel == "activeAssetCtx":
         return (_ticker(_context.decode(content.data), received),)
     if channel == "error":
-        raise Refused(_text.decode(content.data))
+        raise SubscriptionRefusedError(_text.decode(content.data))
     if channel in _CONTROL:
         return ()
-    raise NotUnderstood(channel)
+    raise UnknownFrameError(channel)
 
 
 def _snapshot(book: _Book, origin: str, received: int, sent: int | None = None) -> Message:

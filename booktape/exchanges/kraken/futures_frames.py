@@ -19,7 +19,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, best, digits, levels_of, millis, told
 
 HEARTBEAT: Final = "heartbeat"
@@ -99,12 +99,12 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     """A frame to its records."""
     content = _header.decode(frame)
     if content.event in _NO:
-        raise Refused(content.message or content.event)
+        raise SubscriptionRefusedError(content.message or content.event)
     if content.event in _DONE:
         return ()
     read = _FEEDS.get(content.feed)
     if read is None or content.event:
-        raise NotUnderstood(content.event or content.feed or "frame without feed or event")
+        raise UnknownFrameError(content.event or content.feed or "frame without feed or event")
     return read(frame, received)
 
 
@@ -113,7 +113,7 @@ def _read_update(frame: bytes, received: int) -> Sequence[Message]:
     time, changed = level.timestamp * MILLISECOND, _side((level,))
     bid = level.side == "buy"
     if not bid and level.side != "sell":
-        raise NotUnderstood("book with another side")
+        raise UnknownFrameError("book with another side")
     update = BookUpdate(
         first_id=level.seq,
         last_id=level.seq,

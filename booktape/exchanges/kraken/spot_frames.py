@@ -8,7 +8,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.book import Book
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import digits, levels_of, micros
 
 _CHECKED_LEVELS: Final = 10
@@ -63,9 +63,9 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
         return ()
     if content.method:
         if not content.success:
-            raise Refused(content.error)
+            raise SubscriptionRefusedError(content.error)
         return ()
-    raise NotUnderstood(content.channel or "frame without channel")
+    raise UnknownFrameError(content.channel or "frame without channel")
 
 
 def _trade_messages(data: Raw, received: int) -> Iterator[Message]:

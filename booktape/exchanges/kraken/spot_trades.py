@@ -15,7 +15,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import SECOND, Trade
-from booktape.exchanges.spec import Hole, NotUnderstood, Refused, Request, RestTrades
+from booktape.exchanges.spec import MissingRange, Request, RestTrades, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import digits
 
 _NANOSECONDS: Final = 1_000
@@ -48,19 +48,19 @@ _answer = json.Decoder(_Answer)
 _trades = json.Decoder(list[_Trade])
 
 
-def _request(hole: Hole) -> Request:
+def _request(hole: MissingRange) -> Request:
     pair = "".join(_OLD_NAMES.get(asset, asset) for asset in hole.symbol.split("/"))
     since = max(0, hole.after * _NANOSECONDS - 1)  # what is asked for lies after it
     return Request(f"/0/public/Trades?pair={pair}&since={since}&count={_MOST}")
 
 
-def _parse(hole: Hole, body: bytes, received: int) -> list[Trade]:
+def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
     answer = _answer.decode(body)
     if answer.error:
-        raise Refused(", ".join(answer.error))
+        raise SubscriptionRefusedError(", ".join(answer.error))
     pairs = [trades for name, trades in answer.result.items() if name != _LAST]
     if len(pairs) != 1:
-        raise NotUnderstood(f"trades of {len(pairs)} pairs")
+        raise UnknownFrameError(f"trades of {len(pairs)} pairs")
     return [
         Trade(
             trade.trade_id,

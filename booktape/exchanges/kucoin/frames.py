@@ -19,7 +19,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, levels_of, millis, path_and_query
 
 _WITHOUT_RECORD: Final = frozenset(
@@ -86,12 +86,12 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
             return read(content, received)
         if content.subject in _WITHOUT_RECORD:
             return ()
-        raise NotUnderstood(content.subject or "message without subject")
+        raise UnknownFrameError(content.subject or "message without subject")
     if content.type in ("welcome", "ack", "pong"):
         return ()
     if content.type == "error":
-        raise Refused(f"{_text.decode(content.data)} (code {content.code})")
-    raise NotUnderstood(content.type or "frame without type")
+        raise SubscriptionRefusedError(f"{_text.decode(content.data)} (code {content.code})")
+    raise UnknownFrameError(content.type or "frame without type")
 
 
 def _trade(frame: _Frame, received: int) -> Sequence[Message]:

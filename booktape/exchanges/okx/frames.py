@@ -19,7 +19,7 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import LEAVE, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, path_and_query, text_levels
 
 _WITHOUT_RECORD: Final = frozenset({"subscribe", "unsubscribe", "channel-conn-count"})
@@ -94,7 +94,7 @@ _interests = json.Decoder(list[_Interest], strict=False)
 _liquidated = json.Decoder(list[_Liquidated], strict=False)
 
 
-def parse(frame: bytes, received: int) -> Sequence[Message]:
+def parse(frame: bytes, received: int) -> Sequence[Output]:
     """A frame to its records."""
     if frame == b"pong":
         return ()
@@ -106,18 +106,18 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
     if read is None:
         if channel.startswith(("candle", "index-")) or channel in ("tickers", "books5"):
             return ()
-        raise NotUnderstood(channel)
+        raise UnknownFrameError(channel)
     return list(read(content, content.arg.instId, received))
 
 
-def _control(frame: _Frame) -> Sequence[Message]:
+def _control(frame: _Frame) -> Sequence[Leaving]:
     if frame.event == "error":
-        raise Refused(f"{frame.msg} (code {frame.code})")
+        raise SubscriptionRefusedError(f"{frame.msg} (code {frame.code})")
     if frame.event == "notice":
-        return ((LEAVE, "", 0, f"{frame.msg} (code {frame.code})"),)
+        return (Leaving(f"{frame.msg} (code {frame.code})"),)
     if frame.event in _WITHOUT_RECORD:
         return ()
-    raise NotUnderstood(frame.event or "frame without data or event")
+    raise UnknownFrameError(frame.event or "frame without data or event")
 
 
 def _trade(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
@@ -126,7 +126,7 @@ def _trade(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
         yield (TRADES, instrument, time, Trade(trade.tradeId, time, trade.side, trade.px, trade.sz, received))
 
 
-def _book(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
+def _book(frame: _Frame, instrument: str, received: int) -> Iterator[Output]:
     for book in _books.decode(frame.data):
         time, bids, asks = book.ts * MILLISECOND, text_levels(book.bids), text_levels(book.asks)
         if frame.action == "snapshot":
@@ -135,7 +135,7 @@ def _book(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
             )
             yield (BOOK_SNAPSHOTS, instrument, time, snapshot)
         elif frame.action != "update":
-            raise NotUnderstood(f"books {frame.action}")
+            raise UnknownFrameError(f"books {frame.action}")
         elif book.seqId > book.prevSeqId:
             update = BookUpdate(
                 last_id=book.seqId,
@@ -147,7 +147,7 @@ def _book(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
             )
             yield (BOOK_UPDATES, instrument, time, update)
         elif book.seqId < book.prevSeqId:
-            yield (LEAVE, "", 0, f"the ids of {instrument}'s book began again")
+            yield Leaving(f"the ids of {instrument}'s book began again")
 
 
 def _quote(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
@@ -196,7 +196,7 @@ def _liquidation(frame: _Frame, _: str, received: int) -> Iterator[Message]:
             yield (LIQUIDATIONS, told.instId, time, record)
 
 
-_READERS: Final[dict[str, Callable[[_Frame, str, int], Iterator[Message]]]] = {
+_READERS: Final[dict[str, Callable[[_Frame, str, int], Iterator[Output]]]] = {
     "trades-all": _trade,
     "trades": _trade,  # an older recorder's choice
     "books": _book,
@@ -225,7 +225,7 @@ def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequen
         return ()
     answer = _answer.decode(body)
     if answer.code != _FINE:
-        raise Refused(f"{answer.msg} (code {answer.code})")
+        raise SubscriptionRefusedError(f"{answer.msg} (code {answer.code})")
     return [_rest_book(book, asked["instId"], received) for book in answer.data]
 
 

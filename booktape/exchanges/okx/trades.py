@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Trade
-from booktape.exchanges.spec import Hole, Refused, Request, RestTrades
+from booktape.exchanges.spec import MissingRange, Request, RestTrades, SubscriptionRefusedError
 from booktape.exchanges.wire import MILLISECOND
 
 _MOST: Final = 100
@@ -35,16 +35,16 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer, strict=False)  # whole numbers are sent as text
 
 
-def _request(hole: Hole) -> Request:
+def _request(hole: MissingRange) -> Request:
     limit = min(hole.last - hole.first + 1, _MOST)
     path = f"/api/v5/market/history-trades?instId={hole.symbol}"
     return Request(f"{path}&type=1&after={hole.last + 1}&limit={limit}")
 
 
-def _parse(hole: Hole, body: bytes, received: int) -> list[Trade]:
+def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
     answer = _answer.decode(body)
     if answer.code != _FINE:
-        raise Refused(f"{answer.msg} (code {answer.code})")
+        raise SubscriptionRefusedError(f"{answer.msg} (code {answer.code})")
     return [
         Trade(trade.tradeId, trade.ts * MILLISECOND, trade.side, trade.px, trade.sz, received) for trade in answer.data
     ]

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Raw, Struct, ValidationError, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, TRADES, BookSnapshot, Trade
-from booktape.exchanges.spec import Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, digits, levels_of
 
 _TAKER: Final = {"ASK": "sell", "BID": "buy"}
@@ -78,7 +78,7 @@ def _side(levels: Iterable[tuple[Raw, Raw]]) -> Raw:
 
 def _control(content: _Control) -> Sequence[Message]:
     if content.error is not None:
-        raise Refused(f"{content.error.name}: {content.error.message}")
+        raise SubscriptionRefusedError(f"{content.error.name}: {content.error.message}")
     if content.status == "UP" and not content.ty:
         return ()
-    raise NotUnderstood(content.ty or "frame without type")
+    raise UnknownFrameError(content.ty or "frame without type")
