@@ -129,7 +129,7 @@ class Recorder:
 
     def _spans_connections(self, data_type: str) -> bool:
         """Whether a reconnect costs nothing untold. Snapshots beside updates come when they come."""
-        beside_updates = self.leading(data_type) != data_type or not self.exchange.book_begins_itself
+        beside_updates = self.leading(data_type) != data_type or not self.exchange.book_starts_with_snapshot
         if data_type == BOOK_SNAPSHOTS and beside_updates:
             return True
         return self.exchange.channel(data_type).rule in sequence.SPANS_CONNECTIONS
@@ -167,7 +167,7 @@ class Recorder:
 
     def counter_gap(self, connection: "Connection", gap: Gap, span: tuple[int, int]) -> None:
         """Frames are missing between two receive times: end the batches that only the counter could vouch for."""
-        for data_type, symbol in connection.heard:
+        for data_type, symbol in connection.sinks:
             if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
                 self.streams[data_type, symbol].close()
         self._on_gap(GapSeen(ANY, ANY, gap.first, gap.last, connection=connection, kind=ledger.COUNTER, span=span))
@@ -225,7 +225,7 @@ class Recorder:
 class Connection:
     """One connection's frames. ``clock`` is the newest time that the exchange has told on it (µs), 0 before any.
 
-    ``heard`` are the streams that it carried, as ``stream_of`` gave them when each was first heard. Records without a
+    ``sinks`` are the streams that it carried, as ``stream_of`` gave them at the first record of each. Records without a
     time of their own (Binance's best bid and ask) are cut by ``clock``: the exchange's time still, and the same for all
     who hear the same frames. Until the exchange tells one they are held back; if it tells none for ten seconds, the
     time of receipt must do.
@@ -233,7 +233,7 @@ class Connection:
 
     def __init__(self, recorder: Recorder, on_end: Callable[["Connection"], None], on_control: Control) -> None:
         self.clock = 0
-        self.heard: dict[tuple[str, str], Taker] = {}
+        self.sinks: dict[tuple[str, str], Taker] = {}
         self.stream_of: Callable[[str, str], Taker] = recorder.stream
         self._most_ahead = DAY
         self._furthest = _NEVER
@@ -258,7 +258,7 @@ class Connection:
         """
         recorder = self._recorder
         recorder.frames += 1
-        heard = self.heard
+        sinks = self.sinks
         try:
             outputs = (parse or self._parse)(frame, received)
             for output in outputs:
@@ -271,9 +271,9 @@ class Connection:
                     continue
                 data_type, symbol, time, record = output
                 try:
-                    stream = heard[data_type, symbol]
+                    stream = sinks[data_type, symbol]
                 except KeyError:
-                    stream = heard[data_type, symbol] = self.stream_of(data_type, symbol)
+                    stream = sinks[data_type, symbol] = self.stream_of(data_type, symbol)
                 if time > self.clock:
                     self._advance(time, received)
                 elif not time and not self.clock:
@@ -309,7 +309,7 @@ class Connection:
             self._recorder.counter_gap(self, verdict, (before, received))
 
     def _restart(self) -> None:
-        for stream in self.heard.values():
+        for stream in self.sinks.values():
             stream.disconnected()
         self._counter = Counter()
         self._counter.advance(0)
@@ -353,7 +353,7 @@ class Connection:
 
     def disconnected(self) -> None:
         """The connection was lost: streams whose rule cannot tell what it cost end their batches here."""
-        for stream in self.heard.values():
+        for stream in self.sinks.values():
             stream.disconnected()
         self.ended()
 

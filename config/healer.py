@@ -50,7 +50,7 @@ def _purse(settings: Settings, exchange: Exchange) -> Purse:
         redis.ping()
     except RedisError:
         return OwnBudget(exchange.id)
-    return Budget(redis, exchange.id, exchange.rest.budget)
+    return Budget(redis, exchange.id, exchange.rest.weight_per_minute)
 
 
 def _base(settings: Settings, exchange: Exchange) -> str | None:

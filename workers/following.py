@@ -107,7 +107,7 @@ class Following:
 
 def _budget(redis_url: str, exchange: Exchange) -> Budget:
     client = Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2)
-    return Budget(client, exchange.rest.host, exchange.rest.budget)
+    return Budget(client, exchange.rest.host, exchange.rest.weight_per_minute)
 
 
 def _some(symbols: list[str]) -> list[str]:

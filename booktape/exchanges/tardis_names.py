@@ -1,4 +1,4 @@
-"""What Tardis.dev calls a market: the names under which every quant's loader looks for it. Pure.
+"""The names of exchanges and markets at Tardis.dev, under which many loaders look for their data.
 
 Source: Tardis's documentation ("Downloadable CSV files", ``symbol``: as the exchange has it, always upper case), its
 public clients (exchange ids), and nautilus_trader's ``TardisExchange``, which refuses a file with any other id.
@@ -20,7 +20,7 @@ _RENAMED: Final = {
 }
 
 _OF_DERIVATIVES: Final = {"bitfinex": "bitfinex-derivatives", "bitget": "bitget-futures"}
-"""Where Booktape has one exchange and Tardis two: the second one's id."""
+"""Exchanges that Tardis splits in two: the id of the second one, which has the derivatives."""
 
 _OKX: Final = "okx"
 _SPOT_PARTS: Final = 2
@@ -28,25 +28,27 @@ _DATED_PARTS: Final = 3
 
 
 class TardisName(NamedTuple):
-    """A market's exchange and symbol, as they stand in Tardis's files."""
+    """Exchange and symbol of a market, as Tardis's files have them."""
 
     exchange: str
     symbol: str
 
     @property
     def file(self) -> str:
-        """The symbol as it stands in a file's name, where Tardis's clients put ``-`` for ``/`` and ``:``."""
+        """The symbol as a part of a file name: Tardis's clients replace ``/`` and ``:`` by ``-``."""
         return self.symbol.replace(":", "-").replace("/", "-")
 
 
 def tardis_name(exchange: str, market: str) -> TardisName:
-    """``binance``, ``BTC-USDT`` to ``binance``, ``BTCUSDT``. Raises :class:`~booktape.exchanges.UnknownExchangeError`.
+    """The Tardis name of a market: ``binance``, ``BTC-USDT`` to ``binance``, ``BTCUSDT``.
 
     An exchange that Tardis does not have keeps Booktape's id.
+
+    :raises UnknownExchangeError: no exchange has this id.
     """
     symbol = find_exchange(exchange).symbol(market)
     if exchange == "bitget":
-        symbol = symbol.partition(".")[0]  # behind it stands the product type, which only Booktape writes so
+        symbol = symbol.partition(".")[0]  # the product type behind it is Booktape's addition
     elif exchange == "bitfinex":
         symbol = symbol.removeprefix("t")
     return TardisName(_exchange(exchange, market), symbol.upper())

@@ -149,7 +149,7 @@ class Session:
         pause = 1 / self._exchange.limits.messages_per_second
         while True:
             _, _, message = await self._outbox.get()
-            stamped = self._exchange.stamp(message, clock.now())
+            stamped = self._exchange.add_send_time(message, clock.now())
             await self._socket.send(stamped)
             if self._raw is not None:
                 self._raw.sent(stamped, clock.now())

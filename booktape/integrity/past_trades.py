@@ -106,7 +106,7 @@ class PastTrades:
         self._client = client
         self._allowance = allowance
         self._base = base or exchange.rest.url
-        self._pause = _SHARE * 60 * past.weight / exchange.rest.budget
+        self._pause = _SHARE * 60 * past.weight / exchange.rest.weight_per_minute
         self._next = 0.0
 
     def ask(self, hole: MissingRange) -> Sequence[Trade]:

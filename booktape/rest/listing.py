@@ -48,7 +48,7 @@ def _pages(listing: Listing, first: Request, purse: Purse, client: httpx.Client,
         answer = ask(request, listing.weight, purse, client, base)
         try:
             found += listing.parse(answer.body, answer.received)
-            request = listing.following(request, answer.body)
+            request = listing.next_page(request, answer.body)
         except (UnknownFrameError, MsgspecError, ValueError, LookupError) as error:
             raise VenueRefused(f"{answer.url}: the answer is not understood: {error}") from error
     raise VenueRefused(f"{base.rstrip('/')}{first.path}: its list has more than {_MOST_PAGES} pages")

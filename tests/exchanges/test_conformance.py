@@ -37,7 +37,7 @@ MARKET_NAME: Final = re.compile(r"[^\s/,*?\[\]=]+(-[^\s/,*?\[\]=]+)+")
 
 
 @dataclass(frozen=True)
-class HoleOf:
+class MissingTrades:
     """Missing trades, and the path of the REST request that asks for them."""
 
     path: str
@@ -47,7 +47,7 @@ class HoleOf:
     after: int
     before: int
 
-    def hole(self) -> MissingRange:
+    def range(self) -> MissingRange:
         return MissingRange(self.symbol, self.first, self.last, self.after, self.before)
 
 
@@ -56,7 +56,7 @@ class Fixture:
     """One documented frame, or REST answer with its ``url``, and what it must yield.
 
     ``before`` are frames that the same connection had before it; ``instruments`` what a list of instruments holds;
-    ``hole`` what past trades were asked for: then ``yields`` are the trades themselves.
+    ``missing`` the trades that were requested over REST: then ``yields`` are the trades themselves.
     """
 
     docs: str
@@ -68,11 +68,11 @@ class Fixture:
     before: tuple[str, ...] = ()
     encoding: Literal["text", "gzip"] = "text"
     instruments: list[dict[str, Any]] | None = None
-    hole: HoleOf | None = None
+    missing: MissingTrades | None = None
 
     @property
     def is_frame(self) -> bool:
-        return self.url is None and self.instruments is None and self.hole is None
+        return self.url is None and self.instruments is None and self.missing is None
 
     def content(self) -> bytes:
         return self._encoded(self.frame)
@@ -102,9 +102,9 @@ def fixtures(identifier: str) -> dict[str, Fixture]:
 
 EVERY_EXCHANGE = sorted(exchanges())
 EVERY_FIXTURE = [(identifier, name) for identifier in EVERY_EXCHANGE for name in fixtures(identifier)]
-EVERY_HOLE = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].hole is not None]
+EVERY_RANGE = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].missing is not None]
 EVERY_LISTING = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].instruments is not None]
-EVERY_ANSWER = [key for key in EVERY_FIXTURE if key not in EVERY_HOLE and key not in EVERY_LISTING]
+EVERY_ANSWER = [key for key in EVERY_FIXTURE if key not in EVERY_RANGE and key not in EVERY_LISTING]
 EVERY_BOOK_OVER_REST = [identifier for identifier in EVERY_EXCHANGE if exchange(identifier).rest.book is not None]
 EVERY_FRAME = [key for key in EVERY_FIXTURE if fixtures(key[0])[key[1]].is_frame]
 
@@ -141,29 +141,29 @@ def test_a_documented_list_of_instruments_yields_them(identifier: str, name: str
     assert [json.decode(json.encode(instrument)) for instrument in found] == fixture.instruments
 
 
-@pytest.mark.parametrize(("identifier", "name"), EVERY_HOLE)
+@pytest.mark.parametrize(("identifier", "name"), EVERY_RANGE)
 def test_a_documented_answer_with_past_trades_yields_the_streams_own_records(identifier: str, name: str) -> None:
     fixture, past = fixtures(identifier)[name], exchange(identifier).rest.trades
-    assert fixture.hole is not None
+    assert fixture.missing is not None
     assert past is not None
-    hole = fixture.hole.hole()
-    assert past.request(hole) == Request(fixture.hole.path)
+    missing = fixture.missing.range()
+    assert past.request(missing) == Request(fixture.missing.path)
     if fixture.refused is not None:
         with pytest.raises(SubscriptionRefusedError) as refusal:
-            past.parse(hole, fixture.content(), RECEIVED)
+            past.parse(missing, fixture.content(), RECEIVED)
         assert str(refusal.value) == fixture.refused
         return
     assert [
-        json.decode(json.encode(trade)) for trade in past.parse(hole, fixture.content(), RECEIVED)
+        json.decode(json.encode(trade)) for trade in past.parse(missing, fixture.content(), RECEIVED)
     ] == fixture.yields
 
 
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
-def test_past_trades_are_asked_for_only_where_numbers_show_the_hole_and_a_fixture_tells_the_answer(
+def test_past_trades_are_fetched_only_where_numbers_show_what_is_missing_and_a_fixture_has_an_answer(
     identifier: str,
 ) -> None:
     venue = exchange(identifier)
-    assert (venue.rest.trades is not None) == any(key[0] == identifier for key in EVERY_HOLE)
+    assert (venue.rest.trades is not None) == any(key[0] == identifier for key in EVERY_RANGE)
     if venue.rest.trades is not None:
         assert venue.channel(TRADES).rule in (sequence.CONTIGUOUS, sequence.SEQUENCED)
 
@@ -177,12 +177,12 @@ def test_a_book_over_rest_is_asked_for_as_a_fixture_tells_and_stands_among_the_s
     book, channel = venue.rest.book, venue.book
     assert book is not None
     assert channel is not None
-    assert 1 <= book.weight <= venue.rest.budget
+    assert 1 <= book.weight <= venue.rest.weight_per_minute
     told = [
         message["record"]
         for fixture in fixtures(identifier).values()
         for message in records(fixture)
-        if fixture.hole is None and fixture.url == venue.rest.url + book.request(message["symbol"]).path
+        if fixture.missing is None and fixture.url == venue.rest.url + book.request(message["symbol"]).path
     ]
     leading = BOOK_UPDATES if BOOK_UPDATES in channel.data_types else BOOK_SNAPSHOTS
     streamed = [
@@ -220,7 +220,7 @@ def test_the_symbols_of_messages_are_those_of_markets(identifier: str, name: str
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)
 def test_every_data_type_that_is_declared_has_a_fixture_that_yields_it(identifier: str) -> None:
     declared = {kind for channel in exchange(identifier).channels for kind in channel.data_types}
-    answers = [fixture for fixture in fixtures(identifier).values() if fixture.hole is None]
+    answers = [fixture for fixture in fixtures(identifier).values() if fixture.missing is None]
     yielded = {message["data_type"] for fixture in answers for message in records(fixture)}
     assert declared <= yielded
     assert yielded - {BOOK_SNAPSHOTS} <= declared
@@ -239,7 +239,7 @@ def test_what_is_declared_makes_sense(identifier: str) -> None:
     assert (sequence.CHECKSUM in rules) == (venue.book_checksum is not None)
     kinds = [kind for channel in venue.channels for kind in channel.data_types if kind != DERIVATIVE_TICKER]
     assert len(kinds) == len(set(kinds))
-    assert venue.book is None or venue.book_begins_itself or venue.rest.book is not None
+    assert venue.book is None or venue.book_starts_with_snapshot or venue.rest.book is not None
 
 
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)

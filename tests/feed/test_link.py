@@ -14,7 +14,7 @@ from booktape.core import codec
 from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Trade
 from booktape.core.streams import Batch
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import Address, Exchange, Leaving, Output, Parse, Reply, Subscription
+from booktape.exchanges.spec import Exchange, Leaving, Output, Parse, Reply, Subscription, UrlRequest
 from booktape.feed.link import Link
 from booktape.feed.patience import Patience, Pauses, Turns
 from booktape.feed.plan import routes, subscriptions
@@ -270,14 +270,14 @@ def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
     assert collected.gaps == []
 
 
-def wanting(venue: Exchange, *first: Output, address: Address | None = None) -> Exchange:
+def wanting(venue: Exchange, *first: Output, url_request: UrlRequest | None = None) -> Exchange:
     """The venue, whose first frame on each connection wants something of the connection itself."""
 
     def parser() -> Parse:
         parse, wants = venue.parser(), [first]
         return lambda frame, received: [*(wants.pop() if wants else ()), *parse(frame, received)]
 
-    return replace(venue, parser=parser, address=address)
+    return replace(venue, parser=parser, url_request=url_request)
 
 
 def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions() -> None:
@@ -340,7 +340,7 @@ def test_a_venue_that_gives_out_addresses_is_asked_for_one_before_each_connectio
                 venue = replace(
                     venue,
                     rest=replace(venue.rest, url=rest),
-                    address=Address("/bullet", lambda answer: str(json.decode(answer)["url"])),
+                    url_request=UrlRequest("/bullet", lambda answer: str(json.decode(answer)["url"])),
                 )
                 collected = collector(simulation, venue, QUICK)
                 (route,) = routes(venue, subscriptions(venue, ["BTCUSDT"]))

@@ -85,8 +85,8 @@ _FUTURES_LIMITS: Final = Limits(
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
     names = [f"{subscription.symbol.lower()}@{subscription.channel}" for subscription in subscriptions]
     return [
-        json.encode({"method": method, "params": some, "id": number})
-        for number, some in enumerate(chunks(names, _SPOT_LIMITS.subscriptions_per_message), 1)
+        json.encode({"method": method, "params": part, "id": number})
+        for number, part in enumerate(chunks(names, _SPOT_LIMITS.subscriptions_per_message), 1)
     ]
 
 
@@ -97,7 +97,7 @@ def _usd_m_path(subscription: Subscription) -> str:
 def _spot_rest(url: str, budget: int, listing_weight: int, book_weight: int, market: Callable[[str], str]) -> Rest:
     return Rest(
         url=url,
-        budget=budget,
+        weight_per_minute=budget,
         listing=listing("/api/v3/exchangeInfo", listing_weight, market, lambda market: "spot"),
         book=RestBook(lambda symbol: Request(f"/api/v3/depth?symbol={symbol}&limit=1000"), book_weight),
     )
@@ -106,13 +106,13 @@ def _spot_rest(url: str, budget: int, listing_weight: int, book_weight: int, mar
 def _futures_rest(url: str, api: str, market: Callable[[str], str]) -> Rest:
     return Rest(
         url=url,
-        budget=2400,
+        weight_per_minute=2400,
         listing=listing(f"{api}/exchangeInfo", 1, market, futures_kind),
         book=RestBook(lambda symbol: Request(f"{api}/depth?symbol={symbol}&limit=1000"), weight=20),
     )
 
 
-_TRADE: Final = Channel("trade", (TRADES,), CONTIGUOUS, quiet=600)
+_TRADE: Final = Channel("trade", (TRADES,), CONTIGUOUS, stale_after=600)
 _SPOT_DEPTH: Final = Channel("depth@100ms", (BOOK_UPDATES,), RANGED)
 _BOOK_TICKER: Final = Channel("bookTicker", (QUOTES,), MONOTONIC)
 
@@ -157,7 +157,7 @@ _USD_M: Final = replace(
         Channel("depth@100ms", (BOOK_UPDATES,), LINKED),
         _BOOK_TICKER,
         Channel("markPrice@1s", (DERIVATIVE_TICKER,), NONE),
-        Channel("forceOrder", (LIQUIDATIONS,), NONE, quiet=None),
+        Channel("forceOrder", (LIQUIDATIONS,), NONE, stale_after=None),
     ),
     limits=_FUTURES_LIMITS,
     symbol=usd_m_symbol,

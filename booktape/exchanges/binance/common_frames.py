@@ -1,4 +1,4 @@
-"""Control frames, shutdown notices and REST books, which all Binance APIs send in the same form.
+"""Parser of control frames, shutdown notices and REST books, which have the same form in all Binance APIs.
 
 The facts stand in :mod:`booktape.exchanges.binance`.
 """
@@ -10,7 +10,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BookSnapshot
 from booktape.exchanges.spec import Leaving, Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import millis, path_and_query
+from booktape.exchanges.wire import millis_to_micros, path_and_query
 
 
 class _Error(Struct):
@@ -47,7 +47,7 @@ _depth = json.Decoder(_Depth)
 
 
 def control(frame: bytes) -> Sequence[Message]:
-    """A frame without an event: an answer to a subscription."""
+    """Parse a frame without an event, which is the answer to a subscription. It holds no records."""
     content = _control.decode(frame)
     error = content.error or (_Error(content.code, content.msg) if content.code is not None else None)
     if error is not None:
@@ -58,17 +58,20 @@ def control(frame: bytes) -> Sequence[Message]:
 
 
 def shutdown(frame: bytes) -> Sequence[Leaving]:
-    """An event that has no symbol: that of a server which will end the connection, or a ValidationError."""
+    """Parse an event without a symbol, which announces that the server will end the connection.
+
+    :raises msgspec.ValidationError: it is another event.
+    """
     return (Leaving(_shutdown.decode(frame).data.e),)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of ``GET …/depth`` to the snapshot it is. Only that of the futures carries times."""
+    """Parse an answer of ``GET …/depth`` into a snapshot. Only answers of the futures carry times."""
     path, query = path_and_query(url)
     if not path.endswith("/depth"):
         return ()
     symbol, book = query["symbol"], _depth.decode(body)
-    time, sent = millis(book.T), millis(book.E) or sent
+    time, sent = millis_to_micros(book.T), millis_to_micros(book.E) or sent
     snapshot = BookSnapshot(
         last_id=book.lastUpdateId,
         timestamp=time,

@@ -1,4 +1,4 @@
-"""Frames of Binance futures to records. The facts stand in :mod:`booktape.exchanges.binance`."""
+"""Parser of Binance futures frames. The facts stand in :mod:`booktape.exchanges.binance`."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from booktape.core.records import (
 )
 from booktape.exchanges.binance.common_frames import control
 from booktape.exchanges.spec import Leaving, Message, Output, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, SIDES, millis
+from booktape.exchanges.wire import MILLISECOND, SIDES, millis_to_micros
 
 
 class _Trade(Struct, gc=False, tag_field="e", tag="trade"):
@@ -107,7 +107,7 @@ _named = json.Decoder(_NamedFrame)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame of the combined stream endpoint to its one message."""
+    """Parse one frame of the combined stream endpoint, which holds one record at most."""
     try:
         event = _frame.decode(frame).data
     except ValidationError as error:
@@ -159,7 +159,7 @@ def _book_update(event: _Depth, received: int) -> Message:
 def _ticker(event: _MarkPrice, received: int) -> Message:
     sent = event.E * MILLISECOND
     ticker = DerivativeTicker(
-        funding_timestamp=millis(event.T),
+        funding_timestamp=millis_to_micros(event.T),
         funding_rate=event.r or None,
         index_price=event.i or None,
         mark_price=event.p,

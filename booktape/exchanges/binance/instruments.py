@@ -12,7 +12,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import Instrument
 from booktape.exchanges.spec import Listing, Request
-from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, digits, split_pair
+from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, decimal_text, split_pair
 
 spot_market: Final = partial(split_pair, quotes=(*QUOTE_ASSETS, "EURI", "RLUSD", "U"))
 """``BTCUSDT`` to ``BTC-USDT``."""
@@ -93,7 +93,7 @@ def listing(path: str, weight: int, market: Callable[[str], str], kind: Callable
         return [instrument(symbol, received) for symbol in _symbols.decode(body).symbols]
 
     def instrument(symbol: _Symbol, received: int) -> Instrument:
-        filters = {found.filterType: found for found in symbol.filters}
+        filters = {item.filterType: item for item in symbol.filters}
         name = market(symbol.symbol)
         return Instrument(
             symbol=symbol.symbol,
@@ -104,7 +104,7 @@ def listing(path: str, weight: int, market: Callable[[str], str], kind: Callable
             status=(symbol.status or symbol.contractStatus).lower(),
             price_increment=filters["PRICE_FILTER"].tickSize if "PRICE_FILTER" in filters else None,
             amount_increment=filters["LOT_SIZE"].stepSize if "LOT_SIZE" in filters else None,
-            contract_size=digits(symbol.contractSize) if bytes(symbol.contractSize) else None,
+            contract_size=decimal_text(symbol.contractSize) if bytes(symbol.contractSize) else None,
             expiry=symbol.deliveryDate * MILLISECOND if kind(name) == "future" else None,
             local_timestamp=received,
         )

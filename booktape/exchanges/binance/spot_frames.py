@@ -1,4 +1,4 @@
-"""Frames of Binance spot and Binance.US to records. The facts stand in :mod:`booktape.exchanges.binance`."""
+"""Parser of the frames of Binance spot and Binance.US. The facts stand in :mod:`booktape.exchanges.binance`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -14,7 +14,7 @@ _NOTHING: Final = Raw(b"")
 
 
 class _Event(Struct, gc=False):
-    """Every field of the three streams; ``a`` and ``b`` mean prices in one and levels in another."""
+    """The fields of all three streams; ``a`` and ``b`` are prices in one stream and levels in another."""
 
     s: str
     e: str = ""
@@ -42,7 +42,7 @@ _number = json.Decoder(int)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame of the combined stream endpoint to its one message."""
+    """Parse one frame of the combined stream endpoint, which holds one record at most."""
     try:
         event = _frame.decode(frame).data
     except ValidationError:

@@ -1,9 +1,9 @@
 """Past trades of Binance spot.
 
 Source: "Binance Spot API Docs", REST API: Old trade lookup (``/api/v3/historicalTrades``), which has needed no API key
-since 2023. What it gives is identical to the stream's: ids, milliseconds, prices and amounts of eight decimals.
+since 2023. Its trades are identical to the stream's: ids, milliseconds, prices and amounts with eight decimals.
 
-The futures' endpoint of that name still needs a key, and leaves out the trades outside the book (ADL, insurance fund).
+The futures endpoint of that name still requires a key and leaves out the trades outside the book (ADL, insurance fund).
 """
 
 from typing import Final
@@ -28,12 +28,12 @@ class _Trade(Struct, gc=False):
 _trades = json.Decoder(list[_Trade])
 
 
-def _request(hole: MissingRange) -> Request:
-    limit = min(hole.last - hole.first + 1, _MOST)
-    return Request(f"/api/v3/historicalTrades?symbol={hole.symbol}&fromId={hole.first}&limit={limit}")
+def _request(missing: MissingRange) -> Request:
+    limit = min(missing.last - missing.first + 1, _MOST)
+    return Request(f"/api/v3/historicalTrades?symbol={missing.symbol}&fromId={missing.first}&limit={limit}")
 
 
-def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.id,

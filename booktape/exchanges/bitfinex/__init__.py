@@ -1,18 +1,19 @@
-"""Bitfinex: spot, margin and perpetuals over one WebSocket, version 2.
+"""Bitfinex: spot, margin and perpetuals over one WebSocket, API version 2.
 
 Source: "Bitfinex API": WebSocket General (configuration flags, info codes), Public Channels (limits), Trades, Books.
 
-- A message names only the number of its channel, which the answer to the subscription gave: the parser remembers it.
+- A message names only the number of its channel. The answer to the subscription assigned the number, so the parser
+  remembers it.
 - With the flags SEQ_ALL and TIMESTAMP, which every connection must set first, each array ends with its number on the
-  connection, counted from 1 over all channels and heartbeats, and the time at which the server sent it. A hole says
-  that *some* stream lost something. Frames about the connection (``event``) are not numbered.
+  connection, counted from 1 over all channels and heartbeats, and with the time at which the server sent it. A missing
+  number shows that *some* stream lost a message. Frames about the connection (``event``) are not numbered.
 - A book level is ``[price, count, ±amount]``: bids are positive, a count of zero removes the level. A book begins with
-  its snapshot; its messages have no time but that of sending.
-- A trade comes twice, ``te`` when executed and ``tu`` a little later: ``te`` is recorded. The sign of the amount is the
-  taker's side. A subscription begins with the last thirty trades, which are not recorded: after each reconnect they
-  would come again.
-- ``ticker`` is no stream of quotes: its sizes are the sums of the 25 best levels (recordings show it).
-- No books over REST: they have neither ids nor times.
+  its snapshot. The only time of its messages is the time of sending.
+- A trade comes twice, as ``te`` when it is executed and as ``tu`` a little later: ``te`` is recorded. The sign of the
+  amount is the taker's side. A subscription begins with the last thirty trades, which are not recorded: they come again
+  after each reconnect.
+- ``ticker`` is no stream of quotes: its sizes are the sums of the 25 best levels, as recordings show.
+- REST books are not used: they have neither ids nor times.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ _DEPTH: Final = "250"
 
 
 def _requests(subscriptions: Sequence[Subscription]) -> list[bytes]:
-    """One message for each stream that there is, and before them that which sets the flags of the connection."""
+    """One message to set the flags of the connection, then one for each stream that exists."""
     conf = [json.encode({"event": "conf", "flags": _FLAGS})] if any(s.channel == "conf" for s in subscriptions) else []
     return conf + [
         json.encode({"event": "subscribe", **_params(channel, symbol)})
@@ -58,10 +59,10 @@ EXCHANGES: Final = (
         docs="https://docs.bitfinex.com/docs/ws-general",
         websocket_url="wss://api-pub.bitfinex.com/ws/2",
         channels=(
-            Channel("trades", (TRADES,), CONNECTION_COUNTER, quiet=3600),
-            Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), CONNECTION_COUNTER, quiet=600),
-            Channel("deriv", (DERIVATIVE_TICKER,), CONNECTION_COUNTER, quiet=None),
-            Channel(ALL_LIQUIDATIONS, (LIQUIDATIONS,), CONNECTION_COUNTER, quiet=None, venue_wide=True),
+            Channel("trades", (TRADES,), CONNECTION_COUNTER, stale_after=3600),
+            Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), CONNECTION_COUNTER, stale_after=600),
+            Channel("deriv", (DERIVATIVE_TICKER,), CONNECTION_COUNTER, stale_after=None),
+            Channel(ALL_LIQUIDATIONS, (LIQUIDATIONS,), CONNECTION_COUNTER, stale_after=None, venue_wide=True),
         ),
         limits=Limits(
             streams_per_connection=25,
@@ -73,10 +74,10 @@ EXCHANGES: Final = (
         market=market,
         parser=Parser,
         subscribe=_requests,
-        unsubscribe=None,  # it takes the channel's number, which only the connection knows
+        unsubscribe=None,  # the message needs the channel number, which only the parser knows
         rest=Rest(
             url="https://api-pub.bitfinex.com",
-            budget=30,
+            weight_per_minute=30,
             listing=Listing((Request("/v2/conf/pub:info:pair:futures,pub:info:pair"),), instruments),
         ),
         connection_channels=("conf",),

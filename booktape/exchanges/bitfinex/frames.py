@@ -1,4 +1,7 @@
-"""The frames of Bitfinex. The facts about them stand in :mod:`~booktape.exchanges.bitfinex`."""
+"""Parser of Bitfinex frames, except those of the channel ``status``.
+
+The facts stand in :mod:`booktape.exchanges.bitfinex`.
+"""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,7 +11,7 @@ from msgspec import DecodeError, Raw, Struct, json
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 from booktape.exchanges.bitfinex.status_frames import closed, ticker
 from booktape.exchanges.spec import FrameNumber, Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, digits, levels_of, signed
+from booktape.exchanges.wire import MILLISECOND, decimal_text, encode_levels, side_and_amount
 
 ALL_LIQUIDATIONS: Final = "liq:global"
 DERIVATIVE: Final = "deriv:"
@@ -64,13 +67,13 @@ _trade = json.Decoder(_Trade)
 
 
 class Parser:
-    """The parser of one connection: it remembers which channel and symbol each channel number stands for."""
+    """Parser of one connection. It remembers the channel and the symbol of each channel number."""
 
     def __init__(self) -> None:
         self._channels: dict[int, tuple[str, str]] = {}
 
     def __call__(self, frame: bytes, received: int) -> Sequence[Output]:
-        """A frame to its counter and its records."""
+        """Parse one frame into its number and its records."""
         if frame[:1] == b"{":
             return self._about(_event.decode(frame))
         data = _data.decode(frame)
@@ -137,13 +140,13 @@ def _sides(levels: list[_Level]) -> tuple[Raw, Raw]:
     bids: list[tuple[str, str]] = []
     asks: list[tuple[str, str]] = []
     for level in levels:
-        amount = digits(level.amount)
+        amount = decimal_text(level.amount)
         side = asks if amount.startswith("-") else bids
-        side.append((digits(level.price), amount.removeprefix("-") if level.count else "0"))
-    return levels_of(bids), levels_of(asks)
+        side.append((decimal_text(level.price), amount.removeprefix("-") if level.count else "0"))
+    return encode_levels(bids), encode_levels(asks)
 
 
 def _executed(content: bytes, symbol: str, received: int) -> Message:
     trade = _trade.decode(content)
-    time, (side, amount) = trade.time * MILLISECOND, signed(trade.amount)
-    return (TRADES, symbol, time, Trade(trade.id, time, side, digits(trade.price), amount, received))
+    time, (side, amount) = trade.time * MILLISECOND, side_and_amount(trade.amount)
+    return (TRADES, symbol, time, Trade(trade.id, time, side, decimal_text(trade.price), amount, received))

@@ -1,4 +1,4 @@
-"""Bitfinex's instruments: their names, and how REST lists them.
+"""Symbols, market names and the instrument list of Bitfinex.
 
 Source: "Bitfinex API": WebSocket General (symbols), REST Configs (``pub:info:pair:futures``, ``pub:info:pair``).
 """
@@ -8,10 +8,10 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import named_instrument
+from booktape.exchanges.wire import instrument_from_name
 
 _SHORT: Final = 3
-"""Pairs of two assets of this many letters are written without a colon."""
+"""A pair of two assets with this many letters each has no colon."""
 
 
 def symbol(market: str) -> str:
@@ -41,9 +41,9 @@ _lists = json.Decoder(list[list[_Pair]])
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /v2/conf/pub:info:pair:futures,pub:info:pair``: one list of pairs for each.
+    """Parse the answer of ``GET /v2/conf/pub:info:pair:futures,pub:info:pair``: one list of pairs for each.
 
-    Prices have five significant digits, so there is no tick; nothing is told of lots.
+    Prices have five significant digits, so there is no price increment. Amount increments are not listed.
     """
     names = [f"t{pair.name}" for pairs in _lists.decode(body) for pair in pairs]
-    return [named_instrument(name, market(name), received) for name in names]
+    return [instrument_from_name(name, market(name), received) for name in names]

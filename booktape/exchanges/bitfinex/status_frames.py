@@ -1,23 +1,28 @@
-"""The channel ``status`` of Bitfinex: what is told of a derivative, and the liquidations of the whole venue.
+"""Parser of the Bitfinex channel ``status``: derivative tickers, and the liquidations of the whole venue.
 
 Source: "Bitfinex API": Status (WebSocket), Liquidations (REST, for the meaning of the fields).
 
 - ``CURRENT_FUNDING`` is the rate of the period that ends at ``NEXT_FUNDING_EVT_MTS``, ``NEXT_FUNDING_ACCRUED`` that of
   the period after it, so far.
-- A liquidation comes when it is triggered (no price yet) and when it is matched: the latter is recorded, if it has a
-  price. A positive
-  amount is a long position, so the closing order sells. Its time may have a fraction of milliseconds.
+- A liquidation comes when it is triggered (without a price) and when it is matched: the latter is recorded if it has a
+  price. A positive amount is a long position, so the closing order sells. The time may have a fraction of milliseconds.
 """
 
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import DERIVATIVE_TICKER, LIQUIDATIONS, DerivativeTicker, Liquidation
 from booktape.exchanges.spec import Message
-from booktape.exchanges.wire import MILLISECOND, OPPOSITE, decimal_millis, signed, told
+from booktape.exchanges.wire import (
+    MILLISECOND,
+    OPPOSITE,
+    decimal_millis_to_micros,
+    optional_decimal_text,
+    side_and_amount,
+)
 
 
 class _Status(Struct, array_like=True, gc=False):
-    """The status of a derivative. Names that begin with ``_`` are none of the documentation's, or of no use here."""
+    """The status of a derivative. Fields whose name begins with ``_`` are undocumented or not used."""
 
     time: int
     _1: Raw
@@ -59,18 +64,18 @@ _liquidations = json.Decoder(list[_Liquidation])
 
 
 def ticker(content: bytes, symbol: str, received: int, sent: int | None) -> Message:
-    """The status of one derivative."""
+    """Parse the status of one derivative."""
     status = _status.decode(content)
     time = status.time * MILLISECOND
     record = DerivativeTicker(
         timestamp=time,
         funding_timestamp=status.funding_time * MILLISECOND if status.funding_time is not None else None,
-        funding_rate=told(status.funding),
-        predicted_funding_rate=told(status.next_funding),
-        open_interest=told(status.open_interest),
-        last_price=told(status.last_price),
-        index_price=told(status.index_price),
-        mark_price=told(status.mark_price),
+        funding_rate=optional_decimal_text(status.funding),
+        predicted_funding_rate=optional_decimal_text(status.next_funding),
+        open_interest=optional_decimal_text(status.open_interest),
+        last_price=optional_decimal_text(status.last_price),
+        index_price=optional_decimal_text(status.index_price),
+        mark_price=optional_decimal_text(status.mark_price),
         local_timestamp=received,
         sent_timestamp=sent,
     )
@@ -78,13 +83,13 @@ def ticker(content: bytes, symbol: str, received: int, sent: int | None) -> Mess
 
 
 def closed(content: bytes, received: int, sent: int | None) -> list[Message]:
-    """The liquidations that were matched."""
+    """Parse liquidations. Only those that were matched become records."""
     messages: list[Message] = []
     for position in _liquidations.decode(content):
-        price = told(position.price)
+        price = optional_decimal_text(position.price)
         if not position.matched or price is None:
             continue
-        time, (held, amount) = decimal_millis(position.time), signed(position.amount)
+        time, (held, amount) = decimal_millis_to_micros(position.time), side_and_amount(position.amount)
         liquidation = Liquidation(
             id=position.id,
             timestamp=time,

@@ -1,4 +1,4 @@
-"""Bitget's frames to records, and its checksum. What it promises stands in :mod:`booktape.exchanges.bitget`."""
+"""Parser of Bitget frames, and the book checksum. The facts stand in :mod:`booktape.exchanges.bitget`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
@@ -22,7 +22,7 @@ from booktape.core.records import (
 )
 from booktape.exchanges.bitget.instruments import SPOT
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, millis
+from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, millis_to_micros
 
 _CHECKED_LEVELS: Final = 25
 
@@ -76,7 +76,7 @@ class _Ticker(Struct, gc=False):
     holdingAmount: str = ""
 
 
-# Not strict: whole numbers are sent as text.
+# strict=False, because whole numbers are sent as text.
 _frame = json.Decoder(_Frame, strict=False)
 _trades = json.Decoder(list[_Trade], strict=False)
 _books = json.Decoder(list[_Book], strict=False)
@@ -85,7 +85,7 @@ _tickers = json.Decoder(list[_Ticker], strict=False)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     if frame == b"pong":
         return ()
     content = _frame.decode(frame)
@@ -117,7 +117,7 @@ def _trade(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
 
 
 def _book(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
-    sent = millis(frame.ts)
+    sent = millis_to_micros(frame.ts)
     for book in _books.decode(frame.data):
         time = book.ts * MILLISECOND
         if frame.action == "snapshot":
@@ -147,7 +147,7 @@ def _book(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
 
 
 def _quote(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
-    sent = millis(frame.ts)
+    sent = millis_to_micros(frame.ts)
     for best in _bests.decode(frame.data):
         if best.bids and best.asks:
             bid, ask, time = best.bids[0], best.asks[0], best.ts * MILLISECOND
@@ -156,18 +156,18 @@ def _quote(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
 
 
 def _ticker(frame: _Frame, symbol: str, received: int) -> Iterator[Message]:
-    for told in _tickers.decode(frame.data):
-        time = told.ts * MILLISECOND
+    for item in _tickers.decode(frame.data):
+        time = item.ts * MILLISECOND
         ticker = DerivativeTicker(
             timestamp=time,
-            funding_timestamp=millis(told.nextFundingTime),
-            funding_rate=told.fundingRate or None,
-            open_interest=told.holdingAmount or None,
-            last_price=told.lastPr or None,
-            index_price=told.indexPrice or None,
-            mark_price=told.markPrice or None,
+            funding_timestamp=millis_to_micros(item.nextFundingTime),
+            funding_rate=item.fundingRate or None,
+            open_interest=item.holdingAmount or None,
+            last_price=item.lastPr or None,
+            index_price=item.indexPrice or None,
+            mark_price=item.markPrice or None,
             local_timestamp=received,
-            sent_timestamp=millis(frame.ts),
+            sent_timestamp=millis_to_micros(frame.ts),
         )
         yield (DERIVATIVE_TICKER, symbol, time, ticker)
 
@@ -181,7 +181,7 @@ _READERS: Final[dict[str, Callable[[_Frame, str, int], Iterator[Message]]]] = {
 
 
 def checksum(book: Book) -> int:
-    """CRC32 (signed) over the 25 best levels in turn, bid before ask: ``price:amount`` each, as they were sent."""
+    """Signed CRC32 over the 25 best levels, alternating bid and ask: ``price:amount`` of each, as the venue sent it."""
     turns = zip_longest(book.bids.top(_CHECKED_LEVELS), book.asks.top(_CHECKED_LEVELS))
     text = ":".join(number for turn in turns for level in turn if level is not None for number in level)
     unsigned = crc32(text.encode())

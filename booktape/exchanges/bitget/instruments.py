@@ -1,7 +1,7 @@
-"""Bitget's instruments and their names.
+"""Symbols, market names and the instrument lists of Bitget.
 
 Source: "Bitget API docs" (v2): Get Symbol Info (spot) and Get Contract Config (futures). A perpetual is called
-``BTCUSDT``, ``BTCPERP`` (margined in USDC) or ``BTCUSD`` (in coins); a dated future has its month and year behind that.
+``BTCUSDT``, ``BTCPERP`` (margined in USDC) or ``BTCUSD`` (in coins). A dated future has its month and year behind that.
 """
 
 from typing import Final
@@ -9,12 +9,19 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import QUOTE_ASSETS, digits, millis, split_pair, status_of, step
+from booktape.exchanges.wire import (
+    QUOTE_ASSETS,
+    decimal_text,
+    increment,
+    instrument_status,
+    millis_to_micros,
+    split_pair,
+)
 
 SPOT: Final = "SPOT"
 
 _MARKS: Final = {"USDT": ("USDT", "USDT-FUTURES"), "USDC": ("PERP", "USDC-FUTURES"), "USD": ("USD", "COIN-FUTURES")}
-"""By the quote asset: how a future's name writes it, and its product type."""
+"""Quote asset to its mark in the symbol of a future and to the product type."""
 
 _QUOTES: Final = {product: (mark, quote) for quote, (mark, product) in _MARKS.items()}
 
@@ -26,15 +33,15 @@ INSTRUMENT_PAGES: Final = (
 _SPOT_QUOTES: Final = (*QUOTE_ASSETS, "BGB")
 
 
-def native(symbol: str) -> tuple[str, str]:
-    """A symbol's name and its product type: ``BTCUSDT.USDT-FUTURES`` taken apart, or a spot pair."""
+def split_symbol(symbol: str) -> tuple[str, str]:
+    """Split ``BTCUSDT.USDT-FUTURES`` into the venue's symbol and product type, which is ``SPOT`` for a spot pair."""
     name, _, product = symbol.partition(".")
     return name, product or SPOT
 
 
 def market(symbol: str) -> str:
     """``BTCUSDT`` to ``BTC-USDT``, ``BTCUSDT.USDT-FUTURES`` to ``BTC-USDT-PERP``."""
-    name, product = native(symbol)
+    name, product = split_symbol(symbol)
     if product == SPOT:
         return split_pair(name, _SPOT_QUOTES)
     mark, quote = _QUOTES[product]
@@ -43,7 +50,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The other way round."""
+    """The inverse of :func:`market`."""
     base, quote, *expiry = market.split("-")
     if not expiry:
         return f"{base}{quote}"
@@ -52,7 +59,7 @@ def symbol(market: str) -> str:
 
 
 class _Instrument(Struct):
-    """A spot pair or a contract: contracts have a ``symbolType``."""
+    """A spot pair or a contract; only contracts have a ``symbolType``."""
 
     symbol: str
     baseCoin: str
@@ -76,38 +83,38 @@ _instruments = json.Decoder(_Instruments)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """One answer of Get Symbol Info or Get Contract Config."""
+    """Parse one answer of Get Symbol Info or Get Contract Config."""
     return [
-        _contract(told, received) if told.symbolType else _pair(told, received)
-        for told in _instruments.decode(body).data
+        _contract(item, received) if item.symbolType else _pair(item, received)
+        for item in _instruments.decode(body).data
     ]
 
 
-def _pair(told: _Instrument, received: int) -> Instrument:
+def _pair(item: _Instrument, received: int) -> Instrument:
     return Instrument(
-        symbol=told.symbol,
-        market=market(told.symbol),
-        base=told.baseCoin,
-        quote=told.quoteCoin,
+        symbol=item.symbol,
+        market=market(item.symbol),
+        base=item.baseCoin,
+        quote=item.quoteCoin,
         kind="spot",
-        status=status_of(told.status, "online"),
-        price_increment=step(int(told.pricePrecision)),
-        amount_increment=step(int(told.quantityPrecision)),
+        status=instrument_status(item.status, "online"),
+        price_increment=increment(int(item.pricePrecision)),
+        amount_increment=increment(int(item.quantityPrecision)),
         local_timestamp=received,
     )
 
 
-def _contract(told: _Instrument, received: int) -> Instrument:
-    name = f"{told.symbol}.{_MARKS[told.quoteCoin][1]}"
+def _contract(item: _Instrument, received: int) -> Instrument:
+    name = f"{item.symbol}.{_MARKS[item.quoteCoin][1]}"
     return Instrument(
         symbol=name,
         market=market(name),
-        base=told.baseCoin,
-        quote=told.quoteCoin,
-        kind="perpetual" if told.symbolType == "perpetual" else "future",
-        status=status_of(told.symbolStatus, "normal"),
-        price_increment=digits(f"{told.priceEndStep}e-{told.pricePlace}"),
-        amount_increment=told.sizeMultiplier,
-        expiry=millis(told.deliveryTime),
+        base=item.baseCoin,
+        quote=item.quoteCoin,
+        kind="perpetual" if item.symbolType == "perpetual" else "future",
+        status=instrument_status(item.symbolStatus, "normal"),
+        price_increment=decimal_text(f"{item.priceEndStep}e-{item.pricePlace}"),
+        amount_increment=item.sizeMultiplier,
+        expiry=millis_to_micros(item.deliveryTime),
         local_timestamp=received,
     )

@@ -1,4 +1,4 @@
-"""The frames of BitMEX. The facts about them stand in :mod:`~booktape.exchanges.bitmex`."""
+"""Parser of BitMEX frames. The facts stand in :mod:`booktape.exchanges.bitmex`."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -21,7 +21,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, SIDES, digits, levels_of, micros, told
+from booktape.exchanges.wire import ABSENT, SIDES, decimal_text, encode_levels, iso_to_micros, optional_decimal_text
 
 
 class _Frame(Struct):
@@ -90,13 +90,13 @@ _liquidations = json.Decoder(list[_Liquidation])
 
 
 class Parser:
-    """The parser of one connection. Remembers each book's levels: side and id to price."""
+    """Parser of one connection. It remembers the price of each book level, by side and id."""
 
     def __init__(self) -> None:
         self._books: dict[str, dict[tuple[str, int], str]] = {}
 
     def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
-        """A frame to its records."""
+        """Parse one frame into records."""
         if frame == b"pong":
             return ()
         content = _frame.decode(frame)
@@ -118,76 +118,80 @@ class Parser:
     def _partial(self, name: str, rows: list[_Level], received: int) -> Message:
         if not name:
             raise UnknownFrameError("partial of no symbol")
-        self._books[name] = prices = {(row.side, row.id): digits(row.price) for row in rows}
+        self._books[name] = prices = {(row.side, row.id): decimal_text(row.price) for row in rows}
         rising = sorted(rows, key=lambda row: exact(prices[row.side, row.id]))
         bids, asks = (
-            levels_of((prices[side, row.id], digits(row.size)) for row in best_first if row.side == side)
+            encode_levels((prices[side, row.id], decimal_text(row.size)) for row in best_first if row.side == side)
             for side, best_first in (("Buy", rising[::-1]), ("Sell", rising))
         )
         made = max((row.timestamp for row in rows), default="")
-        sent = micros(made) if made else None
+        sent = iso_to_micros(made) if made else None
         snapshot = BookSnapshot(bids=bids, asks=asks, origin="stream", local_timestamp=received, sent_timestamp=sent)
         return (BOOK_SNAPSHOTS, name, sent or 0, snapshot)
 
     def _changes(self, action: str, rows: list[_Level], received: int) -> Iterator[Message]:
         for name, changed in groupby(rows, key=lambda row: row.symbol):
             prices = self._books.get(name)
-            if prices is None:  # its partial is still to come
+            if prices is None:  # its partial has not come yet
                 continue
             time: int | None = None
             sides: dict[str, list[tuple[str, str]]] = {"Buy": [], "Sell": []}
             for row in changed:
-                time = micros(row.timestamp) if row.timestamp else None
+                time = iso_to_micros(row.timestamp) if row.timestamp else None
                 sides[row.side].append(_change(prices, action, row))
-            bids, asks = levels_of(sides["Buy"]), levels_of(sides["Sell"])
+            bids, asks = encode_levels(sides["Buy"]), encode_levels(sides["Sell"])
             update = BookUpdate(timestamp=time, bids=bids, asks=asks, local_timestamp=received)
             yield (BOOK_UPDATES, name, time or 0, update)
 
 
 def _change(prices: dict[tuple[str, int], str], action: str, row: _Level) -> tuple[str, str]:
-    """One changed level's price and new amount."""
+    """Price and new amount of a changed level. ``prices`` is updated."""
     key = row.side, row.id
     if action == "insert":
-        prices[key] = price = digits(row.price)
-        return price, digits(row.size)
+        prices[key] = price = decimal_text(row.price)
+        return price, decimal_text(row.size)
     known = prices.get(key)
     if known is None:
         raise UnknownFrameError(f"orderBookL2 {action} of a level that is not there")
     if action == "update":
-        return told(row.price) or known, digits(row.size)
+        return optional_decimal_text(row.price) or known, decimal_text(row.size)
     if action == "delete":
         del prices[key]
-        return told(row.price) or known, "0"
+        return optional_decimal_text(row.price) or known, "0"
     raise UnknownFrameError(f"orderBookL2 {action}")
 
 
 def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
     for trade in _trades.decode(data):
-        time, side = micros(trade.timestamp), SIDES.get(trade.side, "unknown")
-        record = Trade(trade.trdMatchID, time, side, digits(trade.price), digits(trade.size), received)
+        time, side = iso_to_micros(trade.timestamp), SIDES.get(trade.side, "unknown")
+        record = Trade(trade.trdMatchID, time, side, decimal_text(trade.price), decimal_text(trade.size), received)
         yield (TRADES, trade.symbol, time, record)
 
 
 def _quote_messages(data: Raw, received: int) -> Iterator[Message]:
     for quote in _quotes.decode(data):
-        time, bid, ask = micros(quote.timestamp), told(quote.bidPrice), told(quote.askPrice)
+        time, bid, ask = (
+            iso_to_micros(quote.timestamp),
+            optional_decimal_text(quote.bidPrice),
+            optional_decimal_text(quote.askPrice),
+        )
         if bid is not None and ask is not None:
-            record = Quote(None, time, bid, digits(quote.bidSize), ask, digits(quote.askSize), received)
+            record = Quote(None, time, bid, decimal_text(quote.bidSize), ask, decimal_text(quote.askSize), received)
             yield (QUOTES, quote.symbol, time, record)
 
 
 def _ticker_messages(data: Raw, received: int) -> Iterator[Message]:
     for row in _instruments.decode(data):
-        time = micros(row.timestamp) if row.timestamp else None
+        time = iso_to_micros(row.timestamp) if row.timestamp else None
         ticker = DerivativeTicker(
             timestamp=time,
-            funding_timestamp=micros(row.fundingTimestamp) if row.fundingTimestamp else None,
-            funding_rate=told(row.fundingRate),
-            predicted_funding_rate=told(row.indicativeFundingRate),
-            open_interest=told(row.openInterest),
-            last_price=told(row.lastPrice),
-            index_price=told(row.indicativeSettlePrice),
-            mark_price=told(row.markPrice),
+            funding_timestamp=iso_to_micros(row.fundingTimestamp) if row.fundingTimestamp else None,
+            funding_rate=optional_decimal_text(row.fundingRate),
+            predicted_funding_rate=optional_decimal_text(row.indicativeFundingRate),
+            open_interest=optional_decimal_text(row.openInterest),
+            last_price=optional_decimal_text(row.lastPrice),
+            index_price=optional_decimal_text(row.indicativeSettlePrice),
+            mark_price=optional_decimal_text(row.markPrice),
             local_timestamp=received,
         )
         if ticker != DerivativeTicker(timestamp=time, local_timestamp=received):
@@ -199,8 +203,8 @@ def _liquidation_messages(data: Raw, received: int) -> Iterator[Message]:
         liquidation = Liquidation(
             id=row.orderID,
             side=SIDES.get(row.side, "unknown"),
-            price=digits(row.price),
-            amount=digits(row.leavesQty),
+            price=decimal_text(row.price),
+            amount=decimal_text(row.leavesQty),
             local_timestamp=received,
         )
         yield (LIQUIDATIONS, row.symbol, 0, liquidation)

@@ -1,4 +1,4 @@
-"""BitMEX: the names of its markets, and how it lists them.
+"""Symbols, market names and the instrument list of BitMEX.
 
 Source: "BitMEX REST API" (``GET /instrument/active``) and "/instrument Field Definitions".
 
@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import ABSENT, micros, split_pair, status_of, told
+from booktape.exchanges.wire import ABSENT, instrument_status, iso_to_micros, optional_decimal_text, split_pair
 
 _QUOTES: Final = ("USD", "USDT", "USDC", "EUR", "XBT", "ETH")  # not TUSD: XBTUSD
 _EXPIRY: Final = re.compile(r"[FGHJKMNQUVXZ]\d\d")
@@ -21,7 +21,7 @@ _FUTURE: Final = re.compile(rf"(.+?)({_EXPIRY.pattern})")
 _SPREAD: Final = "-SPREAD"
 _PERPETUAL: Final = "-PERP"
 _KINDS: Final = {"IFXXXP": "spot", "FFWCSX": "perpetual", "FFWCSF": "perpetual", "FFCCSX": "future"}
-"""By the instrument's ``typ``, an ISO 10962 (CFI) code."""
+"""``typ``, an ISO 10962 (CFI) code, to the kind of instrument."""
 
 
 def market(symbol: str) -> str:
@@ -36,7 +36,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The way back from :func:`market`."""
+    """The inverse of :func:`market`."""
     if market.endswith(_SPREAD):
         return market.removesuffix(_SPREAD)
     if market.endswith(_PERPETUAL) or _EXPIRY.fullmatch(market.rpartition("-")[2]):
@@ -59,20 +59,20 @@ _instruments = json.Decoder(list[_Instrument])
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /instrument/active``. What a contract is worth takes several fields and is left out."""
-    return [_instrument(found, received) for found in _instruments.decode(body)]
+    """Parse the answer of ``GET /instrument/active``. The contract size depends on several fields and is left out."""
+    return [_instrument(item, received) for item in _instruments.decode(body)]
 
 
-def _instrument(found: _Instrument, received: int) -> Instrument:
+def _instrument(item: _Instrument, received: int) -> Instrument:
     return Instrument(
-        symbol=found.symbol,
-        market=market(found.symbol),
-        base=found.underlying,
-        quote=found.quoteCurrency,
-        kind=_KINDS.get(found.typ, "other"),
-        status=status_of(found.state, "Open"),
-        price_increment=told(found.tickSize),
-        amount_increment=told(found.lotSize),
-        expiry=micros(found.expiry) if found.expiry else None,
+        symbol=item.symbol,
+        market=market(item.symbol),
+        base=item.underlying,
+        quote=item.quoteCurrency,
+        kind=_KINDS.get(item.typ, "other"),
+        status=instrument_status(item.state, "Open"),
+        price_increment=optional_decimal_text(item.tickSize),
+        amount_increment=optional_decimal_text(item.lotSize),
+        expiry=iso_to_micros(item.expiry) if item.expiry else None,
         local_timestamp=received,
     )

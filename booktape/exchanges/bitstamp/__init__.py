@@ -3,17 +3,17 @@
 Source: "Websocket API v2" (``live_trades``, ``diff_order_book``, ``funding_rate``; limits, heartbeat, reconnect
 request) and "Bitstamp HTTP API" (``GET /api/v2/markets/``, ``GET /api/v2/order_book/<market>/``).
 
-- A book diff has no number and no link to the one before it, only the book's ``microtimestamp``. It rises with every
-  diff (recordings show it strictly rising in each market), so it stands for the update id: it orders the diffs and
-  places the REST book, as the documentation says, but loss cannot be seen.
+- A book diff has no number and no link to the diff before it, only the book's ``microtimestamp``. This rises with every
+  diff (recordings show it strictly rising in each market), so it is used as the update id: it orders the diffs and
+  places the REST book, as the documentation says, but it does not show loss.
 - The stream does not begin with a snapshot. The REST book carries the same ``microtimestamp``.
-- A trade's ``type`` is 0 for buy and 1 for sell, the taker's: in recordings the order of that side is the younger one.
-  Nothing is said of the order of trade ids.
-- A trade's numbers come twice, the text (``_str``) is the exact one. Its ``timestamp`` is in seconds or milliseconds,
-  ``microtimestamp`` is always there.
-- ``funding_rate`` tells rate, mark and index once a second; its times are in seconds.
-- A message names its market only in the channel's name.
-- An unknown market is acknowledged and stays silent; only a malformed channel is refused.
+- The ``type`` of a trade is 0 for buy and 1 for sell, the taker's side: in recordings the order of that side is the
+  younger one. The order of trade ids is not documented.
+- The numbers of a trade come twice; the text (``_str``) is the exact one. ``timestamp`` is in seconds or milliseconds;
+  ``microtimestamp`` is always present.
+- ``funding_rate`` carries funding rate, mark price and index price once a second. Its times are in seconds.
+- A message names its market only in the name of its channel.
+- A subscription to an unknown market is acknowledged and stays silent. Only a malformed channel is refused.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ _FUNDING: Final = "funding_rate"
 
 
 def _requests(event: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
-    """One message for each stream that there is: only perpetuals have a funding rate."""
+    """One message for each stream that exists: only perpetuals have a funding rate."""
     return [
         json.encode({"event": f"bts:{event}", "data": {"channel": f"{channel}_{symbol}"}})
         for channel, symbol in subscriptions
@@ -46,9 +46,9 @@ EXCHANGES: Final = (
         docs="https://www.bitstamp.net/websocket/v2/",
         websocket_url="wss://ws.bitstamp.net",
         channels=(
-            Channel("live_trades", (TRADES,), NONE, quiet=3600),
-            Channel("diff_order_book", (BOOK_UPDATES,), MONOTONIC, quiet=300),
-            Channel(_FUNDING, (DERIVATIVE_TICKER,), NONE, quiet=None),
+            Channel("live_trades", (TRADES,), NONE, stale_after=3600),
+            Channel("diff_order_book", (BOOK_UPDATES,), MONOTONIC, stale_after=300),
+            Channel(_FUNDING, (DERIVATIVE_TICKER,), NONE, stale_after=None),
         ),
         limits=Limits(
             streams_per_connection=1000,  # 1,024 are allowed; the next one closes the connection
@@ -64,7 +64,7 @@ EXCHANGES: Final = (
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
         rest=Rest(
             url="https://www.bitstamp.net",
-            budget=600,  # 10,000 in ten minutes are allowed
+            weight_per_minute=600,  # 10,000 in ten minutes are allowed
             listing=Listing((Request("/api/v2/markets/"),), instruments),
             book=RestBook(lambda symbol: Request(f"/api/v2/order_book/{symbol}/?group=1")),
         ),

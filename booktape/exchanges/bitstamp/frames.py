@@ -1,4 +1,4 @@
-"""The frames and REST books of Bitstamp. The facts about them stand in :mod:`~booktape.exchanges.bitstamp`."""
+"""Parser of Bitstamp frames and REST books. The facts stand in :mod:`booktape.exchanges.bitstamp`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,7 +18,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import TextLevel, digits, text_levels
+from booktape.exchanges.wire import TextLevel, decimal_text, text_levels
 
 _SIDES: Final = {0: "buy", 1: "sell"}
 
@@ -75,7 +75,7 @@ _error = json.Decoder(_Error)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame to its one message."""
+    """Parse one frame, which holds one record at most."""
     content = _frame.decode(frame)
     event = content.event
     if event == "data" and content.channel.startswith("diff_order_book_"):
@@ -93,7 +93,7 @@ def parse(frame: bytes, received: int) -> Sequence[Output]:
         trade = _trade.decode(content.data)
         time = int(trade.microtimestamp)
         side = _SIDES.get(trade.type, "unknown")
-        record = Trade(trade.id, time, side, digits(trade.price_str), digits(trade.amount_str), received)
+        record = Trade(trade.id, time, side, decimal_text(trade.price_str), decimal_text(trade.amount_str), received)
         return ((TRADES, _symbol(content.channel), time, record),)
     if event == "funding_rate_saved":
         return (_ticker(content, received),)
@@ -110,9 +110,9 @@ def _ticker(frame: _Frame, received: int) -> Message:
     ticker = DerivativeTicker(
         timestamp=time,
         funding_timestamp=int(funding.next_funding_time) * SECOND,
-        funding_rate=digits(funding.funding_rate),
-        index_price=digits(funding.index_price),
-        mark_price=digits(funding.mark_price),
+        funding_rate=decimal_text(funding.funding_rate),
+        index_price=decimal_text(funding.index_price),
+        mark_price=decimal_text(funding.mark_price),
         local_timestamp=received,
     )
     return (DERIVATIVE_TICKER, _symbol(frame.channel), time, ticker)
@@ -129,7 +129,7 @@ def _control(frame: _Frame) -> Sequence[Leaving]:
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of ``GET /api/v2/order_book/<market>/`` to the snapshot it is, unless it lists single orders."""
+    """Parse an answer of ``GET /api/v2/order_book/<market>/`` into a snapshot, unless it lists single orders."""
     parts = urlsplit(url)
     path, _, symbol = parts.path.rstrip("/").rpartition("/")
     if not path.endswith("/order_book") or "group=2" in parts.query:

@@ -1,7 +1,7 @@
-"""Bitstamp's instruments: their names, and how REST lists them.
+"""Symbols, market names and the instrument list of Bitstamp.
 
-Source: "Bitstamp HTTP API": ``GET /api/v2/markets/``. A pair has no mark between base and quote; a perpetual's symbol
-ends with ``-perp``.
+Source: "Bitstamp HTTP API": ``GET /api/v2/markets/``. A pair has no separator between base and quote. The symbol of a
+perpetual ends with ``-perp``.
 """
 
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import split_pair, status_of, step
+from booktape.exchanges.wire import increment, instrument_status, split_pair
 
 PERPETUAL: Final = "-perp"
 _QUOTES: Final = ("BTC", "ETH", "EUR", "EURC", "GBP", "PAX", "RLUSD", "USD", "USDC", "USDT")
@@ -43,19 +43,19 @@ _markets = json.Decoder(list[_Market])
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /api/v2/markets/``."""
+    """Parse the answer of ``GET /api/v2/markets/``."""
     return [
         Instrument(
-            symbol=found.market_symbol,
-            market=market(found.market_symbol),
-            base=found.base_currency,
-            quote=found.counter_currency,
-            kind=_KINDS.get(found.market_type, "other"),
-            status=status_of(found.trading, "Enabled"),
-            price_increment=step(found.counter_decimals),
-            amount_increment=step(found.base_decimals),
-            contract_size=found.contract_size if found.market_type == "PERPETUAL" else None,
+            symbol=item.market_symbol,
+            market=market(item.market_symbol),
+            base=item.base_currency,
+            quote=item.counter_currency,
+            kind=_KINDS.get(item.market_type, "other"),
+            status=instrument_status(item.trading, "Enabled"),
+            price_increment=increment(item.counter_decimals),
+            amount_increment=increment(item.base_decimals),
+            contract_size=item.contract_size if item.market_type == "PERPETUAL" else None,
             local_timestamp=received,
         )
-        for found in _markets.decode(body)
+        for item in _markets.decode(body)
     ]

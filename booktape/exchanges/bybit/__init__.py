@@ -1,20 +1,22 @@
-"""Bybit: USDT, USDC and inverse contracts (``bybit``) and spot (``bybit-spot``), API v5.
+"""Bybit, API v5: USDT, USDC and inverse contracts (``bybit``), and spot (``bybit-spot``).
 
 Source: "Bybit API v5": WebSocket Stream: Connect, Public: Orderbook, Trade, Ticker, All Liquidation; Market: Get
 Orderbook, Get Instruments Info; Rate Limit.
 
-- Linear contracts (margined in USDT or USDC) and inverse ones have URL paths of their own; the symbol tells which.
-- A book begins with a snapshot; ``u`` then rises by one (real recordings show it). A snapshot that comes again replaces
-  the book; after a restart of the service ``u`` begins at 1 again. ``cts`` is the engine's time; ``ts`` is that of the
-  system which made the message, and can be older than the subscription. Book and ticker leave out RPI orders.
-- ``orderbook.1`` is only ever a whole snapshot, repeated after 3 s without a change. Its ``u`` may begin anew, so
-  quotes go by ``seq``, the engine's number, which rises by unknown steps.
-- Trades have ids that mean nothing (UUIDs on contracts) and a ``seq`` that several share: loss cannot be seen. ``S`` is
-  the taker's side. A message holds up to 1024, oldest first.
-- A ticker message tells only what has changed; many tell nothing that is kept. Its ``ts`` is its only time.
-- A liquidation's ``S`` is the position's side: "Buy" is a long one, closed by selling. Its price is that of bankruptcy.
-- The REST book's ``u`` is that of ``orderbook.1000``. ``orderbook.full`` (2026) is deeper, but only on spot, and begins
-  without a snapshot.
+- Linear contracts (margined in USDT or USDC) and inverse contracts have URL paths of their own; the symbol determines
+  which.
+- A book begins with a snapshot; then ``u`` rises by one, as recordings show. A further snapshot replaces the book;
+  after a restart of the service ``u`` begins at 1 again. ``cts`` is the engine's time; ``ts`` is the time of the system
+  that made the message, and can be older than the subscription. Book and ticker leave out RPI orders.
+- Every message of ``orderbook.1`` is a whole snapshot, which is repeated after 3 s without a change. Its ``u`` may
+  begin again, so quotes are ordered by ``seq``, the engine's number, which rises by unknown steps.
+- Trades have ids without an order (UUIDs on contracts) and a ``seq`` that several share, so loss cannot be detected.
+  ``S`` is the taker's side. A message holds up to 1024 trades, oldest first.
+- A ticker message only holds what has changed; many hold nothing that is recorded. ``ts`` is its only time.
+- The ``S`` of a liquidation is the position's side: "Buy" is a long position, which a sell closes. Its price is the
+  bankruptcy price.
+- The ``u`` of the REST book is that of ``orderbook.1000``. ``orderbook.full`` (2026) is deeper, but exists only on spot
+  and begins without a snapshot.
 """
 
 from collections.abc import Sequence
@@ -22,30 +24,28 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from msgspec import json
-
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.bybit.frames import CONTRACTS, SPOT, parse, parse_rest
 from booktape.exchanges.bybit.instruments import category, market, rest, spot_pair, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Ping, Subscription
-from booktape.exchanges.wire import chunks
+from booktape.exchanges.wire import op_messages
 
 
 def _requests(op: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
     topics = [f"{channel}.{symbol}" for channel, symbol in subscriptions]
-    return [json.encode({"op": op, "args": some}) for some in chunks(topics, LIMITS.subscriptions_per_message)]
+    return op_messages(op, topics, LIMITS.subscriptions_per_message)
 
 
 LIMITS: Final = Limits(
-    streams_per_connection=500,  # the topics of a connection may have 21,000 characters together
+    streams_per_connection=500,  # all topics of a connection may have 21,000 characters together
     messages_per_second=10,
-    subscriptions_per_message=10,  # on spot; contracts know no limit
+    subscriptions_per_message=10,  # on spot; contracts have no limit
     connections_per_minute=100,  # 500 in 5 minutes
 )
 
 _CHANNELS: Final = (
-    Channel("publicTrade", (TRADES,), NONE, quiet=600),
+    Channel("publicTrade", (TRADES,), NONE, stale_after=600),
     Channel("orderbook.1000", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED),
     Channel("orderbook.1", (QUOTES,), MONOTONIC),
 )
@@ -58,7 +58,7 @@ _CONTRACTS: Final = Exchange(
     channels=(
         *_CHANNELS,
         Channel("tickers", (DERIVATIVE_TICKER,), NONE),
-        Channel("allLiquidation", (LIQUIDATIONS,), NONE, quiet=None),
+        Channel("allLiquidation", (LIQUIDATIONS,), NONE, stale_after=None),
     ),
     limits=LIMITS,
     symbol=symbol,

@@ -1,4 +1,4 @@
-"""The frames and REST books of Bybit. The facts about them stand in :mod:`~booktape.exchanges.bybit`."""
+"""Parser of Bybit frames and REST books. The facts stand in :mod:`booktape.exchanges.bybit`."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -90,9 +90,9 @@ Read = Callable[[_Frame, int], Sequence[Message]]
 
 
 def parse(readers: dict[str, Read], frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records.
+    """Parse one frame into records.
 
-    :param readers: how to read the messages of each kind of topic.
+    :param readers: the function that parses the messages of each kind of topic.
     """
     content = _frame.decode(frame)
     if not content.topic and content.success:
@@ -143,7 +143,7 @@ def _snapshot(book: _Book, origin: str, time: int, sent: int, received: int) -> 
 
 
 def _quote(book: _Book, kind: str, time: int, sent: int, received: int) -> Sequence[Message]:
-    """The best bid and ask; nothing while one of them is missing."""
+    """The best bid and ask. No record if one of them is missing."""
     if kind != "snapshot":
         raise UnknownFrameError(f"orderbook.1 {kind}")
     return [
@@ -162,26 +162,26 @@ def _trade(trade: _Trade, received: int) -> Message:
 
 
 def _read_liquidations(content: _Frame, received: int) -> Sequence[Message]:
-    return [_liquidation(found, content.ts * MILLISECOND, received) for found in _liquidations.decode(content.data)]
+    return [_liquidation(item, content.ts * MILLISECOND, received) for item in _liquidations.decode(content.data)]
 
 
-def _liquidation(found: _Liquidation, sent: int, received: int) -> Message:
-    time = found.T * MILLISECOND
+def _liquidation(item: _Liquidation, sent: int, received: int) -> Message:
+    time = item.T * MILLISECOND
     liquidation = Liquidation(
         timestamp=time,
-        side=OPPOSITE[found.S],
-        price=found.p,
-        amount=found.v,
+        side=OPPOSITE[item.S],
+        price=item.p,
+        amount=item.v,
         local_timestamp=received,
         sent_timestamp=sent,
     )
-    return (LIQUIDATIONS, found.s, time, liquidation)
+    return (LIQUIDATIONS, item.s, time, liquidation)
 
 
 def _read_ticker(content: _Frame, received: int) -> Sequence[Message]:
     ticker = _ticker.decode(content.data)
-    _, *told = astuple(ticker)
-    if not any(told):
+    _, *values = astuple(ticker)
+    if not any(values):
         return ()
     if not content.ts:
         raise UnknownFrameError("ticker without its time")
@@ -202,14 +202,14 @@ def _read_ticker(content: _Frame, received: int) -> Sequence[Message]:
 SPOT: Final[dict[str, Read]] = {
     "orderbook": _read_book,
     "publicTrade": _read_trades,
-    "tickers": lambda content, received: (),  # this and candles: what only other recorders subscribe to
+    "tickers": lambda content, received: (),  # only other recorders subscribe to this and to candles
     "kline": lambda content, received: (),
 }
 CONTRACTS: Final[dict[str, Read]] = SPOT | {"tickers": _read_ticker, "allLiquidation": _read_liquidations}
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of ``GET /v5/market/orderbook`` to the snapshot it is."""
+    """Parse an answer of ``GET /v5/market/orderbook`` into a snapshot."""
     if not urlsplit(url).path.endswith("/market/orderbook"):
         return ()
     answer = _answer.decode(body)

@@ -1,10 +1,10 @@
-"""Bybit's instruments: their names, and how REST lists them.
+"""Symbols, market names, instrument lists and the REST API of Bybit.
 
 Source: "Bybit API v5": Market: Get Instruments Info, Get Orderbook; Enums: symbol; Rate Limit.
 
 - Linear: ``BTCUSDT``, ``BTCPERP`` (margined in USDC), dated ``BTCUSDT-25DEC26`` and ``BTC-25DEC26`` (USDC). Inverse:
-  ``BTCUSD``, dated ``BTCUSDH26`` by the month's letter. The symbols of spot are those of linear perpetuals.
-- Only instruments that trade are listed, unless one asks for another status; spot has no pages.
+  ``BTCUSD``, dated ``BTCUSDH26`` by the month's letter. Spot symbols look like those of linear perpetuals.
+- The lists hold only instruments that trade, unless the request names another status. The spot list has no pages.
 """
 
 import re
@@ -16,21 +16,21 @@ from msgspec import Struct, json
 
 from booktape.core.records import Instrument
 from booktape.exchanges.spec import Listing, Request, Rest, RestBook, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, split_pair, status_of
+from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, instrument_status, split_pair
 
 _INVERSE: Final = re.compile(r"([^-]+)USD([FGHJKMNQUVXZ][0-9]{2})?")
 
 spot_pair: Final = partial(split_pair, quotes=(*(set(QUOTE_ASSETS) - {"TUSD"}), "RLUSD", "XUSD"))
-"""``BTCUSDT`` to ``BTC-USDT``, and ``USDTUSD`` to ``USDT-USD``: nothing is quoted in TUSD here."""
+"""``BTCUSDT`` to ``BTC-USDT``, and ``USDTUSD`` to ``USDT-USD``: Bybit quotes nothing in TUSD."""
 
 
 def category(symbol: str) -> str:
-    """Which of the two kinds of contracts a symbol is of."""
+    """The category of a contract: ``linear`` or ``inverse``."""
     return "inverse" if _INVERSE.fullmatch(symbol) else "linear"
 
 
 def market(symbol: str) -> str:
-    """The market's name of a contract."""
+    """Symbol of a contract to market name."""
     inverse = _INVERSE.fullmatch(symbol)
     if inverse:
         return f"{inverse[1]}-USD-{inverse[2] or 'PERP'}"
@@ -43,7 +43,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The symbol of a contract."""
+    """Market name of a contract to symbol."""
     pair, _, expiry = market.rpartition("-")
     base, _, quote = pair.rpartition("-")
     if quote == "USDC":
@@ -94,8 +94,8 @@ def _page(body: bytes) -> _Result:
     return answer.result
 
 
-def _following(request: Request, body: bytes) -> Request | None:
-    """The next page: its cursor comes ready to be put into a URL."""
+def _next_page(request: Request, body: bytes) -> Request | None:
+    """The request for the next page. The cursor is already encoded for a URL."""
     cursor = _page(body).nextPageCursor
     first = request.path.partition("&cursor=")[0]
     return Request(f"{first}&cursor={cursor}") if cursor else None
@@ -107,17 +107,17 @@ def _kind(contract_type: str) -> str:
     return "perpetual" if contract_type.endswith("Perpetual") else "future"
 
 
-def _instrument(found: _Instrument, name: str, received: int) -> Instrument:
+def _instrument(item: _Instrument, name: str, received: int) -> Instrument:
     return Instrument(
-        symbol=found.symbol,
+        symbol=item.symbol,
         market=name,
-        base=found.baseCoin,
-        quote=found.quoteCoin,
-        kind=_kind(found.contractType),
-        status=status_of(found.status, "Trading"),
-        price_increment=found.priceFilter.tickSize,
-        amount_increment=found.lotSizeFilter.qtyStep or found.lotSizeFilter.basePrecision or None,
-        expiry=int(found.deliveryTime or 0) * MILLISECOND or None,
+        base=item.baseCoin,
+        quote=item.quoteCoin,
+        kind=_kind(item.contractType),
+        status=instrument_status(item.status, "Trading"),
+        price_increment=item.priceFilter.tickSize,
+        amount_increment=item.lotSizeFilter.qtyStep or item.lotSizeFilter.basePrecision or None,
+        expiry=int(item.deliveryTime or 0) * MILLISECOND or None,
         local_timestamp=received,
     )
 
@@ -125,12 +125,13 @@ def _instrument(found: _Instrument, name: str, received: int) -> Instrument:
 def rest(categories: Sequence[str], name: Callable[[str], str], category: Callable[[str], str]) -> Rest:
     """The REST API for some categories of instruments.
 
-    :param name: the market's name of a symbol.
-    :param category: that of a symbol.
+    :param categories: values of the query parameter ``category`` under which instruments are listed.
+    :param name: converts a symbol to the market name.
+    :param category: gives the category of a symbol.
     """
 
     def parse(body: bytes, received: int) -> list[Instrument]:
-        return [_instrument(found, name(found.symbol), received) for found in _page(body).list]
+        return [_instrument(item, name(item.symbol), received) for item in _page(body).list]
 
     def book(symbol: str) -> Request:
         return Request(f"/v5/market/orderbook?category={category(symbol)}&symbol={symbol}&limit=1000")
@@ -138,7 +139,7 @@ def rest(categories: Sequence[str], name: Callable[[str], str], category: Callab
     path = "/v5/market/instruments-info?category="
     return Rest(
         url="https://api.bybit.com",
-        budget=1200,  # 600 in 5 seconds are allowed
-        listing=Listing(tuple(Request(f"{path}{name}&limit=1000") for name in categories), parse, following=_following),
+        weight_per_minute=1200,  # 600 in 5 seconds are allowed
+        listing=Listing(tuple(Request(f"{path}{name}&limit=1000") for name in categories), parse, next_page=_next_page),
         book=RestBook(book),
     )

@@ -3,14 +3,14 @@
 Source: "Coinbase Advanced Trade WebSocket": Channels (``market_trades``, ``level2``, ``ticker``, ``heartbeats``) and
 Sequence Numbers.
 
-- ``sequence_num`` is one counter over the whole connection, control frames included: a hole in it says that *some*
-  stream lost something. Trades are also numbered per market, so they show their own loss.
-- Every channel begins with a snapshot: that of ``market_trades`` holds the last trades, newest first.
-- A trade's ``side`` is the maker's, so the taker's is the other one (real recordings show it: sells at the best ask).
-- A level2 event's engine time is the newest ``event_time`` of its levels.
-- A ticker has no time but the frame's, that of sending.
-- Products that are another's alias are not listed: their frames come under the other's name.
-- No books over REST: what the ``time`` of one means is not documented.
+- ``sequence_num`` counts all frames of a connection, control frames included. A missing number shows that *some* stream
+  lost a frame. Trades are also numbered per market, so they show their own loss.
+- Every channel begins with a snapshot. The snapshot of ``market_trades`` holds the last trades, newest first.
+- The ``side`` of a trade is the maker's, so the taker's is the opposite: recordings show sells at the best ask.
+- The engine time of a level2 event is the newest ``event_time`` of its levels.
+- The only time of a ticker is the frame's, which is the time of sending.
+- Products that are an alias of another are not listed: their frames come under the other's name.
+- REST books are not used: the meaning of their ``time`` is not documented.
 """
 
 from collections.abc import Sequence
@@ -42,9 +42,9 @@ EXCHANGES: Final = (
         docs="https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels",
         websocket_url="wss://advanced-trade-ws.coinbase.com",
         channels=(
-            Channel("market_trades", (TRADES,), CONTIGUOUS, quiet=600),
+            Channel("market_trades", (TRADES,), CONTIGUOUS, stale_after=600),
             Channel("level2", (BOOK_SNAPSHOTS, BOOK_UPDATES), CONNECTION_COUNTER),
-            Channel("ticker", (QUOTES,), CONNECTION_COUNTER, quiet=600),
+            Channel("ticker", (QUOTES,), CONNECTION_COUNTER, stale_after=600),
         ),
         limits=LIMITS,
         symbol=lambda market: market,
@@ -54,7 +54,7 @@ EXCHANGES: Final = (
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
         rest=Rest(
             url="https://api.coinbase.com",
-            budget=600,  # public endpoints: 10 a second
+            weight_per_minute=600,  # public endpoints: 10 a second
             listing=Listing((Request("/api/v3/brokerage/market/products?product_type=SPOT"),), instruments),
             trades=TRADES_OVER_REST,
         ),

@@ -1,4 +1,4 @@
-"""The frames of Coinbase. The facts about them stand in :mod:`~booktape.exchanges.coinbase`."""
+"""Parser of Coinbase frames. The facts stand in :mod:`booktape.exchanges.coinbase`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 from booktape.exchanges.spec import FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import OPPOSITE, micros
+from booktape.exchanges.wire import OPPOSITE, iso_to_micros
 
 _CONTROL: Final = frozenset({"heartbeats", "subscriptions", "candles", "status"})
 
@@ -66,7 +66,7 @@ _tickers = json.Decoder(list[_Tickers])
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame to its counter and its records."""
+    """Parse one frame into its number and its records."""
     content = _frame.decode(frame)
     if content.type == "error":
         raise SubscriptionRefusedError(content.message)
@@ -79,7 +79,7 @@ def parse(frame: bytes, received: int) -> Sequence[Output]:
     if channel == "market_trades":
         return [counter, *_trade_messages(content.events, received)]
     if channel == "ticker":
-        return [counter, *_quotes(content.events, micros(content.timestamp), received)]
+        return [counter, *_quotes(content.events, iso_to_micros(content.timestamp), received)]
     if channel in _CONTROL:
         return (counter,)
     raise UnknownFrameError(channel, content.sequence_num)
@@ -88,14 +88,14 @@ def parse(frame: bytes, received: int) -> Sequence[Output]:
 def _trade_messages(events: Raw, received: int) -> Iterator[Message]:
     trades = [trade for event in _trades.decode(events) for trade in event.trades]
     for trade in sorted(trades, key=lambda trade: int(trade.trade_id)):
-        time = micros(trade.time)
+        time = iso_to_micros(trade.time)
         side = OPPOSITE.get(trade.side, "unknown")
         record = Trade(int(trade.trade_id), time, side, trade.price, trade.size, received)
         yield (TRADES, trade.product_id, time, record)
 
 
 def _book(event: _Book, received: int) -> Message:
-    time = micros(max(level.event_time for level in event.updates))
+    time = iso_to_micros(max(level.event_time for level in event.updates))
     bids, asks = _side(event, "bid"), _side(event, "offer")
     if event.type == "snapshot":
         snapshot = BookSnapshot(timestamp=time, bids=bids, asks=asks, origin="stream", local_timestamp=received)

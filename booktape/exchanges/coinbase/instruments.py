@@ -1,13 +1,13 @@
-"""Coinbase's list of products. A symbol is the market's name as it stands.
+"""The product list of Coinbase. Symbols and market names are the same.
 
-Some products are only other names of a product's book (``alias``: BTC-USDC is traded as BTC-USD). They are left out:
-whoever subscribes to one gets frames of the other, which would be recorded twice, and the alias never.
+Some products are only another name of a product's book (``alias``: BTC-USDC is traded as BTC-USD). They are left out: a
+subscription to one gets frames of the other, which would be recorded twice, and the alias never.
 """
 
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import status_of
+from booktape.exchanges.wire import instrument_status
 
 
 class _Product(Struct):
@@ -29,7 +29,7 @@ _products = json.Decoder(_Products)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /api/v3/brokerage/market/products``."""
+    """Parse the answer of ``GET /api/v3/brokerage/market/products``."""
     return [
         Instrument(
             symbol=product.product_id,
@@ -37,7 +37,7 @@ def instruments(body: bytes, received: int) -> list[Instrument]:
             base=product.base_currency_id,
             quote=product.quote_currency_id,
             kind="spot",
-            status=status_of(product.status, "online"),
+            status=instrument_status(product.status, "online"),
             price_increment=product.price_increment,
             amount_increment=product.base_increment,
             local_timestamp=received,

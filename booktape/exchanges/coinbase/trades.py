@@ -4,10 +4,10 @@ Source: "Coinbase Advanced Trade API": Get Public Market Trades
 (``/api/v3/brokerage/market/products/{product_id}/ticker``), whose ``start`` and ``end`` are UNIX seconds; and an answer
 recorded on 2026-04-07.
 
-- The newest trades of the window come first, so a large hole is filled from its end.
+- The newest trades of the window come first, so a large range is filled from its end.
 - ``side`` is the maker's, as in the stream: the recorded answer calls a trade at the best ask a SELL.
-- Times have microseconds, prices and sizes no trailing zeros, ids are those of the stream: identical to it. Nothing is
-  documented of how long trades are kept, nor of the most that an answer holds.
+- Times have microseconds, prices and sizes no trailing zeros, and ids are those of the stream: the trades are identical
+  to the stream's. The documentation does not say how long trades are kept or how many an answer may hold.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from msgspec import Struct, json
 
 from booktape.core.records import SECOND, Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades
-from booktape.exchanges.wire import OPPOSITE, micros
+from booktape.exchanges.wire import OPPOSITE, iso_to_micros
 
 _MOST: Final = 1000
 
@@ -36,17 +36,17 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer)
 
 
-def _request(hole: MissingRange) -> Request:
-    start, end = hole.after // SECOND, hole.before // SECOND + 1
-    path = f"/api/v3/brokerage/market/products/{hole.symbol}/ticker"
+def _request(missing: MissingRange) -> Request:
+    start, end = missing.after // SECOND, missing.before // SECOND + 1
+    path = f"/api/v3/brokerage/market/products/{missing.symbol}/ticker"
     return Request(f"{path}?limit={_MOST}&start={start}&end={end}")
 
 
-def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             int(trade.trade_id),
-            micros(trade.time),
+            iso_to_micros(trade.time),
             OPPOSITE.get(trade.side, "unknown"),
             trade.price,
             trade.size,

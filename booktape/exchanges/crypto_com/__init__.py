@@ -3,18 +3,18 @@
 Source: "Crypto.com Exchange API v1": Websocket Market Data (``trade``, ``book``, ``ticker``, ``funding``,
 ``estimatedfunding``, ``mark``, ``index``), Heartbeats and ``public/get-instruments``.
 
-- The book is 50 levels a side, a delta every 10 ms if there is one. Each names the id (``pu``) of the one before it; a
-  subscription begins with a snapshot. ``tt`` is the time of its last change, ``t`` that of its publication.
-- A delta without levels, sent so that quiet books show a sign of life, is no record.
-- Trades: ``s`` is the taker's side. Nothing is said of the ids, so loss cannot be seen. A subscription begins with the
-  last fifty trades, the newest first; after a reconnect they come again.
-- ``funding`` is the rate that will settle at the end of the hour; ``estimatedfunding`` that of the next interval.
-- An index has one name for all derivatives of a pair; it is taken for the perpetual's.
-- Spot has no ``mark``, ``index`` and funding: these channels are not asked for in its markets.
-- The documentation recommends to wait a second after connecting, for limits are counted by the calendar second. This
-  framework does not wait; instead it sends little at a time.
-- API v2 of 2021 sent full books without ids, in JSON numbers: they are understood, and stand for themselves.
-- No books over REST: no id is documented of them that the deltas would know.
+- The book has 50 levels a side and sends at most one delta every 10 ms. Each delta names the id of the one before it
+  (``pu``). A subscription begins with a snapshot. ``tt`` is the time of the last change, ``t`` the time of publication.
+- A delta without levels, which the venue sends as a sign of life of quiet books, is not recorded.
+- ``s`` of a trade is the taker's side. The documentation says nothing about the ids, so loss cannot be detected. A
+  subscription begins with the last fifty trades, newest first; they come again after a reconnect.
+- ``funding`` is the rate that will settle at the end of the hour, ``estimatedfunding`` the rate of the next interval.
+- An index has one name for all derivatives of a pair. It is recorded for the perpetual.
+- Spot has no ``mark``, ``index`` and funding, so no subscriptions to these channels are sent for spot markets.
+- The documentation recommends waiting a second after connecting, because limits are counted by the calendar second.
+  Booktape does not wait; it sends few messages a second instead.
+- API v2 of 2021 sent full books without ids, with JSON numbers. They are parsed as snapshots that stand on their own.
+- REST books are not used: no id that relates them to the deltas is documented.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]
     names = [_name(subscription) for subscription in subscriptions if _exists(subscription)]
     books = _BOOKS if method == "subscribe" else {}
     return [
-        json.encode({"id": number, "method": method, "params": {"channels": some, **books}})
-        for number, some in enumerate(chunks(names, LIMITS.subscriptions_per_message), 1)
+        json.encode({"id": number, "method": method, "params": {"channels": part, **books}})
+        for number, part in enumerate(chunks(names, LIMITS.subscriptions_per_message), 1)
     ]
 
 
@@ -54,7 +54,7 @@ def _name(subscription: Subscription) -> str:
 
 LIMITS: Final = Limits(
     streams_per_connection=400,
-    messages_per_second=2,  # 100 are allowed, but fewer in the second in which one connects
+    messages_per_second=2,  # 100 are allowed, but fewer in the second of connecting
     subscriptions_per_message=50,
 )
 
@@ -65,10 +65,10 @@ EXCHANGES: Final = (
         docs="https://exchange-developer.crypto.com/exchange/v1/docs/api/websocket/websocket-market-data",
         websocket_url="wss://stream.crypto.com/exchange/v1/market",
         channels=(
-            Channel("trade", (TRADES,), NONE, quiet=600),
+            Channel("trade", (TRADES,), NONE, stale_after=600),
             Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), LINKED),
-            Channel("ticker", (QUOTES, DERIVATIVE_TICKER), NONE, quiet=600),
-            *(Channel(name, (DERIVATIVE_TICKER,), NONE, quiet=None) for name in DERIVATIVE),
+            Channel("ticker", (QUOTES, DERIVATIVE_TICKER), NONE, stale_after=600),
+            *(Channel(name, (DERIVATIVE_TICKER,), NONE, stale_after=None) for name in DERIVATIVE),
         ),
         limits=LIMITS,
         symbol=symbol,
@@ -78,7 +78,7 @@ EXCHANGES: Final = (
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
         rest=Rest(
             url="https://api.crypto.com",
-            budget=1200,
+            weight_per_minute=1200,
             listing=Listing((Request("/exchange/v1/public/get-instruments"),), instruments),
         ),
     ),

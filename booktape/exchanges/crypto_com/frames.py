@@ -1,4 +1,4 @@
-"""The frames of Crypto.com. The facts about them stand in :mod:`~booktape.exchanges.crypto_com`."""
+"""Parser of Crypto.com frames. The facts stand in :mod:`booktape.exchanges.crypto_com`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -18,7 +18,16 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, NumberLevel, best, digits, number_levels, told
+from booktape.exchanges.wire import (
+    ABSENT,
+    MILLISECOND,
+    SIDES,
+    NumberLevel,
+    best_quote,
+    decimal_text,
+    number_levels,
+    optional_decimal_text,
+)
 
 _HOUR: Final = 3_600_000
 DERIVATIVE: Final = ("mark", "index", "funding", "estimatedfunding")
@@ -82,7 +91,7 @@ class _Value(Struct):
     t: int
 
 
-# Numbers may come as text: strict=False reads both.
+# strict=False, because numbers may come as text.
 _frame = json.Decoder(_Frame, strict=False)
 _trades = json.Decoder(list[_Trade], strict=False)
 _books = json.Decoder(list[_Book], strict=False)
@@ -92,7 +101,7 @@ _values = json.Decoder(list[_Value], strict=False)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(frame)
     result = content.result
     if content.code:
@@ -123,7 +132,7 @@ def parse(frame: bytes, received: int) -> Sequence[Output]:
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Message:
     time, side = trade.t * MILLISECOND, SIDES.get(trade.s, "unknown")
-    return (TRADES, symbol, time, Trade(trade.d, time, side, digits(trade.p), digits(trade.q), received))
+    return (TRADES, symbol, time, Trade(trade.d, time, side, decimal_text(trade.p), decimal_text(trade.q), received))
 
 
 def _delta(delta: _Delta, symbol: str, received: int) -> Message:
@@ -148,7 +157,7 @@ def _book(book: _Book, symbol: str, received: int) -> Message:
         timestamp=time,
         bids=number_levels(book.bids),
         asks=number_levels(book.asks),
-        origin="stream" if book.u is not None else "rest",  # without an id, updates cannot go on from it
+        origin="stream" if book.u is not None else "rest",  # without an id, updates cannot continue it
         local_timestamp=received,
         sent_timestamp=book.t * MILLISECOND,
     )
@@ -158,17 +167,17 @@ def _book(book: _Book, symbol: str, received: int) -> Message:
 def _ticker(ticker: _Ticker, symbol: str, received: int) -> list[Message]:
     sent = ticker.t * MILLISECOND
     messages: list[Message] = []
-    numbers = best(ticker.b, ticker.bs, ticker.k, ticker.ks)
+    numbers = best_quote(ticker.b, ticker.bs, ticker.k, ticker.ks)
     if numbers is not None:
         messages.append((QUOTES, symbol, sent, Quote(None, None, *numbers, received, sent)))
     if "_" not in symbol:
-        tell = DerivativeTicker(
-            open_interest=told(ticker.oi),
-            last_price=told(ticker.a),
+        record = DerivativeTicker(
+            open_interest=optional_decimal_text(ticker.oi),
+            last_price=optional_decimal_text(ticker.a),
             local_timestamp=received,
             sent_timestamp=sent,
         )
-        messages.append((DERIVATIVE_TICKER, symbol, sent, tell))
+        messages.append((DERIVATIVE_TICKER, symbol, sent, record))
     return messages
 
 

@@ -1,4 +1,4 @@
-"""Crypto.com: names of markets, and the list of instruments (``public/get-instruments``)."""
+"""Symbols, market names and the instrument list of Crypto.com (``public/get-instruments``)."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _QUOTES: Final = ("USDT", "USDC", "USD")
 
 
 def market(symbol: str) -> str:
-    """``BTC_USDT`` to ``BTC-USDT``, ``BTCUSD-PERP`` to ``BTC-USD-PERP``; whatever is neither ends with ``-OTHER``."""
+    """``BTC_USDT`` to ``BTC-USDT``, ``BTCUSD-PERP`` to ``BTC-USD-PERP``; anything else gets ``-OTHER`` at its end."""
     if "-" not in symbol and "_" in symbol:
         return "-".join(symbol.rsplit("_", 1))
     pair, dash, rest = symbol.partition("-")
@@ -21,7 +21,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The reverse of :func:`market`."""
+    """The inverse of :func:`market`."""
     if market.endswith("-OTHER"):
         return market.removesuffix("-OTHER")
     parts = market.split("-", 2)
@@ -52,7 +52,7 @@ _listing = json.Decoder(_Listing, strict=False)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /exchange/v1/public/get-instruments``."""
+    """Parse the answer of ``GET /exchange/v1/public/get-instruments``."""
     return [
         Instrument(
             symbol=item.symbol,

@@ -1,4 +1,4 @@
-"""The frames of Deribit. The facts about them stand in :mod:`~booktape.exchanges.deribit`."""
+"""Parser of Deribit frames. The facts stand in :mod:`booktape.exchanges.deribit`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -20,7 +20,15 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, OPPOSITE, best, digits, levels_of, told
+from booktape.exchanges.wire import (
+    ABSENT,
+    MILLISECOND,
+    OPPOSITE,
+    best_quote,
+    decimal_text,
+    encode_levels,
+    optional_decimal_text,
+)
 
 _ALIVE: Final = Reply(b'{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}')
 
@@ -45,7 +53,7 @@ class _Frame(Struct):
 
 
 class _Level(Struct, array_like=True, gc=False):
-    """``["new", price, amount]``; the action of a removed level is ``delete`` and its amount zero."""
+    """``["new", price, amount]``. A removed level has the action ``delete`` and the amount zero."""
 
     action: str
     price: Raw
@@ -100,7 +108,7 @@ _ticker = json.Decoder(_Ticker)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(frame)
     params = content.params
     if params is None or content.method != "subscription":
@@ -148,15 +156,15 @@ def _book_message(book: _Book, received: int) -> Message:
 
 
 def _side(levels: list[_Level]) -> Raw:
-    return levels_of(
-        (digits(level.price), "0" if level.action == "delete" else digits(level.amount)) for level in levels
+    return encode_levels(
+        (decimal_text(level.price), "0" if level.action == "delete" else decimal_text(level.amount)) for level in levels
     )
 
 
 def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
     for trade in sorted(_trades.decode(data), key=lambda trade: trade.trade_seq):
         time, symbol, side = trade.timestamp * MILLISECOND, trade.instrument_name, trade.direction
-        price, amount = digits(trade.price), digits(trade.amount)
+        price, amount = decimal_text(trade.price), decimal_text(trade.amount)
         yield (TRADES, symbol, time, Trade(trade.trade_id, time, side, price, amount, received, trade.trade_seq))
         for liquidated in (who for who in trade.liquidation if who in "MT"):
             liquidation = Liquidation(
@@ -172,7 +180,7 @@ def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
 
 def _quote_messages(quote: _Quote, received: int) -> Sequence[Message]:
     time = quote.timestamp * MILLISECOND
-    numbers = best(quote.best_bid_price, quote.best_bid_amount, quote.best_ask_price, quote.best_ask_amount)
+    numbers = best_quote(quote.best_bid_price, quote.best_bid_amount, quote.best_ask_price, quote.best_ask_amount)
     if numbers is None:
         return ()
     return ((QUOTES, quote.instrument_name, time, Quote(None, time, *numbers, received)),)
@@ -182,11 +190,11 @@ def _ticker_message(ticker: _Ticker, received: int) -> Message:
     time = ticker.timestamp * MILLISECOND
     record = DerivativeTicker(
         timestamp=time,
-        funding_rate=told(ticker.current_funding),
-        open_interest=told(ticker.open_interest),
-        last_price=told(ticker.last_price),
-        index_price=told(ticker.index_price),
-        mark_price=told(ticker.mark_price),
+        funding_rate=optional_decimal_text(ticker.current_funding),
+        open_interest=optional_decimal_text(ticker.open_interest),
+        last_price=optional_decimal_text(ticker.last_price),
+        index_price=optional_decimal_text(ticker.index_price),
+        mark_price=optional_decimal_text(ticker.mark_price),
         local_timestamp=received,
     )
     return (DERIVATIVE_TICKER, ticker.instrument_name, time, record)

@@ -1,8 +1,8 @@
-"""Deribit: the names of its markets, and how it lists them.
+"""Symbols, market names and the instrument list of Deribit.
 
 Source: "Deribit API": Naming (instruments) and ``public/get_instruments``.
 
-Inverse instruments begin with the coin alone and are quoted against USD: ``BTC-PERPETUAL`` is ``BTC-USD-PERP``,
+Inverse instruments begin with the coin alone and are quoted in USD: ``BTC-PERPETUAL`` is ``BTC-USD-PERP``,
 ``BTC-27MAR26-100000-C`` is ``BTC-USD-27MAR26-100000-C``. The others begin with a pair: ``BTC_USDC-PERPETUAL`` is
 ``BTC-USDC-PERP``, and ``BTC_USDC`` alone is the spot market. Combos keep their own words (``BTC-USD-FS-27MAR26_PERP``).
 """
@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import ABSENT, MILLISECOND, status_of, told
+from booktape.exchanges.wire import ABSENT, MILLISECOND, instrument_status, optional_decimal_text
 
 _INVERSE_QUOTE: Final = "USD"
 _KINDS: Final = frozenset({"spot", "future", "option"})
@@ -26,7 +26,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The way back from :func:`market`."""
+    """The inverse of :func:`market`."""
     base, quote, *rest = market.split("-")
     pair = base if rest and quote == _INVERSE_QUOTE else f"{base}_{quote}"
     return "-".join((pair, *("PERPETUAL" if part == "PERP" else part for part in rest)))
@@ -54,25 +54,25 @@ _instruments = json.Decoder(_Instruments)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``public/get_instruments``."""
-    return [_instrument(found, received) for found in _instruments.decode(body).result]
+    """Parse the answer of ``public/get_instruments``."""
+    return [_instrument(item, received) for item in _instruments.decode(body).result]
 
 
-def _instrument(found: _Instrument, received: int) -> Instrument:
-    perpetual = found.settlement_period == "perpetual"
-    expiry = found.expiration_timestamp
-    expires = expiry is not None and found.kind != "spot" and not perpetual  # where none does, it is in the year 3000
-    state = "inactive" if found.state == "open" and not found.is_active else found.state
+def _instrument(item: _Instrument, received: int) -> Instrument:
+    perpetual = item.settlement_period == "perpetual"
+    expiry = item.expiration_timestamp
+    expires = expiry is not None and item.kind != "spot" and not perpetual  # the others expire in the year 3000
+    state = "inactive" if item.state == "open" and not item.is_active else item.state
     return Instrument(
-        symbol=found.instrument_name,
-        market=market(found.instrument_name),
-        base=found.base_currency,
-        quote=found.quote_currency,
-        kind="perpetual" if perpetual else found.kind if found.kind in _KINDS else "other",
-        status=status_of(state, "open"),
-        price_increment=told(found.tick_size),
-        amount_increment=told(found.min_trade_amount),
-        contract_size=told(found.contract_size),
+        symbol=item.instrument_name,
+        market=market(item.instrument_name),
+        base=item.base_currency,
+        quote=item.quote_currency,
+        kind="perpetual" if perpetual else item.kind if item.kind in _KINDS else "other",
+        status=instrument_status(state, "open"),
+        price_increment=optional_decimal_text(item.tick_size),
+        amount_increment=optional_decimal_text(item.min_trade_amount),
+        contract_size=optional_decimal_text(item.contract_size),
         expiry=expiry * MILLISECOND if expiry is not None and expires else None,
         local_timestamp=received,
     )

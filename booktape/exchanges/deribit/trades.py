@@ -1,7 +1,8 @@
 """Past trades of Deribit.
 
 Source: "Deribit API": ``public/get_last_trades_by_instrument``: trades by their ``trade_seq``, a thousand an answer.
-They have the fields of the stream's notification: identical to it. Nothing is documented of how long they are kept.
+They have the fields of the stream's notification and are identical to the stream's trades. The documentation does not
+say how long they are kept.
 """
 
 from typing import Final
@@ -10,7 +11,7 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades
-from booktape.exchanges.wire import MILLISECOND, digits
+from booktape.exchanges.wire import MILLISECOND, decimal_text
 
 _MOST: Final = 1000
 
@@ -35,20 +36,20 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer)
 
 
-def _request(hole: MissingRange) -> Request:
-    numbers = f"start_seq={hole.first}&end_seq={hole.last}"
-    path = f"/public/get_last_trades_by_instrument?instrument_name={hole.symbol}"
+def _request(missing: MissingRange) -> Request:
+    numbers = f"start_seq={missing.first}&end_seq={missing.last}"
+    path = f"/public/get_last_trades_by_instrument?instrument_name={missing.symbol}"
     return Request(f"{path}&{numbers}&count={_MOST}&sorting=asc")
 
 
-def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.trade_id,
             trade.timestamp * MILLISECOND,
             trade.direction,
-            digits(trade.price),
-            digits(trade.amount),
+            decimal_text(trade.price),
+            decimal_text(trade.amount),
             received,
             trade.trade_seq,
         )

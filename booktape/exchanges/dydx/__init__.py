@@ -1,20 +1,21 @@
-"""dYdX chain (v4), as its indexer tells it.
+"""dYdX chain (v4), through its indexer.
 
 Source: "dYdX Documentation": Indexer WebSockets (``v4_orderbook``, ``v4_trades``, ``v4_markets``), Rate Limits, and the
 indexer's public source (``indexer/services/socks`` of v4-chain).
 
-- ``message_id`` counts what is sent on a connection, from 0 (``connected``); a batch counts one. The answer to a
-  subscription takes its number when the request arrives, but is sent later, after frames with higher numbers. So a
-  missing number is waited for, and taken for a loss only after ten seconds. A refused request repeats the last number.
-- A book's snapshot is read before its updates are joined to the connection: what changes in between is in neither of
-  them, and nothing shows it. Amounts are absolute, so it lasts until the level changes again.
+- ``message_id`` counts the messages of a connection, from 0 (``connected``); a batch counts as one. The answer to a
+  subscription takes its number when the request arrives but is sent later, after frames with higher numbers. So the
+  parser waits for a missing number, and reports it as missing only after ten seconds. A refused request repeats the
+  last number.
+- The indexer reads a book's snapshot before it joins the updates to the connection. A change in between is in neither
+  of them, and nothing shows it. Amounts are absolute, so the error lasts until the level changes again.
 - The book is the indexer's view of orders that validators hold in memory, not a consensus: it is known to be crossed at
   times. Books carry neither ids nor times.
-- Trades carry the block's time, and the taker's side; ``LIQUIDATED`` are liquidations as well. A subscription begins
-  with the last trades: they are history without a place in this stream, and left out.
-- The oracle's price is kept as ``index_price``. ``nextFundingRate`` is the rate of the hour so far.
-- API v3 was closed in 2024 and is not understood.
-- No books over REST: they have neither ids nor times.
+- Trades carry the block's time and the taker's side. Trades of type ``LIQUIDATED`` are recorded as liquidations, too. A
+  subscription begins with the last trades; they are history without a place in this stream and are left out.
+- The oracle price is recorded as ``index_price``. ``nextFundingRate`` is the rate of the current hour so far.
+- API v3 was closed in 2024 and is not supported.
+- REST books are not used: they have neither ids nor times.
 """
 
 from collections.abc import Sequence
@@ -49,9 +50,9 @@ EXCHANGES: Final = (
         docs="https://docs.dydx.xyz/indexer-client/websockets",
         websocket_url="wss://indexer.dydx.trade/v4/ws",
         channels=(
-            Channel("v4_trades", (TRADES, LIQUIDATIONS), CONNECTION_COUNTER, quiet=None),
-            Channel("v4_orderbook", (BOOK_SNAPSHOTS, BOOK_UPDATES), CONNECTION_COUNTER, quiet=120),
-            Channel("v4_markets", (DERIVATIVE_TICKER,), CONNECTION_COUNTER, quiet=None, venue_wide=True),
+            Channel("v4_trades", (TRADES, LIQUIDATIONS), CONNECTION_COUNTER, stale_after=None),
+            Channel("v4_orderbook", (BOOK_SNAPSHOTS, BOOK_UPDATES), CONNECTION_COUNTER, stale_after=120),
+            Channel("v4_markets", (DERIVATIVE_TICKER,), CONNECTION_COUNTER, stale_after=None, venue_wide=True),
         ),
         limits=Limits(streams_per_connection=32, messages_per_second=2, subscriptions_per_message=1),
         symbol=symbol,
@@ -61,7 +62,7 @@ EXCHANGES: Final = (
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
         rest=Rest(
             url="https://indexer.dydx.trade",
-            budget=300,  # 100 requests in ten seconds are allowed
+            weight_per_minute=300,  # 100 requests in ten seconds are allowed
             listing=Listing((Request("/v4/perpetualMarkets"),), instruments),
         ),
     ),

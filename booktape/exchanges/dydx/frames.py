@@ -1,4 +1,4 @@
-"""The frames of dYdX. The facts about them stand in :mod:`~booktape.exchanges.dydx`."""
+"""Parser of dYdX frames. The facts stand in :mod:`booktape.exchanges.dydx`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -19,11 +19,10 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import SIDES, levels_of, micros
+from booktape.exchanges.wire import EMPTY_SIDE, SIDES, encode_levels, iso_to_micros
 
-_PATIENCE: Final = 10 * SECOND
+_LONGEST_WAIT: Final = 10 * SECOND
 _CONTROL: Final = frozenset({"connected", "unsubscribed", "pong"})
-_NO_LEVELS: Final = Raw(b"[]")
 
 
 class _Frame(Struct):
@@ -88,8 +87,8 @@ _markets = json.Decoder(_Markets)
 _batch = json.Decoder(list[Raw])
 
 
-class Counted:
-    """One connection's numbers, put in order: a late one is waited for."""
+class FrameOrder:
+    """Puts the frame numbers of one connection in order; it waits for late numbers."""
 
     __slots__ = ("_early", "_next", "_since")
 
@@ -98,45 +97,49 @@ class Counted:
         self._early: set[int] = set()
         self._since = 0
 
-    def numbers(self, number: int, received: int) -> Sequence[int]:
-        """The numbers that can be told after this one has come: none while one before it is waited for."""
+    def reportable(self, number: int, received: int) -> Sequence[int]:
+        """The numbers that can be reported after a frame, in rising order: none while an earlier number is awaited.
+
+        :param number: the number of the frame.
+        :param received: its receive time in µs.
+        """
         if number == self._next and not self._early:
             self._next = number + 1
             return (number,)
-        if number == 0:  # another connection begins, in a capture
+        if number == 0:  # in a capture, another connection begins
             self._next, self._early = 1, set()
             return (0,)
         if number < self._next:
             return ()
         self._since = self._since if self._early else received
         self._early.add(number)
-        patient = received - self._since < _PATIENCE
-        told = []
-        while self._early and (self._next in self._early or not patient):
+        waiting = received - self._since < _LONGEST_WAIT
+        numbers = []
+        while self._early and (self._next in self._early or not waiting):
             self._next = min(self._early)
             self._early.remove(self._next)
-            told.append(self._next)
+            numbers.append(self._next)
             self._next += 1
-        self._since = received if told else self._since
-        return told
+        self._since = received if numbers else self._since
+        return numbers
 
 
 class Parser:
-    """The frames of one connection."""
+    """Parser of one connection."""
 
     def __init__(self) -> None:
-        self._counted = Counted()
-        self._told: list[int] = []
+        self._order = FrameOrder()
+        self._numbers: list[int] = []
 
     def __call__(self, frame: bytes, received: int) -> Sequence[Output]:
-        """A frame to its counter and its records."""
+        """Parse one frame into its number and its records."""
         content = _frame.decode(frame)
         if content.message_id < 0:
             raise UnknownFrameError(f"{content.type} without a number")
-        self._told += self._counted.numbers(content.message_id, received)
-        records = list(_records(content, received))  # where this raises, the numbers are told with the next frame
-        told, self._told = self._told, []
-        return [*(FrameNumber(number) for number in told), *records]
+        self._numbers += self._order.reportable(content.message_id, received)
+        records = list(_records(content, received))  # if this raises, the next frame reports the numbers
+        numbers, self._numbers = self._numbers, []
+        return [*map(FrameNumber, numbers), *records]
 
 
 def _records(content: _Frame, received: int) -> Iterator[Message]:
@@ -161,14 +164,14 @@ def _data(content: _Frame, contents: Raw, received: int) -> Iterator[Message]:
     channel, symbol = content.channel, content.id
     if channel == "v4_orderbook":
         change = _change.decode(contents)
-        bids = levels_of(change.bids) if change.bids else _NO_LEVELS
-        asks = levels_of(change.asks) if change.asks else _NO_LEVELS
+        bids = encode_levels(change.bids) if change.bids else EMPTY_SIDE
+        asks = encode_levels(change.asks) if change.asks else EMPTY_SIDE
         yield (BOOK_UPDATES, symbol, 0, BookUpdate(bids=bids, asks=asks, local_timestamp=received))
     elif channel == "v4_trades":
         for trade in _trades.decode(contents).trades:
             yield from _trade(trade, symbol, received)
     elif channel == "v4_markets":
-        yield from _told(_markets.decode(contents), received)
+        yield from _tickers(_markets.decode(contents), received)
     elif channel not in ("v4_candles", "v4_block_height"):
         raise UnknownFrameError(channel)
 
@@ -176,8 +179,8 @@ def _data(content: _Frame, contents: Raw, received: int) -> Iterator[Message]:
 def _snapshot(content: _Frame, received: int) -> Message:
     book = _book.decode(content.contents)
     snapshot = BookSnapshot(
-        bids=levels_of((level.price, level.size) for level in book.bids),
-        asks=levels_of((level.price, level.size) for level in book.asks),
+        bids=encode_levels((level.price, level.size) for level in book.bids),
+        asks=encode_levels((level.price, level.size) for level in book.asks),
         origin="stream",
         local_timestamp=received,
     )
@@ -185,7 +188,7 @@ def _snapshot(content: _Frame, received: int) -> Message:
 
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Iterator[Message]:
-    time, side = micros(trade.createdAt), SIDES.get(trade.side, "unknown")
+    time, side = iso_to_micros(trade.createdAt), SIDES.get(trade.side, "unknown")
     yield (TRADES, symbol, time, Trade(trade.id, time, side, trade.price, trade.size, received))
     if trade.type == "LIQUIDATED":
         record = Liquidation(
@@ -199,17 +202,17 @@ def _trade(trade: _Trade, symbol: str, received: int) -> Iterator[Message]:
         yield (LIQUIDATIONS, symbol, time, record)
 
 
-def _told(content: _Markets, received: int) -> Iterator[Message]:
-    for ticker, told in (content.markets | content.trading).items():
-        if (told.openInterest, told.nextFundingRate, told.oraclePrice) != (None, None, None):
+def _tickers(content: _Markets, received: int) -> Iterator[Message]:
+    for ticker, state in (content.markets | content.trading).items():
+        if (state.openInterest, state.nextFundingRate, state.oraclePrice) != (None, None, None):
             record = DerivativeTicker(
-                funding_rate=told.nextFundingRate,
-                open_interest=told.openInterest,
-                index_price=told.oraclePrice,
+                funding_rate=state.nextFundingRate,
+                open_interest=state.openInterest,
+                index_price=state.oraclePrice,
                 local_timestamp=received,
             )
             yield (DERIVATIVE_TICKER, ticker, 0, record)
     for ticker, oracle in content.oraclePrices.items():
-        time = micros(oracle.effectiveAt)
+        time = iso_to_micros(oracle.effectiveAt)
         record = DerivativeTicker(timestamp=time, index_price=oracle.oraclePrice, local_timestamp=received)
         yield (DERIVATIVE_TICKER, ticker, time, record)

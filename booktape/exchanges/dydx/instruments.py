@@ -1,9 +1,9 @@
-"""dYdX chain: names of markets, and the list of instruments ("List Perpetual Markets")."""
+"""Symbols, market names and the instrument list of the dYdX chain ("List Perpetual Markets")."""
 
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import status_of
+from booktape.exchanges.wire import instrument_status
 
 
 class _Perpetual(Struct):
@@ -21,7 +21,7 @@ _perpetuals = json.Decoder(_Perpetuals)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /v4/perpetualMarkets``."""
+    """Parse the answer of ``GET /v4/perpetualMarkets``."""
     return [_instrument(perpetual, received) for perpetual in _perpetuals.decode(body).markets.values()]
 
 
@@ -33,7 +33,7 @@ def _instrument(perpetual: _Perpetual, received: int) -> Instrument:
         base=base,
         quote=quote,
         kind="perpetual",
-        status=status_of(perpetual.status, "ACTIVE"),
+        status=instrument_status(perpetual.status, "ACTIVE"),
         price_increment=perpetual.tickSize,
         amount_increment=perpetual.stepSize,
         local_timestamp=received,
@@ -41,10 +41,10 @@ def _instrument(perpetual: _Perpetual, received: int) -> Instrument:
 
 
 def market(symbol: str) -> str:
-    """``BTC-USD`` to ``BTC-USD-PERP``; the commas in the names of some are written ``~``."""
+    """``BTC-USD`` to ``BTC-USD-PERP``. Commas, which some symbols have, become ``~``."""
     return symbol.replace(",", "~") + "-PERP"
 
 
 def symbol(market: str) -> str:
-    """The reverse of :func:`market`."""
+    """The inverse of :func:`market`."""
     return market.removesuffix("-PERP").replace("~", ",")

@@ -1,23 +1,25 @@
-"""Gate: spot, and perpetual futures.
+"""Gate: spot (``gate``), and perpetual futures (``gate-futures``).
 
 Source: "Gate API v4": Spot WebSocket v4 and Gate Futures WebSocket v4 (``*.trades``, Order Book V2 API ``*.obu``,
-``*.book_ticker``, ``futures.tickers``, ``futures.public_liquidates``), REST ``GET /spot/currency_pairs``,
-``GET /futures/{settle}/contracts``.
+``*.book_ticker``, ``futures.tickers``, ``futures.public_liquidates``), REST ``GET /spot/currency_pairs``, ``GET
+/futures/{settle}/contracts``.
 
-- Spot and futures have different hosts but the same messages, and the same names: ``BTC_USDT`` is a pair or a contract.
-  Futures have a path for each currency that they settle in: contracts in USD settle in BTC, those in USD1 in
-  USD1 (since 2026-08-19), the others in USDT. The liquidations of all contracts are those that settle in USDT.
-- A best bid and ask without a time (``t`` is 0) is none.
+- Spot and futures have different hosts but the same messages and the same symbols: ``BTC_USDT`` is a pair or a
+  contract. Futures have a path for each currency that they settle in: contracts in USD settle in BTC, those in USD1 in
+  USD1 (since 2026-08-19), the others in USDT. The channel of all liquidations covers the contracts that settle in USDT.
+- A best bid and ask without a time (``t`` is 0) is left out.
 - A result of tickers or of liquidations is a list or a single object: both were seen in 2026.
-- ``obu`` begins with 400 levels, and sends them again at will; between them a message covers the ids ``U..u``, the next
-  one begins at ``u + 1``. ``order_book_update``, with a book over REST, has only 100: older recordings have it.
-- Spot trades have an id of all markets and one of their own market, ``id_market``, which rises: but a message may stand
-  for several of those (``range``), so it cannot show loss. Of futures' ids nothing is said.
-- A future's size is of contracts, negative where the taker sells or a long position is closed.
-- ``t`` is the time of the book, ``time_ms`` that of sending. A ticker has no other time.
-- A request tells the time; one that is a minute off is refused.
-- No books over REST: their ``id`` is the stream's, but no more than 100 levels are documented. One of these between the
-  changes of 400 would take levels away from a reader.
+- ``obu`` begins with 400 levels and repeats them at any time. Between these, a message covers the ids ``U..u``, and the
+  next one begins at ``u + 1``. ``order_book_update``, which needs a REST book, has only 100 levels; older recordings
+  have it.
+- Spot trades have an id over all markets and one of their own market, ``id_market``, which rises. A message may stand
+  for several of the latter (``range``), so ``id_market`` does not show loss. The ids of futures trades are not
+  documented.
+- The size of a future is in contracts. It is negative if the taker sells or a long position is closed.
+- ``t`` is the time of the book, ``time_ms`` the time of sending. A ticker has no other time.
+- A request carries its time; the venue refuses a request whose time is a minute off.
+- REST books are not used: their ``id`` is the stream's, but only 100 levels are documented. Between the changes of 400
+  levels, such a book would remove levels.
 """
 
 from collections.abc import Sequence
@@ -59,11 +61,11 @@ _NO_TIME: Final = b'{"time":0,'
 
 
 def _requests(event: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
-    """Messages without their time, which :func:`_stamp` puts in."""
-    wanted = [Subscription(channel, _item(channel, symbol)) for channel, symbol in subscriptions]
+    """Messages with the time 0, which :func:`_add_send_time` replaces."""
+    items = [Subscription(channel, _item(channel, symbol)) for channel, symbol in subscriptions]
     return [
         json.encode({"time": 0, "channel": channel, "event": event, "payload": payload})
-        for channel, payload in by_channel(wanted, LIMITS.subscriptions_per_message)
+        for channel, payload in by_channel(items, LIMITS.subscriptions_per_message)
     ]
 
 
@@ -73,16 +75,16 @@ def _item(channel: str, symbol: str) -> str:
     return f"ob.{symbol}.{_LEVELS}" if channel.endswith(".obu") else symbol
 
 
-def _stamp(message: bytes, now: int) -> bytes:
+def _add_send_time(message: bytes, now: int) -> bytes:
     return message.replace(_NO_TIME, b'{"time":%d,' % (now // 1_000_000), 1)
 
 
 def _channels(kind: str) -> tuple[Channel, ...]:
-    """The channels that spot and futures both have."""
+    """The channels that both spot and futures have."""
     return (
-        Channel(f"{kind}.trades", (TRADES,), NONE, quiet=600),
-        Channel(f"{kind}.obu", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, quiet=300),
-        Channel(f"{kind}.book_ticker", (QUOTES,), NONE, quiet=600),
+        Channel(f"{kind}.trades", (TRADES,), NONE, stale_after=600),
+        Channel(f"{kind}.obu", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, stale_after=300),
+        Channel(f"{kind}.book_ticker", (QUOTES,), NONE, stale_after=600),
     )
 
 
@@ -99,10 +101,10 @@ _SPOT: Final = Exchange(
     parse_rest=parse_rest,
     subscribe=partial(_requests, "subscribe"),
     unsubscribe=partial(_requests, "unsubscribe"),
-    stamp=_stamp,
+    add_send_time=_add_send_time,
     rest=Rest(
         url="https://api.gateio.ws/api/v4",
-        budget=600,  # 200 in ten seconds for each endpoint
+        weight_per_minute=600,  # 200 in ten seconds for each endpoint
         listing=Listing((Request("/spot/currency_pairs"),), pairs),
     ),
 )
@@ -116,8 +118,8 @@ _FUTURES: Final = replace(
     path=lambda subscription: f"/{_SETTLED.get(subscription.symbol.rpartition('_')[2], 'usdt')}",
     channels=(
         *_channels("futures"),
-        Channel("futures.tickers", (DERIVATIVE_TICKER,), NONE, quiet=None),
-        Channel("futures.public_liquidates", (LIQUIDATIONS,), NONE, quiet=None, venue_wide=True),
+        Channel("futures.tickers", (DERIVATIVE_TICKER,), NONE, stale_after=None),
+        Channel("futures.public_liquidates", (LIQUIDATIONS,), NONE, stale_after=None, venue_wide=True),
     ),
     symbol=futures_symbol,
     market=futures_market,

@@ -1,6 +1,6 @@
-"""Gate's frames to records, those of spot and of futures, and the REST book that older recordings of spot have.
+"""Parser of Gate frames, of spot and of futures, and of the spot REST book that older recordings have.
 
-What the venue promises of them stands in :mod:`booktape.exchanges.gate`.
+The facts stand in :mod:`booktape.exchanges.gate`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,10 +23,19 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, decimal_millis, digits, millis, path_and_query, signed
+from booktape.exchanges.wire import (
+    ABSENT,
+    EMPTY_SIDE,
+    MILLISECOND,
+    decimal_millis_to_micros,
+    decimal_text,
+    millis_to_micros,
+    path_and_query,
+    side_and_amount,
+)
 
-_EMPTY: Final = Raw(b"[]")
 _SECONDS_BELOW: Final = 100_000_000_000
+"""A liquidation's time below this is in seconds, else in milliseconds."""
 
 
 class _Error(Struct):
@@ -66,8 +75,8 @@ class _Book(Struct, gc=False):
     u: int
     U: int = 0
     full: bool = False
-    b: Raw = _EMPTY
-    a: Raw = _EMPTY
+    b: Raw = EMPTY_SIDE
+    a: Raw = EMPTY_SIDE
 
 
 class _Best(Struct, gc=False):
@@ -101,13 +110,13 @@ _frame = json.Decoder(_Frame)
 _spot_trade = json.Decoder(_SpotTrade)
 _futures_trades = json.Decoder(list[_FuturesTrade])
 _book = json.Decoder(_Book)
-_best = json.Decoder(_Best, strict=False)  # the futures' documentation calls u a text
+_best = json.Decoder(_Best, strict=False)  # strict=False, because the futures documentation has u as text
 _tickers = json.Decoder(list[_Ticker])
 _liquidated = json.Decoder(list[_Liquidated])
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(frame)
     if content.error is not None:
         raise SubscriptionRefusedError(f"{content.error.message} (code {content.error.code})")
@@ -123,22 +132,22 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 def _trade(frame: _Frame, received: int) -> Iterator[Message]:
     trade = _spot_trade.decode(frame.result)
-    when = decimal_millis(trade.create_time_ms)
+    when = decimal_millis_to_micros(trade.create_time_ms)
     record = Trade(trade.id, when, trade.side, trade.price, trade.amount, received, trade.id_market)
     yield (TRADES, trade.currency_pair, when, record)
 
 
 def _futures_trade(frame: _Frame, received: int) -> Iterator[Message]:
     for trade in sorted(_futures_trades.decode(frame.result), key=lambda trade: trade.id):
-        when, (side, amount) = decimal_millis(trade.create_time_ms), signed(trade.size)
-        record = Trade(trade.id, when, side, digits(trade.price), amount, received)
+        when, (side, amount) = decimal_millis_to_micros(trade.create_time_ms), side_and_amount(trade.size)
+        record = Trade(trade.id, when, side, decimal_text(trade.price), amount, received)
         yield (TRADES, trade.contract, when, record)
 
 
 def _levels(frame: _Frame, received: int) -> Iterator[Message]:
     book = _book.decode(frame.result)
     name = book.s.removeprefix("ob.").partition(".")[0]  # ob.BTC_USDT.400
-    when, sent = book.t * MILLISECOND, millis(frame.time_ms)
+    when, sent = book.t * MILLISECOND, millis_to_micros(frame.time_ms)
     if book.full:
         snapshot = BookSnapshot(
             last_id=book.u,
@@ -166,47 +175,47 @@ def _levels(frame: _Frame, received: int) -> Iterator[Message]:
 
 
 def _listed(result: Raw) -> bytes:
-    """A result that is a list, or now and then its only item, as a list."""
+    """A result as a list. Sometimes the venue sends the only item instead of a list."""
     text = bytes(result)
     return b"[%b]" % text if text.startswith(b"{") else text
 
 
 def _quote(frame: _Frame, received: int) -> Iterator[Message]:
     best = _best.decode(frame.result)
-    if best.t and best.b and best.a:  # a side without orders is an empty text, a book that never was has no time
-        when, sent = best.t * MILLISECOND, millis(frame.time_ms)
-        quote = Quote(best.u, when, best.b, digits(best.B), best.a, digits(best.A), received, sent)
+    if best.t and best.b and best.a:  # an empty side has the price "", a book without any orders so far has no time
+        when, sent = best.t * MILLISECOND, millis_to_micros(frame.time_ms)
+        quote = Quote(best.u, when, best.b, decimal_text(best.B), best.a, decimal_text(best.A), received, sent)
         yield (QUOTES, best.s, when, quote)
 
 
 def _ticker(frame: _Frame, received: int) -> Iterator[Message]:
     sent = frame.time_ms * MILLISECOND
-    for told in _tickers.decode(_listed(frame.result)):
+    for item in _tickers.decode(_listed(frame.result)):
         ticker = DerivativeTicker(
-            funding_rate=told.funding_rate or None,
-            open_interest=told.total_size or None,
-            last_price=told.last or None,
-            index_price=told.index_price or None,
-            mark_price=told.mark_price or None,
+            funding_rate=item.funding_rate or None,
+            open_interest=item.total_size or None,
+            last_price=item.last or None,
+            index_price=item.index_price or None,
+            mark_price=item.mark_price or None,
             local_timestamp=received,
             sent_timestamp=sent or None,
         )
-        yield (DERIVATIVE_TICKER, told.contract, sent, ticker)
+        yield (DERIVATIVE_TICKER, item.contract, sent, ticker)
 
 
 def _liquidation(frame: _Frame, received: int) -> Iterator[Message]:
     for order in _liquidated.decode(_listed(frame.result)):
-        told = order.time_ms or order.time  # named and measured differently over the years
-        when, (side, amount) = told * MILLISECOND * (1_000 if told < _SECONDS_BELOW else 1), signed(order.size)
+        time = order.time_ms or order.time  # name and unit have changed over the years
+        when, (side, amount) = time * MILLISECOND * (1_000 if time < _SECONDS_BELOW else 1), side_and_amount(order.size)
         if not when:
             raise UnknownFrameError("a liquidation without its time")
         record = Liquidation(
             timestamp=when,
             side=side,
-            price=digits(order.price),
+            price=decimal_text(order.price),
             amount=amount,
             local_timestamp=received,
-            sent_timestamp=millis(frame.time_ms),
+            sent_timestamp=millis_to_micros(frame.time_ms),
         )
         yield (LIQUIDATIONS, order.contract, when, record)
 
@@ -214,7 +223,7 @@ def _liquidation(frame: _Frame, received: int) -> Iterator[Message]:
 _READERS: Final[dict[str, Callable[[_Frame, int], Iterator[Message]]]] = {
     "spot.trades": _trade,
     "spot.obu": _levels,
-    "spot.order_book_update": _levels,  # an older recorder's choice
+    "spot.order_book_update": _levels,  # what an older recorder subscribed to
     "spot.book_ticker": _quote,
     "futures.trades": _futures_trade,
     "futures.obu": _levels,
@@ -239,12 +248,12 @@ _rest_book = json.Decoder(_RestBook)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of ``GET /spot/order_book``, which belongs to ``spot.order_book_update``, to the snapshot it is."""
-    path, asked = path_and_query(url)
+    """Parse an answer of ``GET /spot/order_book``, which belongs to ``spot.order_book_update``, into a snapshot."""
+    path, query = path_and_query(url)
     if not path.endswith("/spot/order_book"):
         return ()
     book = _rest_book.decode(body)
-    when = millis(book.update)
+    when = millis_to_micros(book.update)
     snapshot = BookSnapshot(
         last_id=book.id,
         timestamp=when,
@@ -254,4 +263,4 @@ def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequen
         local_timestamp=received,
         sent_timestamp=sent,
     )
-    return ((BOOK_SNAPSHOTS, asked["currency_pair"], when or sent or 0, snapshot),)
+    return ((BOOK_SNAPSHOTS, query["currency_pair"], when or sent or 0, snapshot),)

@@ -1,4 +1,4 @@
-"""Gate's instruments and their names, those of spot pairs and of perpetual contracts.
+"""Symbols, market names and the instrument lists of Gate, for spot pairs and perpetual contracts.
 
 Source: "Gate API v4": ``GET /spot/currency_pairs``, ``GET /futures/{settle}/contracts``.
 """
@@ -6,7 +6,7 @@ Source: "Gate API v4": ``GET /spot/currency_pairs``, ``GET /futures/{settle}/con
 from msgspec import Struct, json
 
 from booktape.core.records import TRADING, Instrument
-from booktape.exchanges.wire import status_of, step
+from booktape.exchanges.wire import increment, instrument_status
 
 
 class _Pair(Struct):
@@ -36,7 +36,7 @@ def spot_market(symbol: str) -> str:
 
 
 def spot_symbol(market: str) -> str:
-    """The other way round."""
+    """The inverse of :func:`spot_market`."""
     return market.replace("-", "_")
 
 
@@ -46,43 +46,43 @@ def futures_market(symbol: str) -> str:
 
 
 def futures_symbol(market: str) -> str:
-    """The other way round."""
+    """The inverse of :func:`futures_market`."""
     return spot_symbol(market.removesuffix("-PERP"))
 
 
 def pairs(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /spot/currency_pairs``."""
+    """Parse the answer of ``GET /spot/currency_pairs``."""
     return [
         Instrument(
-            symbol=told.id,
-            market=spot_market(told.id),
-            base=told.base,
-            quote=told.quote,
+            symbol=item.id,
+            market=spot_market(item.id),
+            base=item.base,
+            quote=item.quote,
             kind="spot",
-            status=status_of(told.trade_status, "tradable"),
-            price_increment=step(told.precision),
-            amount_increment=step(told.amount_precision),
+            status=instrument_status(item.trade_status, "tradable"),
+            price_increment=increment(item.precision),
+            amount_increment=increment(item.amount_precision),
             local_timestamp=received,
         )
-        for told in _pairs.decode(body)
+        for item in _pairs.decode(body)
     ]
 
 
 def contracts(body: bytes, received: int) -> list[Instrument]:
-    """An answer of ``GET /futures/{settle}/contracts``."""
-    return [_contract(told, received) for told in _contracts.decode(body)]
+    """Parse one answer of ``GET /futures/{settle}/contracts``."""
+    return [_contract(item, received) for item in _contracts.decode(body)]
 
 
-def _contract(told: _Contract, received: int) -> Instrument:
-    base, _, quote = told.name.rpartition("_")
+def _contract(item: _Contract, received: int) -> Instrument:
+    base, _, quote = item.name.rpartition("_")
     return Instrument(
-        symbol=told.name,
-        market=futures_market(told.name),
+        symbol=item.name,
+        market=futures_market(item.name),
         base=base,
         quote=quote,
         kind="perpetual",
-        status="delisting" if told.in_delisting else told.status or TRADING,
-        price_increment=told.order_price_round,
-        contract_size=told.quanto_multiplier if told.quanto_multiplier != "0" else None,
+        status="delisting" if item.in_delisting else item.status or TRADING,
+        price_increment=item.order_price_round,
+        contract_size=item.quanto_multiplier if item.quanto_multiplier != "0" else None,
         local_timestamp=received,
     )

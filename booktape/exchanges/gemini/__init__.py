@@ -61,8 +61,8 @@ def _v2_requests(kind: str, subscriptions: Sequence[Subscription]) -> list[bytes
 def _ws_requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
     names = [f"{symbol}@{channel}" for channel, symbol in subscriptions]
     return [
-        json.encode({"id": str(number), "method": method, "params": some})
-        for number, some in enumerate(chunks(names, _WS_LIMITS.subscriptions_per_message), 1)
+        json.encode({"id": str(number), "method": method, "params": part})
+        for number, part in enumerate(chunks(names, _WS_LIMITS.subscriptions_per_message), 1)
     ]
 
 
@@ -72,8 +72,8 @@ _V2: Final = Exchange(
     docs="https://developer.gemini.com/websocket/archived/v2",
     websocket_url="wss://api.gemini.com/v2/marketdata",
     channels=(
-        Channel("l2", (TRADES, BOOK_SNAPSHOTS, BOOK_UPDATES), NONE, quiet=600),
-        Channel(_MARK_PRICE, (DERIVATIVE_TICKER,), NONE, quiet=None),
+        Channel("l2", (TRADES, BOOK_SNAPSHOTS, BOOK_UPDATES), NONE, stale_after=600),
+        Channel(_MARK_PRICE, (DERIVATIVE_TICKER,), NONE, stale_after=None),
     ),
     limits=_V2_LIMITS,
     symbol=symbol,
@@ -90,9 +90,9 @@ _WS: Final = Exchange(
     docs="https://developer.gemini.com/websocket/streams",
     websocket_url="wss://ws.gemini.com/?snapshot=-1",
     channels=(
-        Channel("trade", (TRADES,), NONE, quiet=3600),
-        Channel("depth@100ms", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, quiet=600),
-        Channel("bookTicker", (QUOTES,), MONOTONIC, quiet=600),
+        Channel("trade", (TRADES,), NONE, stale_after=3600),
+        Channel("depth@100ms", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, stale_after=600),
+        Channel("bookTicker", (QUOTES,), MONOTONIC, stale_after=600),
     ),
     limits=_WS_LIMITS,
     symbol=lambda market: symbol(market).lower(),

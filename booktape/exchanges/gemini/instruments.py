@@ -1,7 +1,7 @@
-"""What Gemini's two APIs have in common: the names of the instruments, and how REST lists them.
+"""Symbols, market names and the REST API, which Gemini's two WebSocket APIs share.
 
-Source: "Gemini API": REST Market Data: List Symbols. No endpoint gives the details of all symbols at once: the list has
-names only, and base and quote are read off them.
+Source: "Gemini API": REST Market Data: List Symbols. No endpoint gives the details of all symbols at once: the list
+holds only names, so base and quote are taken from them.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,7 @@ from msgspec import json
 
 from booktape.core.records import Instrument
 from booktape.exchanges.spec import Listing, Request, Rest
-from booktape.exchanges.wire import named_instrument, split_pair
-
-NANOSECONDS: Final = 1_000
-"""In a microsecond."""
+from booktape.exchanges.wire import instrument_from_name, split_pair
 
 PERPETUAL: Final = "PERP"
 
@@ -23,7 +20,7 @@ _QUOTES: Final = (
     "USD", "USDC", "USDT",
 )  # fmt: skip
 _NOT_GUSD: Final = {"PAXGUSD": "PAXG-USD", "USDGUSD": "USDG-USD"}
-"""Pairs in USD that look as if they were in GUSD."""
+"""Pairs in USD whose symbols end with GUSD."""
 
 
 def symbol(market: str) -> str:
@@ -39,14 +36,17 @@ def market(symbol: str) -> str:
 
 
 def rest(case: Callable[[str], str]) -> Rest:
-    """The REST API, as it is for a WebSocket API that writes the symbols in upper or in lower case."""
+    """The REST API.
+
+    :param case: converts a symbol to the case in which the WebSocket API writes symbols.
+    """
 
     def instruments(body: bytes, received: int) -> list[Instrument]:
-        return [named_instrument(case(name), market(name.upper()), received) for name in _names.decode(body)]
+        return [instrument_from_name(case(name), market(name.upper()), received) for name in _names.decode(body)]
 
     return Rest(
         url="https://api.gemini.com",
-        budget=60,  # 120 a minute are allowed
+        weight_per_minute=60,  # 120 a minute are allowed
         listing=Listing((Request("/v1/symbols"),), instruments),
     )
 

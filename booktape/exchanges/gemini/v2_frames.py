@@ -1,4 +1,4 @@
-"""The frames of Gemini's Market Data v2. The facts about them stand in :mod:`~booktape.exchanges.gemini`."""
+"""Parser of Gemini Market Data v2 frames. The facts stand in :mod:`booktape.exchanges.gemini`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,9 +15,8 @@ from booktape.core.records import (
     DerivativeTicker,
     Trade,
 )
-from booktape.exchanges.gemini.instruments import NANOSECONDS
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, SIDES, levels_of
+from booktape.exchanges.wire import ABSENT, MILLISECOND, NANOSECONDS, SIDES, encode_levels
 
 _CONTROL: Final = frozenset({"heartbeat", "auction_open", "auction_indicative", "auction_result"})
 
@@ -60,7 +59,7 @@ _marks = json.Decoder(list[_Mark])
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(frame)
     kind = content.type
     if kind == "l2_updates":
@@ -89,7 +88,7 @@ def _book(frame: _Frame, received: int) -> Message:
     sides: dict[str, list[tuple[str, str]]] = {"buy": [], "sell": []}
     for change in _changes.decode(_changed(frame)):
         sides[change.side].append((change.price, change.amount))
-    bids, asks = levels_of(sides["buy"]), levels_of(sides["sell"])
+    bids, asks = encode_levels(sides["buy"]), encode_levels(sides["sell"])
     if frame.trades is not ABSENT:
         snapshot = BookSnapshot(bids=bids, asks=asks, origin="stream", local_timestamp=received)
         return (BOOK_SNAPSHOTS, frame.symbol, 0, snapshot)

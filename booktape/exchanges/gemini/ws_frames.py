@@ -1,4 +1,4 @@
-"""The frames of Gemini's new WebSocket API. The facts about them stand in :mod:`~booktape.exchanges.gemini`."""
+"""Parser of the frames of the new Gemini WebSocket API. The facts stand in :mod:`booktape.exchanges.gemini`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,9 +6,8 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
-from booktape.exchanges.gemini.instruments import NANOSECONDS
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, digits
+from booktape.exchanges.wire import ABSENT, NANOSECONDS, decimal_text
 
 _DONE: Final = 200
 
@@ -19,7 +18,7 @@ class _Error(Struct):
 
 
 class _Frame(Struct, gc=False):
-    """Every field of the three streams, and of answers; ``a`` and ``b`` mean prices in one and levels in another."""
+    """The fields of all streams and answers; ``a`` and ``b`` are prices in one stream and levels in another."""
 
     e: str = ""
     E: int = 0
@@ -42,13 +41,13 @@ _frame = json.Decoder(_Frame)
 
 
 class Parser:
-    """The parser of one connection: it remembers the markets whose book has begun."""
+    """Parser of one connection. It remembers the markets whose book has begun."""
 
     def __init__(self) -> None:
         self._begun: set[str] = set()
 
     def __call__(self, frame: bytes, received: int) -> Sequence[Message]:
-        """A frame to its one message."""
+        """Parse one frame, which holds one record at most."""
         content = _frame.decode(frame)
         if content.e == "depthUpdate":
             return (self._book(content, received),)
@@ -101,5 +100,5 @@ def _quote(ticker: _Frame, received: int) -> Sequence[Message]:
     if ticker.a is ABSENT or ticker.b is ABSENT or not (ticker.A and ticker.B):
         return ()
     sent = ticker.E // NANOSECONDS
-    quote = Quote(ticker.u, None, digits(ticker.b), ticker.B, digits(ticker.a), ticker.A, received, sent)
+    quote = Quote(ticker.u, None, decimal_text(ticker.b), ticker.B, decimal_text(ticker.a), ticker.A, received, sent)
     return ((QUOTES, ticker.s, sent, quote),)

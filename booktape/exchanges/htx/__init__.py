@@ -90,9 +90,9 @@ _SPOT: Final = Exchange(
     docs="https://www.htx.com/en-us/opend/newApiPages/",
     websocket_url="wss://api.huobi.pro",
     channels=(
-        Channel("trade.detail", (TRADES,), CONTIGUOUS, quiet=600),
-        Channel(spot_frames.BOOK, (BOOK_SNAPSHOTS, BOOK_UPDATES), LINKED, quiet=120),
-        Channel("bbo", (QUOTES,), NONE, quiet=120),
+        Channel("trade.detail", (TRADES,), CONTIGUOUS, stale_after=600),
+        Channel(spot_frames.BOOK, (BOOK_SNAPSHOTS, BOOK_UPDATES), LINKED, stale_after=120),
+        Channel("bbo", (QUOTES,), NONE, stale_after=120),
     ),
     limits=_LIMITS,
     symbol=lambda market: market.replace("-", "").lower(),
@@ -103,7 +103,7 @@ _SPOT: Final = Exchange(
     path=lambda subscription: "/feed" if subscription.channel == spot_frames.BOOK else "/ws",
     rest=Rest(
         url="https://api.huobi.pro",
-        budget=300,
+        weight_per_minute=300,
         listing=Listing((Request("/v1/common/symbols"),), spot_instruments.instruments),
     ),
 )
@@ -114,11 +114,11 @@ _COIN_SWAP: Final = Exchange(
     docs="https://www.htx.com/en-us/opend/newApiPages/",
     websocket_url="wss://api.hbdm.com",
     channels=(
-        Channel("trade.detail", (TRADES,), MONOTONIC, quiet=600),
-        Channel(swap_frames.BOOK, (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, quiet=120),
-        Channel("bbo", (QUOTES,), NONE, quiet=120),
-        Channel("funding_rate", (DERIVATIVE_TICKER,), NONE, quiet=None),
-        Channel("liquidation_orders", (LIQUIDATIONS,), NONE, quiet=None),
+        Channel("trade.detail", (TRADES,), MONOTONIC, stale_after=600),
+        Channel(swap_frames.BOOK, (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, stale_after=120),
+        Channel("bbo", (QUOTES,), NONE, stale_after=120),
+        Channel("funding_rate", (DERIVATIVE_TICKER,), NONE, stale_after=None),
+        Channel("liquidation_orders", (LIQUIDATIONS,), NONE, stale_after=None),
     ),
     limits=_LIMITS,
     symbol=lambda market: market.removesuffix("-PERP"),
@@ -129,7 +129,7 @@ _COIN_SWAP: Final = Exchange(
     path=lambda subscription: "/swap-notification" if subscription.channel in _NOTIFICATIONS else "/swap-ws",
     rest=Rest(
         url="https://api.hbdm.com",
-        budget=300,
+        weight_per_minute=300,
         listing=Listing((Request("/swap-api/v1/swap_contract_info"),), swap_instruments.instruments),
     ),
 )

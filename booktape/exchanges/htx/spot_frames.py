@@ -1,4 +1,4 @@
-"""The frames of HTX spot. The facts about them stand in :mod:`~booktape.exchanges.htx`."""
+"""Parser of HTX spot frames. The facts stand in :mod:`booktape.exchanges.htx`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,11 +7,11 @@ from msgspec import Raw, Struct, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, NumberLevel, best, digits, gunzip, number_levels
+from booktape.exchanges.wire import MILLISECOND, NumberLevel, best_quote, decimal_text, gunzip, number_levels
 
 BOOK: Final = "mbp.400"
 _MOST_HELD: Final = 300
-"""Half a minute of updates without an answer: the snapshot is asked for again."""
+"""After so many updates, half a minute's, without an answer the snapshot is requested again."""
 
 
 class _Frame(Struct, rename={"error": "err-msg", "code": "err-code"}):
@@ -83,13 +83,13 @@ _UpdateMessage = tuple[str, str, int, BookUpdate]
 
 
 class Parser:
-    """The frames of one connection. It remembers the updates of books whose snapshot is still to come, by channel."""
+    """Parser of one connection. It holds the updates of books whose snapshot has not come yet, by channel."""
 
     def __init__(self) -> None:
         self._held: dict[str, list[_UpdateMessage]] = {}
 
     def __call__(self, frame: bytes, received: int) -> Sequence[Output]:
-        """A frame to its records."""
+        """Parse one frame into records."""
         content = _frame.decode(gunzip(frame))
         if not content.ch:
             return self._control(content, received)
@@ -125,7 +125,7 @@ class Parser:
         if len(held) <= _MOST_HELD:
             return ()
         self._held[content.ch] = []
-        return [*held, _asked(content.ch)]
+        return [*held, _snapshot_request(content.ch)]
 
     def _answered(self, content: _Frame, received: int) -> Sequence[Output]:
         channel, book, sent = content.rep, _snapshot.decode(content.data), content.ts * MILLISECOND
@@ -139,13 +139,13 @@ class Parser:
             sent_timestamp=sent or None,
         )
         message = (BOOK_SNAPSHOTS, symbol, sent, snapshot)
-        for place, (_, _, _, update) in enumerate(held):
+        for index, (_, _, _, update) in enumerate(held):
             if update.previous_id == book.seqNum:
-                return [*held[:place], message, *held[place:]]
+                return [*held[:index], message, *held[index:]]
         last = held[-1][3].last_id or 0 if held else 0
-        if last > book.seqNum:  # older than what is held, or none of its ends
+        if last > book.seqNum:  # it is older than the held updates, or lies within one of them
             self._held[channel] = held
-            return (_asked(channel),)
+            return (_snapshot_request(channel),)
         return [*held, message] if last == book.seqNum else (message,)
 
     def _control(self, content: _Frame, received: int) -> Sequence[Output]:
@@ -157,7 +157,7 @@ class Parser:
             return self._answered(content, received)
         if content.subbed.endswith(BOOK):
             self._held[content.subbed] = []
-            return (_asked(content.subbed),)
+            return (_snapshot_request(content.subbed),)
         if content.unsubbed:
             self._held.pop(content.unsubbed, None)
         elif not content.subbed:
@@ -165,8 +165,8 @@ class Parser:
         return ()
 
 
-def _asked(channel: str) -> Reply:
-    """The request for a book's snapshot."""
+def _snapshot_request(channel: str) -> Reply:
+    """The request for the snapshot of a book."""
     return Reply(json.encode({"req": channel, "id": channel}))
 
 
@@ -176,7 +176,11 @@ def pong(number: int) -> Reply:
 
 
 def whole_book(depth: Depth, symbol: str, sent: int, received: int, last_id: int | None) -> Message:
-    """A book of ``depth.step0``. It says nothing of the incremental stream, so it counts as one from REST."""
+    """A book of ``depth.step0``. It has no relation to the incremental stream, so it counts as a REST book.
+
+    :param sent: the time of sending in µs.
+    :param last_id: the id of the book, where it has one.
+    """
     time = depth.ts * MILLISECOND
     snapshot = BookSnapshot(
         last_id=last_id,
@@ -191,12 +195,12 @@ def whole_book(depth: Depth, symbol: str, sent: int, received: int, last_id: int
 
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Message:
-    time, price, amount = trade.ts * MILLISECOND, digits(trade.price), digits(trade.amount)
+    time, price, amount = trade.ts * MILLISECOND, decimal_text(trade.price), decimal_text(trade.amount)
     return (TRADES, symbol, time, Trade(trade.tradeId, time, trade.direction, price, amount, received))
 
 
 def _quote(row: _Best, symbol: str, sent: int, received: int) -> Sequence[Message]:
-    numbers = best(row.bid, row.bidSize, row.ask, row.askSize)
+    numbers = best_quote(row.bid, row.bidSize, row.ask, row.askSize)
     if numbers is None:
         return ()
     time = row.quoteTime * MILLISECOND

@@ -1,22 +1,20 @@
-"""HTX spot: names of markets, and the list of instruments ("Get all Supported Trading Symbol")."""
+"""Symbols, market names and the instrument list of HTX spot ("Get all Supported Trading Symbol")."""
 
 from typing import Final
 
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import split_pair, status_of, step
+from booktape.exchanges.wire import increment, instrument_status, split_pair
 
 QUOTE_ASSETS: Final = (
     "USDT", "USDC", "USDD", "HUSD", "USD1", "BTC", "ETH", "HT", "TRX", "EUR", "GBP", "RUB", "UAH", "TRY", "BRL",
     "EURT", "USD",
 )  # fmt: skip
-
-
-"""Not TUSD: ``dotusd`` is DOT-USD, ``usdtusd`` USDT-USD."""
+"""Without TUSD: ``dotusd`` is DOT-USD, and ``usdtusd`` is USDT-USD."""
 
 _NOT_HUSD: Final = {"ETHUSD": "ETH-USD", "BCHUSD": "BCH-USD"}
-"""Pairs in USD that would look as if they were in HUSD."""
+"""Pairs in USD whose symbols end with HUSD."""
 
 
 class _Pair(Struct, rename="kebab"):
@@ -36,7 +34,7 @@ _pairs = json.Decoder(_Pairs)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /v1/common/symbols``."""
+    """Parse the answer of ``GET /v1/common/symbols``."""
     return [
         Instrument(
             symbol=pair.symbol,
@@ -44,9 +42,9 @@ def instruments(body: bytes, received: int) -> list[Instrument]:
             base=pair.base_currency.upper(),
             quote=pair.quote_currency.upper(),
             kind="spot",
-            status=status_of(pair.state, "online"),
-            price_increment=step(pair.price_precision),
-            amount_increment=step(pair.amount_precision),
+            status=instrument_status(pair.state, "online"),
+            price_increment=increment(pair.price_precision),
+            amount_increment=increment(pair.amount_precision),
             local_timestamp=received,
         )
         for pair in _pairs.decode(body).data

@@ -1,4 +1,4 @@
-"""The frames of HTX swaps and futures. The facts about them stand in :mod:`~booktape.exchanges.htx`."""
+"""Parser of the frames of HTX swaps and futures. The facts stand in :mod:`booktape.exchanges.htx`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -21,7 +21,7 @@ from booktape.core.records import (
 )
 from booktape.exchanges.htx.spot_frames import Depth, pong, whole_book
 from booktape.exchanges.spec import Leaving, Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, NumberLevel, digits, gunzip, half, number_levels
+from booktape.exchanges.wire import MILLISECOND, NumberLevel, decimal_text, gunzip, half, number_levels
 
 BOOK: Final = "depth.size_150.high_freq"
 
@@ -93,7 +93,7 @@ _liquidations = json.Decoder(list[_Liquidation])
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(gunzip(frame))
     if not content.ch:
         return _notification(content, received) if content.op else _control(content)
@@ -108,7 +108,7 @@ def parse(frame: bytes, received: int) -> Sequence[Output]:
         if best.bid is None or best.ask is None:
             return ()
         time, bid, ask = best.ts * MILLISECOND, best.bid, best.ask
-        prices = (digits(bid.price), digits(bid.amount), digits(ask.price), digits(ask.amount))
+        prices = (decimal_text(bid.price), decimal_text(bid.amount), decimal_text(ask.price), decimal_text(ask.amount))
         return ((QUOTES, symbol, time, Quote(best.mrid, time, *prices, received, int(content.ts) * MILLISECOND)),)
     if kind == "depth.step0":
         return (whole_book(_depth.decode(content.tick), symbol, int(content.ts) * MILLISECOND, received, None),)
@@ -116,7 +116,7 @@ def parse(frame: bytes, received: int) -> Sequence[Output]:
 
 
 def _trade(trade: _Trade, symbol: str, received: int) -> Message:
-    time, price, amount = trade.ts * MILLISECOND, digits(trade.price), half(digits(trade.amount))
+    time, price, amount = trade.ts * MILLISECOND, decimal_text(trade.price), half(decimal_text(trade.amount))
     return (TRADES, symbol, time, Trade(trade.id, time, trade.direction, price, amount, received))
 
 
@@ -189,8 +189,8 @@ def _liquidation(row: _Liquidation, received: int) -> Message:
     record = Liquidation(
         timestamp=time,
         side=row.direction,
-        price=digits(row.price),
-        amount=digits(row.volume),
+        price=decimal_text(row.price),
+        amount=decimal_text(row.volume),
         local_timestamp=received,
     )
     return (LIQUIDATIONS, row.contract_code, time, record)

@@ -1,11 +1,11 @@
-"""HTX swaps and futures: names of markets, and the list of instruments ("Query Swap Info")."""
+"""Symbols, market names and the instrument list of HTX swaps and futures ("Query Swap Info")."""
 
 from typing import Final
 
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import TRADING, Instrument
-from booktape.exchanges.wire import MILLISECOND, digits
+from booktape.exchanges.wire import MILLISECOND, decimal_text
 
 _STATUS: Final = {
     0: "delisting", 1: TRADING, 2: "pending listing", 3: "suspension", 4: "suspending of listing",
@@ -30,7 +30,7 @@ _contracts = json.Decoder(_Contracts)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``swap_contract_info``."""
+    """Parse the answer of ``swap_contract_info``."""
     return [_instrument(contract, received) for contract in _contracts.decode(body).data]
 
 
@@ -44,19 +44,19 @@ def _instrument(contract: _Contract, received: int) -> Instrument:
         quote=code.split("-")[1],
         kind="future" if dated else "perpetual",
         status=_STATUS.get(contract.contract_status, f"status {contract.contract_status}"),
-        price_increment=digits(contract.price_tick),
+        price_increment=decimal_text(contract.price_tick),
         amount_increment="1",
-        contract_size=digits(contract.contract_size),
+        contract_size=decimal_text(contract.contract_size),
         expiry=int(contract.delivery_time) * MILLISECOND if dated and contract.delivery_time else None,
         local_timestamp=received,
     )
 
 
 def is_dated(symbol: str) -> bool:
-    """Whether a symbol is of a contract that expires."""
+    """Whether a contract expires."""
     return symbol.count("-") > 1
 
 
 def market(symbol: str) -> str:
-    """``BTC-USD`` to ``BTC-USD-PERP``; dated ones, ``BTC-USDT-220318``, stay what they are."""
+    """``BTC-USD`` to ``BTC-USD-PERP``; dated contracts, ``BTC-USDT-220318``, keep their symbol."""
     return symbol if is_dated(symbol) else f"{symbol}-PERP"

@@ -3,17 +3,19 @@
 Source: "Hyperliquid Docs", For developers, API: Websocket (Subscriptions, Timeouts and heartbeats), Info endpoint
 (``l2Book``, ``allPerpMetas``, ``spotMeta``), Notation, Asset IDs, Rate limits.
 
-- A perpetual is ``BTC``, a builder's ``xyz:TSLA``, a spot pair ``PURR/USDC`` or, mostly, ``@107``: its place in a list,
-  which is not known here. So ``@107`` is the market ``@107-SPOT``; the list of instruments tells its assets.
-- ``l2Book`` is always the whole of the 20 best levels a side; since July 2026 at most every five seconds (the
-  documentation still says half a second, which ``fast`` gives, of 5 levels only). There are no ids: loss cannot be
-  seen, but the next book makes up for it. Times are those of blocks. ``bbo`` tells of every block that changes it.
-- The REST book is of the same shape and depth as the stream's, and placed by the same ``time``. All questions to the
-  Info endpoint have one URL; the answer's shape tells which it was.
+- The symbol of a perpetual is ``BTC``, of a builder's perpetual ``xyz:TSLA``, of a spot pair ``PURR/USDC`` or, mostly,
+  ``@107``: its index in a list, which the parser does not know. So the market name of ``@107`` is ``@107-SPOT``; the
+  list of instruments holds its assets.
+- A message of ``l2Book`` is always the whole of the 20 best levels a side, since July 2026 at most every five seconds
+  (the documentation still says half a second, which ``fast`` gives, with 5 levels only). There are no ids, so loss
+  cannot be detected, but the next book makes up for it. Times are those of blocks. ``bbo`` carries every block that
+  changes the best bid or ask.
+- The REST book has the shape and depth of the stream's book, and the same ``time`` places it. All requests to the Info
+  endpoint have one URL; the shape of the answer shows which request it belongs to.
 - ``tid`` is unique, but in no order. ``side`` is the taker's: ``B`` buys, ``A`` sells. A subscription begins with some
-  trades from before it; after a reconnect they come again.
+  earlier trades; they come again after a reconnect.
 - ``funding`` is the rate of the current hour. Asset contexts carry no time.
-- A best bid or ask that is missing makes no quote.
+- A best bid and ask with a missing side is left out.
 """
 
 from collections.abc import Sequence
@@ -42,14 +44,14 @@ EXCHANGES: Final = (
         docs="https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions",
         websocket_url="wss://api.hyperliquid.xyz/ws",
         channels=(
-            Channel("trades", (TRADES,), NONE, quiet=600),
+            Channel("trades", (TRADES,), NONE, stale_after=600),
             Channel("l2Book", (BOOK_SNAPSHOTS,), NONE),
-            Channel("bbo", (QUOTES,), NONE, quiet=600),
-            Channel("activeAssetCtx", (DERIVATIVE_TICKER,), NONE, quiet=None),
+            Channel("bbo", (QUOTES,), NONE, stale_after=600),
+            Channel("activeAssetCtx", (DERIVATIVE_TICKER,), NONE, stale_after=None),
         ),
         limits=Limits(
-            streams_per_connection=500,  # 1000 for one address
-            messages_per_second=10,  # 2000 a minute
+            streams_per_connection=500,  # 1000 are allowed for one IP address
+            messages_per_second=10,  # 2000 a minute are allowed
             subscriptions_per_message=1,
             connections_per_minute=30,
         ),
@@ -61,7 +63,7 @@ EXCHANGES: Final = (
         unsubscribe=lambda subscriptions: _requests("unsubscribe", subscriptions),
         rest=Rest(
             url="https://api.hyperliquid.xyz",
-            budget=1200,
+            weight_per_minute=1200,
             listing=Listing(
                 (Request("/info", b'{"type":"allPerpMetas"}'), Request("/info", b'{"type":"spotMeta"}')),
                 instruments,
@@ -69,6 +71,6 @@ EXCHANGES: Final = (
             ),
             book=RestBook(lambda symbol: Request("/info", json.encode({"type": "l2Book", "coin": symbol})), weight=2),
         ),
-        ping=Ping(b'{"method":"ping"}', seconds=50),  # silence of 60 s ends a connection
+        ping=Ping(b'{"method":"ping"}', seconds=50),  # the venue ends a connection after 60 s of silence
     ),
 )

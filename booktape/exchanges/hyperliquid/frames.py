@@ -1,4 +1,4 @@
-"""The frames and REST books of Hyperliquid. The facts about them stand in :mod:`~booktape.exchanges.hyperliquid`."""
+"""Parser of Hyperliquid frames and REST books. The facts stand in :mod:`booktape.exchanges.hyperliquid`."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +17,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, levels_of
+from booktape.exchanges.wire import ABSENT, MILLISECOND, encode_levels
 
 _CONTROL: Final = frozenset({"subscriptionResponse", "pong", "activeSpotAssetCtx"})
 _SIDES: Final = {"B": "buy", "A": "sell"}
@@ -75,7 +75,7 @@ _text = json.Decoder(str)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(frame)
     channel = content.channel
     if channel == "l2Book":
@@ -95,7 +95,7 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 def _snapshot(book: _Book, origin: str, received: int, sent: int | None = None) -> Message:
     time = book.time * MILLISECOND
-    bids, asks = (levels_of((level.px, level.sz) for level in side) for side in book.levels)
+    bids, asks = (encode_levels((level.px, level.sz) for level in side) for side in book.levels)
     snapshot = BookSnapshot(
         timestamp=time, bids=bids, asks=asks, origin=origin, local_timestamp=received, sent_timestamp=sent
     )
@@ -135,7 +135,7 @@ _answer = json.Decoder(_Answer | list[Raw] | None)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of ``POST /info`` to the book it is; those to other questions, which have the same URL, yield none."""
+    """Parse an answer of ``POST /info`` into a book. Answers to other requests with the same URL hold no records."""
     if not urlsplit(url).path.endswith("/info"):
         return ()
     answer = _answer.decode(body)

@@ -1,11 +1,11 @@
-"""Hyperliquid: names of markets, and the lists of instruments (``allPerpMetas``, ``spotMeta``)."""
+"""Symbols, market names and the instrument lists of Hyperliquid (``allPerpMetas``, ``spotMeta``)."""
 
 from typing import Final
 
 from msgspec import Struct, json
 
 from booktape.core.records import TRADING, Instrument
-from booktape.exchanges.wire import step
+from booktape.exchanges.wire import increment
 
 _PERP: Final = "-USD-PERP"
 _SPOT: Final = "-SPOT"
@@ -19,7 +19,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The reverse of :func:`market`."""
+    """The inverse of :func:`market`."""
     if market.endswith(_PERP):
         return market.removesuffix(_PERP)
     return market.removesuffix(_SPOT) if market.startswith("@") else market.replace("-", "/")
@@ -56,7 +56,7 @@ _spot = json.Decoder(_Spot)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answers of ``POST /info``: ``allPerpMetas``, a list with one object for each dex, and ``spotMeta``."""
+    """Parse an answer of ``POST /info``: ``allPerpMetas``, a list with one object for each dex, or ``spotMeta``."""
     if body.lstrip().startswith(b"["):
         return [_perpetual(item, received) for dex in _perpetuals.decode(body) for item in dex.universe]
     spot = _spot.decode(body)
@@ -72,7 +72,7 @@ def _perpetual(item: _Perpetual, received: int) -> Instrument:
         quote="USD",
         kind="perpetual",
         status="delisted" if item.isDelisted else TRADING,
-        amount_increment=step(item.szDecimals),
+        amount_increment=increment(item.szDecimals),
         local_timestamp=received,
     )
 
@@ -85,6 +85,6 @@ def _pair(pair: _Pair, base: _Token, quote: _Token, received: int) -> Instrument
         quote=quote.name,
         kind="spot",
         status=TRADING,
-        amount_increment=step(base.szDecimals),
+        amount_increment=increment(base.szDecimals),
         local_timestamp=received,
     )

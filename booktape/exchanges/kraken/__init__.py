@@ -93,7 +93,7 @@ _SPOT: Final = Exchange(
     docs="https://docs.kraken.com/api/docs/websocket-v2/book",
     websocket_url="wss://ws.kraken.com/v2",
     channels=(
-        Channel("trade", (TRADES,), CONTIGUOUS, quiet=600),
+        Channel("trade", (TRADES,), CONTIGUOUS, stale_after=600),
         Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), CHECKSUM),
     ),
     limits=_SPOT_LIMITS,
@@ -104,7 +104,7 @@ _SPOT: Final = Exchange(
     unsubscribe=lambda subscriptions: _spot_requests("unsubscribe", subscriptions),
     rest=Rest(
         url="https://api.kraken.com",
-        budget=60,  # public endpoints: one a second
+        weight_per_minute=60,  # public endpoints: one a second
         listing=Listing((Request("/0/public/AssetPairs"),), spot_instruments.instruments),
         trades=TRADES_OVER_REST,
     ),
@@ -119,8 +119,8 @@ _FUTURES: Final = Exchange(
     docs="https://docs.kraken.com/exchange/api-reference/futures-websocket",
     websocket_url="wss://futures.kraken.com/ws/v1",
     channels=(
-        Channel("trade", (TRADES, LIQUIDATIONS), SEQUENCED, quiet=None),
-        Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, quiet=600),
+        Channel("trade", (TRADES, LIQUIDATIONS), SEQUENCED, stale_after=None),
+        Channel("book", (BOOK_SNAPSHOTS, BOOK_UPDATES), RANGED, stale_after=600),
         Channel("ticker", (QUOTES, DERIVATIVE_TICKER), NONE),
     ),
     limits=_FUTURES_LIMITS,
@@ -131,7 +131,7 @@ _FUTURES: Final = Exchange(
     unsubscribe=lambda subscriptions: _futures_requests("unsubscribe", subscriptions),
     rest=Rest(
         url="https://futures.kraken.com/derivatives/api/v3",
-        budget=120,  # public endpoints cost nothing
+        weight_per_minute=120,  # public endpoints cost nothing
         listing=Listing((Request("/instruments"),), futures_instruments.instruments),
     ),
     connection_channels=(HEARTBEAT,),

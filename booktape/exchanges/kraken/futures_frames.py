@@ -1,4 +1,4 @@
-"""The frames of Kraken Futures. The facts about them stand in :mod:`~booktape.exchanges.kraken`."""
+"""Parser of Kraken Futures frames. The facts stand in :mod:`booktape.exchanges.kraken`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
@@ -20,12 +20,20 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, best, digits, levels_of, millis, told
+from booktape.exchanges.wire import (
+    ABSENT,
+    EMPTY_SIDE,
+    MILLISECOND,
+    best_quote,
+    decimal_text,
+    encode_levels,
+    millis_to_micros,
+    optional_decimal_text,
+)
 
 HEARTBEAT: Final = "heartbeat"
-_DONE: Final = frozenset({"info", "subscribed", "unsubscribed"})
-_NO: Final = frozenset({"error", "alert", "subscribed_failed", "unsubscribed_failed"})
-_EMPTY: Final = Raw(b"[]")
+_ACKNOWLEDGED: Final = frozenset({"info", "subscribed", "unsubscribed"})
+_REFUSED: Final = frozenset({"error", "alert", "subscribed_failed", "unsubscribed_failed"})
 
 
 class _Header(Struct):
@@ -96,11 +104,11 @@ _ticker = json.Decoder(_Ticker)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _header.decode(frame)
-    if content.event in _NO:
+    if content.event in _REFUSED:
         raise SubscriptionRefusedError(content.message or content.event)
-    if content.event in _DONE:
+    if content.event in _ACKNOWLEDGED:
         return ()
     read = _FEEDS.get(content.feed)
     if read is None or content.event:
@@ -118,8 +126,8 @@ def _read_update(frame: bytes, received: int) -> Sequence[Message]:
         first_id=level.seq,
         last_id=level.seq,
         timestamp=time,
-        bids=changed if bid else _EMPTY,
-        asks=_EMPTY if bid else changed,
+        bids=changed if bid else EMPTY_SIDE,
+        asks=EMPTY_SIDE if bid else changed,
         local_timestamp=received,
     )
     return ((BOOK_UPDATES, level.product_id, time, update),)
@@ -136,9 +144,9 @@ def _read_snapshot(frame: bytes, received: int) -> Sequence[Message]:
 
 
 def _side(levels: Iterable[_Level | _Update]) -> Raw:
-    """Levels; a negative quantity, which the venue sends now and then, is none."""
-    pairs = ((digits(level.price), digits(level.qty)) for level in levels)
-    return levels_of((price, "0" if amount.startswith("-") else amount) for price, amount in pairs)
+    """One side of a book. A negative quantity, which the venue sends now and then, removes the level."""
+    pairs = ((decimal_text(level.price), decimal_text(level.qty)) for level in levels)
+    return encode_levels((price, "0" if amount.startswith("-") else amount) for price, amount in pairs)
 
 
 def _read_trade(frame: bytes, received: int) -> Sequence[Message]:
@@ -156,7 +164,7 @@ def _read_old_trades(frame: bytes, received: int) -> Sequence[Message]:
 
 def _trade_message(trade: _Trade, received: int) -> Message:
     time = trade.time * MILLISECOND
-    price, amount = digits(trade.price), digits(trade.qty)
+    price, amount = decimal_text(trade.price), decimal_text(trade.qty)
     record = Trade(trade.uid or trade.seq, time, trade.side, price, amount, received, trade.seq)
     return (TRADES, trade.product_id, time, record)
 
@@ -167,8 +175,8 @@ def _liquidation(trade: _Trade, received: int) -> Message:
         id=trade.uid or trade.seq,
         timestamp=time,
         side=trade.side,
-        price=digits(trade.price),
-        amount=digits(trade.qty),
+        price=decimal_text(trade.price),
+        amount=decimal_text(trade.qty),
         local_timestamp=received,
     )
     return (LIQUIDATIONS, trade.product_id, time, liquidation)
@@ -180,18 +188,18 @@ def _read_ticker(frame: bytes, received: int) -> Sequence[Message]:
 
 def _ticker_messages(ticker: _Ticker, received: int) -> Iterator[Message]:
     sent, symbol = ticker.time * MILLISECOND, ticker.product_id
-    numbers = best(ticker.bid, ticker.bid_size, ticker.ask, ticker.ask_size)
+    numbers = best_quote(ticker.bid, ticker.bid_size, ticker.ask, ticker.ask_size)
     if numbers is not None:
         yield (QUOTES, symbol, sent, Quote(None, None, *numbers, received, sent))
     absent = "0" if symbol.startswith("P") and ticker.next_funding_rate_time else None
     derivative = DerivativeTicker(
-        funding_timestamp=millis(ticker.next_funding_rate_time),
-        funding_rate=told(ticker.relative_funding_rate) or absent,
-        predicted_funding_rate=told(ticker.relative_funding_rate_prediction) or absent,
-        open_interest=told(ticker.openInterest),
-        last_price=told(ticker.last),
-        index_price=told(ticker.index),
-        mark_price=told(ticker.markPrice),
+        funding_timestamp=millis_to_micros(ticker.next_funding_rate_time),
+        funding_rate=optional_decimal_text(ticker.relative_funding_rate) or absent,
+        predicted_funding_rate=optional_decimal_text(ticker.relative_funding_rate_prediction) or absent,
+        open_interest=optional_decimal_text(ticker.openInterest),
+        last_price=optional_decimal_text(ticker.last),
+        index_price=optional_decimal_text(ticker.index),
+        mark_price=optional_decimal_text(ticker.markPrice),
         local_timestamp=received,
         sent_timestamp=sent,
     )
@@ -204,6 +212,6 @@ _FEEDS: Final[dict[str, Callable[[bytes, int], Sequence[Message]]]] = {
     "trade": _read_trade,
     "trade_snapshot": _read_old_trades,
     "ticker": _read_ticker,
-    "ticker_lite": lambda frame, received: (),  # no sizes: no quote
+    "ticker_lite": lambda frame, received: (),  # it has no sizes, so there is no quote to record
     HEARTBEAT: lambda frame, received: (),
 }

@@ -1,10 +1,10 @@
-"""Kraken Futures: the names of its markets, and how it lists them.
+"""Symbols, market names and the instrument list of Kraken Futures.
 
 Source: "Kraken API Center": Derivatives REST "Get instruments".
 
 A symbol is ``P`` (perpetual) or ``F`` (fixed maturity), its style (``F`` flexible, that is linear; ``I`` inverse; ``V``
-vanilla), the pair and the maturity. The linear market's name has no mark: ``XBT-USD-PERP`` is PF_XBTUSD, and
-``XBT-USD-PERP-INVERSE`` is PI_XBTUSD.
+vanilla), the pair and the maturity. The name of a linear market has no suffix for the style: ``XBT-USD-PERP`` is
+PF_XBTUSD, and ``XBT-USD-PERP-INVERSE`` is PI_XBTUSD.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Raw, Struct, json
 
 from booktape.core.records import TRADING, Instrument
-from booktape.exchanges.wire import ABSENT, micros, split_pair, step, told
+from booktape.exchanges.wire import ABSENT, increment, iso_to_micros, optional_decimal_text, split_pair
 
 _QUOTES: Final = ("USD", "EUR", "GBP", "XBT")  # not TUSD: PF_XBTUSD
 _STYLES: Final = {"I": "INVERSE", "V": "VANILLA"}
@@ -28,7 +28,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The way back from :func:`market`."""
+    """The inverse of :func:`market`."""
     *pair, last = market.split("-")
     style = "F"
     if last != "PERP" and not last.isdigit():
@@ -56,7 +56,7 @@ _contracts = json.Decoder(_Contracts)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /instruments``, without the indices, which have no tick and are not traded."""
+    """Parse the answer of ``GET /instruments``. Indices, which have no tick size and are not traded, are left out."""
     return [_instrument(contract, received) for contract in _contracts.decode(body).instruments if contract.tickSize]
 
 
@@ -72,9 +72,9 @@ def _instrument(contract: _Contract, received: int) -> Instrument:
         quote=contract.quote or quote,
         kind="perpetual" if expiry is None else "future",
         status=TRADING if contract.tradeable else "not tradeable",
-        price_increment=told(contract.tickSize),
-        amount_increment=None if places is None else step(places),
-        contract_size=told(contract.contractSize),
-        expiry=None if expiry is None else micros(expiry),
+        price_increment=optional_decimal_text(contract.tickSize),
+        amount_increment=None if places is None else increment(places),
+        contract_size=optional_decimal_text(contract.contractSize),
+        expiry=None if expiry is None else iso_to_micros(expiry),
         local_timestamp=received,
     )

@@ -1,4 +1,7 @@
-"""The frames of Kraken spot, and its books' checksum. The facts stand in :mod:`~booktape.exchanges.kraken`."""
+"""Parser of Kraken spot frames, and the book checksum.
+
+The facts stand in :mod:`booktape.exchanges.kraken`.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -9,7 +12,7 @@ from msgspec import Raw, Struct, json
 from booktape.core.book import Book
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import digits, levels_of, micros
+from booktape.exchanges.wire import decimal_text, encode_levels, iso_to_micros
 
 _CHECKED_LEVELS: Final = 10
 _CONTROL: Final = frozenset({"heartbeat", "status", "instrument"})
@@ -52,7 +55,7 @@ _trades = json.Decoder(list[_Trade])
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     content = _frame.decode(frame)
     if content.channel == "book":
         snapshot = content.type == "snapshot"
@@ -70,13 +73,13 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 def _trade_messages(data: Raw, received: int) -> Iterator[Message]:
     for trade in sorted(_trades.decode(data), key=lambda trade: trade.trade_id):
-        time = micros(trade.timestamp)
-        record = Trade(trade.trade_id, time, trade.side, digits(trade.price), digits(trade.qty), received)
+        time = iso_to_micros(trade.timestamp)
+        record = Trade(trade.trade_id, time, trade.side, decimal_text(trade.price), decimal_text(trade.qty), received)
         yield (TRADES, trade.symbol, time, record)
 
 
 def _book(book: _Book, received: int, *, snapshot: bool) -> Message:
-    time = micros(book.timestamp) if book.timestamp is not None else None
+    time = iso_to_micros(book.timestamp) if book.timestamp is not None else None
     bids, asks = _side(book.bids), _side(book.asks)
     if snapshot:
         whole = BookSnapshot(
@@ -93,11 +96,11 @@ def _book(book: _Book, received: int, *, snapshot: bool) -> Message:
 
 
 def _side(levels: Iterable[_Level]) -> Raw:
-    return levels_of((digits(level.price), digits(level.qty)) for level in levels)
+    return encode_levels((decimal_text(level.price), decimal_text(level.qty)) for level in levels)
 
 
 def checksum(book: Book) -> int:
-    """CRC32 over the ten best asks, then the ten best bids: each price and quantity without its point and zeros."""
+    """CRC32 over the ten best asks, then the ten best bids: each price and quantity without point and leading zeros."""
     return crc32("".join(_checked(book.asks.top(_CHECKED_LEVELS)) + _checked(book.bids.top(_CHECKED_LEVELS))).encode())
 
 

@@ -1,11 +1,11 @@
-"""Kraken spot: the names of its markets, and the list of pairs (``AssetPairs``)."""
+"""Symbols, market names and the list of pairs (``AssetPairs``) of Kraken spot."""
 
 from typing import Final
 
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import status_of, step
+from booktape.exchanges.wire import increment, instrument_status
 
 
 def market(symbol: str) -> str:
@@ -14,7 +14,7 @@ def market(symbol: str) -> str:
 
 
 def symbol(market: str) -> str:
-    """The way back from :func:`market`."""
+    """The inverse of :func:`market`."""
     return market.replace("-", "/")
 
 
@@ -31,12 +31,12 @@ class _Pairs(Struct):
 
 _pairs = json.Decoder(_Pairs)
 
-# The REST API and its ``wsname`` still speak of XBT and XDG; WebSocket v2 says BTC and DOGE ("Symbols", v2 changes).
+# The REST API and its ``wsname`` still have XBT and XDG; WebSocket v2 has BTC and DOGE ("Symbols", v2 changes).
 _RENAMED: Final = {"XBT": "BTC", "XDG": "DOGE"}
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /0/public/AssetPairs``."""
+    """Parse the answer of ``GET /0/public/AssetPairs``."""
     return [_instrument(pair, received) for pair in _pairs.decode(body).result.values()]
 
 
@@ -48,8 +48,8 @@ def _instrument(pair: _Pair, received: int) -> Instrument:
         base=base,
         quote=quote,
         kind="spot",
-        status=status_of(pair.status, "online"),
+        status=instrument_status(pair.status, "online"),
         price_increment=pair.tick_size,
-        amount_increment=step(pair.lot_decimals),
+        amount_increment=increment(pair.lot_decimals),
         local_timestamp=received,
     )

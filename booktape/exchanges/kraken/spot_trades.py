@@ -1,25 +1,23 @@
 """Past trades of Kraken spot.
 
-Source: "Kraken API Center", Spot REST: Get Recent Trades (``/0/public/Trades``): up to 1,000 trades after ``since``, in
-nanoseconds, oldest first, each with the stream's ``trade_id``.
+Source: "Kraken API Center", Spot REST: Get Recent Trades (``/0/public/Trades``): up to 1,000 trades after ``since``,
+which is in nanoseconds, oldest first, each with the stream's ``trade_id``.
 
-- Prices have five decimals or the market's, whichever are more (``30243.40000``), where the stream has the market's
-  (``30243.4``): the same number, another text, so another identity. The merge takes trades by their ids.
-- Times are seconds as a number with seven decimals at most. What is finer than a microsecond is cut off; where the
+- Prices have five decimals or the market's, whichever are more (``30243.40000``), while the stream has the market's
+  (``30243.4``): the number is the same but the text differs, so the trades are not identical. The merge takes trades by
+  their ids.
+- Times are seconds, as a number with seven decimals at most. Digits finer than a microsecond are cut off; where the
   stream rounds, the times differ by one.
-- Pairs still have their old names: XBT for BTC, XDG for DOGE. A refusal comes with status 200.
+- Pairs still have their old names: XBT for BTC, XDG for DOGE. A refusal has status 200.
 """
 
 from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import SECOND, Trade
+from booktape.core.records import Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import digits
-
-_NANOSECONDS: Final = 1_000
-"""In a microsecond."""
+from booktape.exchanges.wire import NANOSECONDS, decimal_seconds_to_micros
 
 _MOST: Final = 1000
 _OLD_NAMES: Final = {"BTC": "XBT", "DOGE": "XDG"}
@@ -28,7 +26,7 @@ _LAST: Final = "last"
 
 
 class _Trade(Struct, array_like=True, gc=False):
-    """``[price, volume, time, side, order type, miscellaneous, id]``"""
+    """``[price, volume, time, side, order type, miscellaneous, id]``."""
 
     price: str
     volume: str
@@ -48,13 +46,13 @@ _answer = json.Decoder(_Answer)
 _trades = json.Decoder(list[_Trade])
 
 
-def _request(hole: MissingRange) -> Request:
-    pair = "".join(_OLD_NAMES.get(asset, asset) for asset in hole.symbol.split("/"))
-    since = max(0, hole.after * _NANOSECONDS - 1)  # what is asked for lies after it
+def _request(missing: MissingRange) -> Request:
+    pair = "".join(_OLD_NAMES.get(asset, asset) for asset in missing.symbol.split("/"))
+    since = max(0, missing.after * NANOSECONDS - 1)  # the answer begins after it
     return Request(f"/0/public/Trades?pair={pair}&since={since}&count={_MOST}")
 
 
-def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
     answer = _answer.decode(body)
     if answer.error:
         raise SubscriptionRefusedError(", ".join(answer.error))
@@ -64,7 +62,7 @@ def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.trade_id,
-            _micros(digits(trade.time)),
+            decimal_seconds_to_micros(trade.time),
             _SIDES[trade.side],
             trade.price,
             trade.volume,
@@ -72,11 +70,6 @@ def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
         )
         for trade in _trades.decode(pairs[0])
     ]
-
-
-def _micros(seconds: str) -> int:
-    whole, _, fraction = seconds.partition(".")
-    return int(whole) * SECOND + int(fraction[:6].ljust(6, "0"))
 
 
 TRADES_OVER_REST: Final = RestTrades(_request, _parse)

@@ -3,13 +3,13 @@
 Source: "KuCoin API documentation" (docs-new): WebSocket base info, Orderbook - Increment, Orderbook - Level1, Trade;
 REST Get Public Token, Get Part OrderBook, Get All Symbols; Rate Limit.
 
-- The URL is given out, with a token, by a REST request before each connection.
-- A book message covers the sequences ``sequenceStart..sequenceEnd``; each change in it bears its own. A change whose
-  price is 0 only moves the sequence on. The REST book's ``sequence`` places it among them. The whole book over REST
-  needs a login, so it is begun with the 100 best levels.
-- A trade's ``sequence`` rises in its market by unknown steps. It stands for the id: ``tradeId`` is the same number in
-  the documentation's example, and was a hexadecimal text in 2021. ``side`` is the taker's.
-- Times: a trade's is the engine's, in ns. A quote's ``timestamp`` is all that tells one from another.
+- The WebSocket URL and a token must be requested over REST before each connection.
+- A book message covers the sequences ``sequenceStart..sequenceEnd``; each change in it has its own. A change whose
+  price is 0 only advances the sequence. The ``sequence`` of the REST book places it among them. The whole REST book
+  requires a login, so the book begins with the 100 best levels.
+- The ``sequence`` of a trade rises in its market by unknown steps. It is used as the id: ``tradeId`` is the same number
+  in the documentation's example, and was a hexadecimal text in 2021. ``side`` is the taker's.
+- The time of a trade is the engine's, in ns. A quote has nothing but its ``timestamp`` to distinguish it from others.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,6 @@ from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.kucoin.frames import parse, parse_rest, websocket_url
 from booktape.exchanges.kucoin.instruments import instruments
 from booktape.exchanges.spec import (
-    Address,
     Channel,
     Exchange,
     Limits,
@@ -33,6 +32,7 @@ from booktape.exchanges.spec import (
     Rest,
     RestBook,
     Subscription,
+    UrlRequest,
     by_channel,
 )
 
@@ -60,11 +60,11 @@ EXCHANGES: Final = (
         title="KuCoin spot",
         docs="https://www.kucoin.com/docs-new",
         websocket_url="wss://ws-api-spot.kucoin.com",
-        address=Address("/api/v1/bullet-public", websocket_url),
+        url_request=UrlRequest("/api/v1/bullet-public", websocket_url),
         channels=(
-            Channel("/market/match", (TRADES,), MONOTONIC, quiet=600),
-            Channel("/market/level2", (BOOK_UPDATES,), RANGED, quiet=300),
-            Channel("/spotMarket/level1", (QUOTES,), NONE, quiet=600),
+            Channel("/market/match", (TRADES,), MONOTONIC, stale_after=600),
+            Channel("/market/level2", (BOOK_UPDATES,), RANGED, stale_after=300),
+            Channel("/spotMarket/level1", (QUOTES,), NONE, stale_after=600),
         ),
         limits=LIMITS,
         symbol=lambda market: market,
@@ -75,7 +75,7 @@ EXCHANGES: Final = (
         unsubscribe=partial(_requests, "unsubscribe"),
         rest=Rest(
             url="https://api.kucoin.com",
-            budget=4000,  # 2000 in 30 seconds, of public endpoints
+            weight_per_minute=4000,  # 2000 in 30 seconds, of public endpoints
             listing=Listing((Request("/api/v2/symbols"),), instruments, weight=4),
             book=RestBook(lambda symbol: Request(f"/api/v1/market/orderbook/level2_100?symbol={symbol}"), weight=4),
         ),

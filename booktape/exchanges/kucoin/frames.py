@@ -1,6 +1,6 @@
-"""KuCoin's frames and REST books to records, and the WebSocket's URL.
+"""Parser of KuCoin frames, REST books and the answer that holds the WebSocket URL.
 
-What the venue promises of them stands in :mod:`booktape.exchanges.kucoin`.
+The facts stand in :mod:`booktape.exchanges.kucoin`.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from booktape.core.records import (
     Trade,
 )
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, levels_of, millis, path_and_query
+from booktape.exchanges.wire import MILLISECOND, NANOSECONDS, encode_levels, millis_to_micros, path_and_query
 
 _WITHOUT_RECORD: Final = frozenset(
     {"trade.ticker", "trade.candles.add", "trade.candles.update", "trade.snapshot", "level2"}
@@ -72,13 +72,13 @@ class _Best(Struct):
 _frame = json.Decoder(_Frame)
 _text = json.Decoder(str)
 _best = json.Decoder(_Best)
-# Not strict: whole numbers are sent as text.
+# strict=False, because whole numbers are sent as text.
 _trades = json.Decoder(_Trade, strict=False)
 _updates = json.Decoder(_Update, strict=False)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its one record."""
+    """Parse one frame, which holds one record at most."""
     content = _frame.decode(frame)
     if content.type == "message":
         read = _READERS.get(content.subject)
@@ -96,14 +96,14 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 def _trade(frame: _Frame, received: int) -> Sequence[Message]:
     trade = _trades.decode(frame.data)
-    time = trade.time // 1_000
+    time = trade.time // NANOSECONDS
     record = Trade(trade.sequence, time, trade.side, trade.price, trade.size, received)
     return ((TRADES, trade.symbol, time, record),)
 
 
 def _update(frame: _Frame, received: int) -> Sequence[Message]:
     update = _updates.decode(frame.data)
-    time = millis(update.time)
+    time = millis_to_micros(update.time)
     record = BookUpdate(
         first_id=update.sequenceStart,
         last_id=update.sequenceEnd,
@@ -118,7 +118,7 @@ def _update(frame: _Frame, received: int) -> Sequence[Message]:
 def _side(changes: list[_Change]) -> Raw:
     if len(changes) > 1:
         changes.sort(key=lambda change: change.sequence)
-    return levels_of((change.price, change.size) for change in changes if not is_zero(change.price))
+    return encode_levels((change.price, change.size) for change in changes if not is_zero(change.price))
 
 
 def _quote(frame: _Frame, received: int) -> Sequence[Message]:
@@ -152,8 +152,8 @@ _rest_answer = json.Decoder(_RestAnswer, strict=False)
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of Get Part OrderBook, or of the whole book that older recordings have, to the snapshot it is."""
-    path, asked = path_and_query(url)
+    """Parse an answer of Get Part OrderBook, or of the whole book that older recordings have, into a snapshot."""
+    path, query = path_and_query(url)
     if "/market/orderbook/level2" not in path:
         return ()
     book = _rest_answer.decode(body).data
@@ -166,7 +166,7 @@ def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequen
         local_timestamp=received,
         sent_timestamp=time,
     )
-    return ((BOOK_SNAPSHOTS, asked["symbol"], time, snapshot),)
+    return ((BOOK_SNAPSHOTS, query["symbol"], time, snapshot),)
 
 
 class _Server(Struct):
@@ -183,6 +183,6 @@ class _TokenAnswer(Struct):
 
 
 def websocket_url(answer: bytes) -> str:
-    """The URL out of the answer of Get Public Token."""
-    told = json.decode(answer, type=_TokenAnswer).data
-    return f"{told.instanceServers[0].endpoint}?token={told.token}"
+    """The WebSocket URL in the answer of Get Public Token."""
+    answered = json.decode(answer, type=_TokenAnswer).data
+    return f"{answered.instanceServers[0].endpoint}?token={answered.token}"

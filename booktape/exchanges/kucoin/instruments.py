@@ -1,4 +1,4 @@
-"""KuCoin's instruments, whose names are ours.
+"""The instrument list of KuCoin. Symbols and market names are the same.
 
 Source: "KuCoin API documentation" (docs-new): Get All Symbols.
 """
@@ -25,18 +25,18 @@ _symbols = json.Decoder(_Symbols)
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of Get All Symbols."""
+    """Parse the answer of Get All Symbols."""
     return [
         Instrument(
-            symbol=told.symbol,
-            market=told.symbol,
-            base=told.baseCurrency,
-            quote=told.quoteCurrency,
+            symbol=item.symbol,
+            market=item.symbol,
+            base=item.baseCurrency,
+            quote=item.quoteCurrency,
             kind="spot",
-            status=TRADING if told.enableTrading else "disabled",
-            price_increment=told.priceIncrement,
-            amount_increment=told.baseIncrement,
+            status=TRADING if item.enableTrading else "disabled",
+            price_increment=item.priceIncrement,
+            amount_increment=item.baseIncrement,
             local_timestamp=received,
         )
-        for told in _symbols.decode(body).data
+        for item in _symbols.decode(body).data
     ]

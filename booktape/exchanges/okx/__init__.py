@@ -5,26 +5,27 @@ Source: "OKX API guide" (v5): WebSocket channels ``trades-all``, ``books``, ``bb
 initial snapshot and checksum field in order book channels" and the notice "Order Book Channels Checksum Field
 Deprecation" (2026).
 
-- Trade ids rise by one per instrument: ``trades`` documents that id 123 with ``count`` 3 stands for 123, 122 and 121,
-  and a recording's ids do so. ``trades-all`` sends each trade by itself, and lives on another path.
-- A book message names the ``seqId`` before it. Every connection is sent the same ids. After a minute without a change
-  comes an empty message whose two ids are equal. When the ids begin again (maintenance) the connection is made anew.
-- ``checksum`` is always 0 since June 2026. ``ts`` of a book is the time of its generation, that of a trade its filling.
-- The REST book is as deep as the stream's (400 levels). Its ``seqId`` is the stream's, and may lie within a message:
-  ``prevSeqId <= seqId of the book < seqId`` (changelog). Its ``ts`` is that of a cache of 50 ms, the stream's that of
-  100 ms: they do not compare, so it counts as the time of sending.
-- The changelog has meant to end the stream's own snapshot since August 2026. It still came on 2026-08-24 (a recording).
-- A level is ``[price, amount, "0", orders]``. Amounts are contracts, except for spot.
-- Liquidations come for all instruments of a kind at once, one a second each at most; their price is the bankruptcy's.
-- ``ts`` of a funding rate is the time of the answer. Only perpetual swaps have funding rates, and spot has neither
-  open interest nor a mark price: such subscriptions are left out.
+- Trade ids rise by one per instrument: the documentation of ``trades`` says that id 123 with ``count`` 3 stands for
+  123, 122 and 121, and the ids of a recording do so. ``trades-all`` sends each trade by itself, on another path.
+- A book message names the ``seqId`` before it. Every connection gets the same ids. After a minute without a change, the
+  venue sends an empty message whose two ids are equal. When the ids begin again (maintenance), the connection is
+  replaced.
+- ``checksum`` is always 0 since June 2026. ``ts`` of a book is the time of its generation, ``ts`` of a trade the time
+  of its fill.
+- The REST book is as deep as the stream's (400 levels). Its ``seqId`` is the stream's and may lie within a message:
+  ``prevSeqId <= seqId of the book < seqId`` (changelog). Its ``ts`` belongs to a cache of 50 ms, the stream's to one of
+  100 ms. The two do not compare, so the REST book's counts as the time of sending.
+- The changelog announced the end of the stream's own snapshot for August 2026. A recording of 2026-08-24 still has it.
+- A level is ``[price, amount, "0", orders]``. Amounts are contracts, except on spot.
+- Liquidations come for all instruments of a kind at once, at most one a second for each. Their price is the bankruptcy
+  price.
+- ``ts`` of a funding rate is the time of the answer. Only perpetual swaps have funding rates, and spot has neither open
+  interest nor a mark price: such subscriptions are left out.
 """
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
-
-from msgspec import json
 
 from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 from booktape.core.sequence import CONTIGUOUS, LINKED, NONE
@@ -32,12 +33,12 @@ from booktape.exchanges.okx.frames import parse, parse_rest
 from booktape.exchanges.okx.instruments import INSTRUMENT_PAGES, instruments, is_perpetual, is_spot, market, symbol
 from booktape.exchanges.okx.trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
-from booktape.exchanges.wire import chunks
+from booktape.exchanges.wire import op_messages
 
 _LIQUIDATED: Final = ("SWAP", "FUTURES")
 
 LIMITS: Final = Limits(
-    streams_per_connection=150,  # the guide advises fewer than 30 books
+    streams_per_connection=150,  # the guide recommends fewer than 30 books
     messages_per_second=2,
     subscriptions_per_message=100,  # a message may have 64 KB
     connections_per_minute=120,  # 3 a second are allowed
@@ -45,10 +46,10 @@ LIMITS: Final = Limits(
 
 
 def _requests(operation: str, subscriptions: Sequence[Subscription]) -> list[bytes]:
-    arguments = [argument for wanted in subscriptions if _exists(wanted) for argument in _arguments(wanted)]
-    return [
-        json.encode({"op": operation, "args": chunk}) for chunk in chunks(arguments, LIMITS.subscriptions_per_message)
+    arguments = [
+        argument for subscription in subscriptions if _exists(subscription) for argument in _arguments(subscription)
     ]
+    return op_messages(operation, arguments, LIMITS.subscriptions_per_message)
 
 
 def _exists(subscription: Subscription) -> bool:
@@ -73,13 +74,13 @@ EXCHANGES: Final = (
         websocket_url="wss://ws.okx.com:8443/ws/v5",
         path=lambda subscription: "/business" if subscription.channel == "trades-all" else "/public",
         channels=(
-            Channel("trades-all", (TRADES,), CONTIGUOUS, quiet=600),
-            Channel("books", (BOOK_SNAPSHOTS, BOOK_UPDATES), LINKED, quiet=300),
-            Channel("bbo-tbt", (QUOTES,), NONE, quiet=300),
-            Channel("funding-rate", (DERIVATIVE_TICKER,), NONE, quiet=None),
-            Channel("mark-price", (DERIVATIVE_TICKER,), NONE, quiet=None),
-            Channel("open-interest", (DERIVATIVE_TICKER,), NONE, quiet=None),
-            Channel("liquidation-orders", (LIQUIDATIONS,), NONE, quiet=None, venue_wide=True),
+            Channel("trades-all", (TRADES,), CONTIGUOUS, stale_after=600),
+            Channel("books", (BOOK_SNAPSHOTS, BOOK_UPDATES), LINKED, stale_after=300),
+            Channel("bbo-tbt", (QUOTES,), NONE, stale_after=300),
+            Channel("funding-rate", (DERIVATIVE_TICKER,), NONE, stale_after=None),
+            Channel("mark-price", (DERIVATIVE_TICKER,), NONE, stale_after=None),
+            Channel("open-interest", (DERIVATIVE_TICKER,), NONE, stale_after=None),
+            Channel("liquidation-orders", (LIQUIDATIONS,), NONE, stale_after=None, venue_wide=True),
         ),
         limits=LIMITS,
         symbol=symbol,
@@ -90,7 +91,7 @@ EXCHANGES: Final = (
         unsubscribe=partial(_requests, "unsubscribe"),
         rest=Rest(
             url="https://www.okx.com",
-            budget=300,  # 20 in 2 seconds for each kind of instrument
+            weight_per_minute=300,  # 20 in 2 seconds for each kind of instrument
             listing=Listing(tuple(Request(page) for page in INSTRUMENT_PAGES), instruments),
             book=RestBook(lambda symbol: Request(f"/api/v5/market/books?instId={symbol}&sz=400")),
             trades=TRADES_OVER_REST,

@@ -1,4 +1,4 @@
-"""OKX's frames and REST books to records. What the venue promises of them stands in :mod:`booktape.exchanges.okx`."""
+"""Parser of OKX frames and REST books. The facts stand in :mod:`booktape.exchanges.okx`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
@@ -85,7 +85,7 @@ class _Liquidated(Struct, gc=False):
 
 
 _frame = json.Decoder(_Frame)
-# Not strict: whole numbers are sent as text.
+# strict=False, because whole numbers are sent as text.
 _trades = json.Decoder(list[_Trade], strict=False)
 _books = json.Decoder(list[_Book], strict=False)
 _fundings = json.Decoder(list[_Funding], strict=False)
@@ -95,7 +95,7 @@ _liquidated = json.Decoder(list[_Liquidated], strict=False)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Output]:
-    """A frame to its records."""
+    """Parse one frame into records."""
     if frame == b"pong":
         return ()
     content = _frame.decode(frame)
@@ -159,46 +159,46 @@ def _quote(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
 
 
 def _funding(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
-    for told in _fundings.decode(frame.data):
+    for item in _fundings.decode(frame.data):
         ticker = DerivativeTicker(
-            funding_timestamp=told.fundingTime * MILLISECOND,
-            funding_rate=told.fundingRate,
-            predicted_funding_rate=told.nextFundingRate or None,
+            funding_timestamp=item.fundingTime * MILLISECOND,
+            funding_rate=item.fundingRate,
+            predicted_funding_rate=item.nextFundingRate or None,
             local_timestamp=received,
-            sent_timestamp=told.ts * MILLISECOND,
+            sent_timestamp=item.ts * MILLISECOND,
         )
-        yield (DERIVATIVE_TICKER, instrument, told.ts * MILLISECOND, ticker)
+        yield (DERIVATIVE_TICKER, instrument, item.ts * MILLISECOND, ticker)
 
 
 def _mark(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
-    for told in _marks.decode(frame.data):
-        time = told.ts * MILLISECOND
-        ticker = DerivativeTicker(timestamp=time, mark_price=told.markPx, local_timestamp=received)
+    for item in _marks.decode(frame.data):
+        time = item.ts * MILLISECOND
+        ticker = DerivativeTicker(timestamp=time, mark_price=item.markPx, local_timestamp=received)
         yield (DERIVATIVE_TICKER, instrument, time, ticker)
 
 
 def _interest(frame: _Frame, instrument: str, received: int) -> Iterator[Message]:
-    for told in _interests.decode(frame.data):
-        time = told.ts * MILLISECOND
-        ticker = DerivativeTicker(timestamp=time, open_interest=told.oi, local_timestamp=received)
+    for item in _interests.decode(frame.data):
+        time = item.ts * MILLISECOND
+        ticker = DerivativeTicker(timestamp=time, open_interest=item.oi, local_timestamp=received)
         yield (DERIVATIVE_TICKER, instrument, time, ticker)
 
 
 def _liquidation(frame: _Frame, _: str, received: int) -> Iterator[Message]:
-    for told in _liquidated.decode(frame.data):
-        for order in told.details:
-            if not order.bkPx:  # no price of bankruptcy is known
+    for item in _liquidated.decode(frame.data):
+        for order in item.details:
+            if not order.bkPx:  # the bankruptcy price is unknown
                 continue
             time = order.ts * MILLISECOND
             record = Liquidation(
                 timestamp=time, side=order.side, price=order.bkPx, amount=order.sz, local_timestamp=received
             )
-            yield (LIQUIDATIONS, told.instId, time, record)
+            yield (LIQUIDATIONS, item.instId, time, record)
 
 
 _READERS: Final[dict[str, Callable[[_Frame, str, int], Iterator[Output]]]] = {
     "trades-all": _trade,
-    "trades": _trade,  # an older recorder's choice
+    "trades": _trade,  # what an older recorder subscribed to
     "books": _book,
     "bbo-tbt": _quote,
     "funding-rate": _funding,
@@ -219,14 +219,14 @@ _FINE: Final = "0"
 
 
 def parse_rest(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """An answer of ``GET /api/v5/market/books`` to the snapshot it is. Its id places it, not its time."""
-    path, asked = path_and_query(url)
+    """Parse an answer of ``GET /api/v5/market/books`` into a snapshot, which its id places, not its time."""
+    path, query = path_and_query(url)
     if not path.endswith("/market/books"):
         return ()
     answer = _answer.decode(body)
     if answer.code != _FINE:
         raise SubscriptionRefusedError(f"{answer.msg} (code {answer.code})")
-    return [_rest_book(book, asked["instId"], received) for book in answer.data]
+    return [_rest_book(book, query["instId"], received) for book in answer.data]
 
 
 def _rest_book(book: _Book, instrument: str, received: int) -> Message:

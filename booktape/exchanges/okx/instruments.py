@@ -1,9 +1,9 @@
-"""OKX's instruments and their names.
+"""Symbols, market names and the instrument lists of OKX.
 
 Source: "OKX API guide" (v5): REST ``GET /api/v5/public/instruments``. Options are listed by their instrument family.
 
-- A contract is ``ctVal`` times ``ctMult`` of ``ctValCcy``: an option's 1 x 0.01.
-- Linear futures that settle in USD have ``USD_UM`` for a quote (``BTC-USD_UM-260710``): it is USD.
+- A contract is worth ``ctVal`` times ``ctMult`` of ``ctValCcy``: an option 1 x 0.01.
+- Linear futures that settle in USD have ``USD_UM`` for a quote (``BTC-USD_UM-260710``): the quote is USD.
 """
 
 from decimal import Decimal
@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import millis, status_of
+from booktape.exchanges.wire import instrument_status, millis_to_micros
 
 _KINDS: Final = {"SPOT": "spot", "SWAP": "perpetual", "FUTURES": "future", "OPTION": "option"}
 
@@ -43,47 +43,47 @@ _instruments = json.Decoder(_Instruments)
 
 
 def market(symbol: str) -> str:
-    """``BTC-USDT-SWAP`` to ``BTC-USDT-PERP``; the others are named as we do."""
+    """``BTC-USDT-SWAP`` to ``BTC-USDT-PERP``; other symbols are market names already."""
     return f"{symbol.removesuffix('-SWAP')}-PERP" if symbol.endswith("-SWAP") else symbol
 
 
 def symbol(market: str) -> str:
-    """The other way round."""
+    """The inverse of :func:`market`."""
     return f"{market.removesuffix('-PERP')}-SWAP" if market.endswith("-PERP") else market
 
 
 def is_spot(symbol: str) -> bool:
-    """Whether a symbol is of a pair, ``BTC-USDT``, rather than of a contract on it."""
+    """Whether a symbol is a spot pair, ``BTC-USDT``, rather than a contract on it."""
     return symbol.count("-") == 1
 
 
 def is_perpetual(symbol: str) -> bool:
-    """Whether a symbol is of a perpetual swap."""
+    """Whether a symbol is a perpetual swap."""
     return symbol.endswith("-SWAP")
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """One answer of ``GET /api/v5/public/instruments``."""
-    return [_instrument(told, received) for told in _instruments.decode(body).data]
+    """Parse one answer of ``GET /api/v5/public/instruments``."""
+    return [_instrument(item, received) for item in _instruments.decode(body).data]
 
 
 def _product(one: str, other: str) -> str:
-    """Two numbers' product, exactly."""
+    """The exact product of two numbers."""
     return f"{Decimal(one) * Decimal(other):f}"
 
 
-def _instrument(told: _Instrument, received: int) -> Instrument:
-    base, quote, *_ = told.instId.split("-")
+def _instrument(item: _Instrument, received: int) -> Instrument:
+    base, quote, *_ = item.instId.split("-")
     return Instrument(
-        symbol=told.instId,
-        market=market(told.instId),
-        base=told.baseCcy or base,
-        quote=told.quoteCcy or quote.partition("_")[0],
-        kind=_KINDS.get(told.instType, "other"),
-        status=status_of(told.state, "live"),
-        price_increment=told.tickSz or None,
-        amount_increment=told.lotSz or None,
-        contract_size=_product(told.ctVal, told.ctMult or "1") if told.ctVal else None,
-        expiry=millis(told.expTime),
+        symbol=item.instId,
+        market=market(item.instId),
+        base=item.baseCcy or base,
+        quote=item.quoteCcy or quote.partition("_")[0],
+        kind=_KINDS.get(item.instType, "other"),
+        status=instrument_status(item.state, "live"),
+        price_increment=item.tickSz or None,
+        amount_increment=item.lotSz or None,
+        contract_size=_product(item.ctVal, item.ctMult or "1") if item.ctVal else None,
+        expiry=millis_to_micros(item.expTime),
         local_timestamp=received,
     )

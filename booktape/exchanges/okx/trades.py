@@ -1,9 +1,9 @@
 """Past trades of OKX.
 
-Source: "OKX API guide" (v5): GET / Trades history (``/api/v5/market/history-trades``): the last three months, a hundred
-trades an answer, newest first, of those earlier than a trade id. So a large hole is filled from its end.
+Source: "OKX API guide" (v5): GET / Trades history (``/api/v5/market/history-trades``): the last three months. An answer
+holds the hundred trades before a trade id, newest first, so a large range is filled from its end.
 
-The fields are those of the stream's ``trades-all``, in the same texts: identical to it.
+The fields and their texts are those of the stream's ``trades-all``: the trades are identical to the stream's.
 """
 
 from typing import Final
@@ -32,16 +32,16 @@ class _Answer(Struct):
     data: list[_Trade]
 
 
-_answer = json.Decoder(_Answer, strict=False)  # whole numbers are sent as text
+_answer = json.Decoder(_Answer, strict=False)  # strict=False, because whole numbers are sent as text
 
 
-def _request(hole: MissingRange) -> Request:
-    limit = min(hole.last - hole.first + 1, _MOST)
-    path = f"/api/v5/market/history-trades?instId={hole.symbol}"
-    return Request(f"{path}&type=1&after={hole.last + 1}&limit={limit}")
+def _request(missing: MissingRange) -> Request:
+    limit = min(missing.last - missing.first + 1, _MOST)
+    path = f"/api/v5/market/history-trades?instId={missing.symbol}"
+    return Request(f"{path}&type=1&after={missing.last + 1}&limit={limit}")
 
 
-def _parse(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
     answer = _answer.decode(body)
     if answer.code != _FINE:
         raise SubscriptionRefusedError(f"{answer.msg} (code {answer.code})")

@@ -1,4 +1,4 @@
-"""The frames of Upbit. The facts about them stand in :mod:`~booktape.exchanges.upbit`."""
+"""Parser of Upbit frames. The facts stand in :mod:`booktape.exchanges.upbit`."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ from msgspec import Raw, Struct, ValidationError, json
 
 from booktape.core.records import BOOK_SNAPSHOTS, TRADES, BookSnapshot, Trade
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, digits, levels_of
+from booktape.exchanges.wire import MILLISECOND, decimal_text, encode_levels
 
 _TAKER: Final = {"ASK": "sell", "BID": "buy"}
 
@@ -21,13 +21,13 @@ class _Trade(Struct, tag_field="ty", tag="trade", gc=False):
     sid: int
 
 
-class _Unit(Struct, rename={"amount_asked": "as"}, gc=False):
-    """One level of both sides."""
+class _Unit(Struct, rename={"ask_size": "as"}, gc=False):
+    """One level of each side."""
 
     ap: Raw
     bp: Raw
     bs: Raw
-    amount_asked: Raw
+    ask_size: Raw
 
 
 class _Book(Struct, tag_field="ty", tag="orderbook", gc=False):
@@ -52,19 +52,26 @@ _other = json.Decoder(_Control)
 
 
 def parse(frame: bytes, received: int) -> Sequence[Message]:
-    """A frame to its one message."""
+    """Parse one frame, which holds one record at most."""
     try:
         data = _data.decode(frame)
     except ValidationError:
         return _control(_other.decode(frame))
     if isinstance(data, _Trade):
         time, side = data.ttms * MILLISECOND, _TAKER.get(data.ab, "unknown")
-        return ((TRADES, data.cd, time, Trade(data.sid, time, side, digits(data.tp), digits(data.tv), received)),)
+        return (
+            (
+                TRADES,
+                data.cd,
+                time,
+                Trade(data.sid, time, side, decimal_text(data.tp), decimal_text(data.tv), received),
+            ),
+        )
     time = data.tms * MILLISECOND
     snapshot = BookSnapshot(
         timestamp=time,
         bids=_side((unit.bp, unit.bs) for unit in data.obu),
-        asks=_side((unit.ap, unit.amount_asked) for unit in data.obu),
+        asks=_side((unit.ap, unit.ask_size) for unit in data.obu),
         origin="stream",
         local_timestamp=received,
     )
@@ -72,8 +79,8 @@ def parse(frame: bytes, received: int) -> Sequence[Message]:
 
 
 def _side(levels: Iterable[tuple[Raw, Raw]]) -> Raw:
-    pairs = ((digits(price), digits(amount)) for price, amount in levels)
-    return levels_of(pair for pair in pairs if pair[0].strip("0."))
+    pairs = ((decimal_text(price), decimal_text(amount)) for price, amount in levels)
+    return encode_levels(pair for pair in pairs if pair[0].strip("0."))
 
 
 def _control(content: _Control) -> Sequence[Message]:

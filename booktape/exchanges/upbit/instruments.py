@@ -1,9 +1,9 @@
-"""Upbit: the names of its markets, and how it lists them (``GET /v1/market/all``)."""
+"""Symbols, market names and the list of markets (``GET /v1/market/all``) of Upbit."""
 
 from msgspec import Struct, json
 
 from booktape.core.records import Instrument
-from booktape.exchanges.wire import named_instrument
+from booktape.exchanges.wire import instrument_from_name
 
 
 def swapped(name: str) -> str:
@@ -20,5 +20,5 @@ _markets = json.Decoder(list[_Market])
 
 
 def instruments(body: bytes, received: int) -> list[Instrument]:
-    """The answer of ``GET /v1/market/all``."""
-    return [named_instrument(found.market, swapped(found.market), received) for found in _markets.decode(body)]
+    """Parse the answer of ``GET /v1/market/all``."""
+    return [instrument_from_name(item.market, swapped(item.market), received) for item in _markets.decode(body)]
