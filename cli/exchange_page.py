@@ -86,7 +86,8 @@ def _section(venue: Exchange) -> Iterator[str]:
         yield f"| {data_type} | `{channel.name}` | {_rule(channel, data_type)} |"
     yield ""
     yield (
-        f"- Connections: {limits.streams_per_connection:,} streams each, {limits.messages_per_second:g} messages a second, "
+        f"- Connections: {limits.streams_per_connection:,} streams each, "
+        f"{limits.messages_per_second:g} messages a second, "
         f"{_counted(limits.subscriptions_per_message, 'subscription')} a message, {lifetime}, "
         f"{_counted(limits.connections_per_minute, 'new connection')} a minute."
     )
