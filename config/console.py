@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 err: Final = Console(stderr=True)
 

@@ -7,7 +7,7 @@ from typing import Final
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 _QUIET: Final = ("botocore", "boto3", "urllib3", "httpx", "httpcore", "s3transfer", "sqlglot")
 """Libraries that log every request at the level ``info``, or every byte at ``debug``."""

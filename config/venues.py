@@ -26,14 +26,16 @@ class Venue:
 
 
 def load_venues(path: Path | None = None) -> dict[str, Venue]:
-    """Every venue by its exchange's id. Raises :class:`~config.files.BadConfiguration`."""
+    """Every venue by its exchange's id. Raises :class:`~config.files.InvalidConfigurationError`."""
     path = path or DEFAULT
     venues = files.load(path, Venue)
     for venue in venues.values():
         fault = _fault(venue)
         if fault is not None:
             line = files.line_of(path, [venue.name, fault[0]])
-            raise files.BadConfiguration(f"{path}, line {line}: {'.'.join((venue.name, fault[0]))}: {fault[1]}")
+            raise files.InvalidConfigurationError(
+                f"{path}, line {line}: {'.'.join((venue.name, fault[0]))}: {fault[1]}"
+            )
     return venues
 
 

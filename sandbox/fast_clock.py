@@ -8,12 +8,12 @@ all processes of a machine share.
 import runpy
 import sys
 
-from booktape import clock
+from booktape.store import clock
 from sandbox.exchanges.clock import MarketClock
 
 
 def main() -> None:
-    """Replace the functions of :mod:`booktape.clock` and run the module as ``python -m`` would."""
+    """Replace the functions of :mod:`booktape.store.clock` and run the module as ``python -m`` would."""
     start, speed, origin, module, *arguments = sys.argv[1:]
     market = MarketClock(int(start), float(speed), float(origin))
     clock.now = market.now

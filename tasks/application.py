@@ -7,7 +7,7 @@ import structlog
 from celery import Celery, signals
 
 from beat_schedule import beat_schedule
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 from config.celery import celery_settings
 from config.logging import configure_logging
 from tasks.runtime import settings

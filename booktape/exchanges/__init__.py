@@ -8,8 +8,8 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from booktape.errors import BooktapeError
 from booktape.exchanges.spec import Exchange
+from booktape.model.errors import BooktapeError
 
 
 class UnknownExchangeError(BooktapeError):

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Record, Trade
-from booktape.errors import BooktapeError
+from booktape.model.book import Book
+from booktape.model.errors import BooktapeError
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Record, Trade
 
 WHOLE_VENUE: Final = "*"
 """The symbol of a subscription to a channel that carries every market at once."""
@@ -92,7 +92,7 @@ class Channel:
     data_types: tuple[str, ...]
     """The data types of the records that the channel carries."""
     rule: str
-    """Name of the sequence rule (:mod:`booktape.core.sequence`) for its trades, book messages and quotes."""
+    """Name of the sequence rule (:mod:`booktape.model.sequence`) for its trades, book messages and quotes."""
     stale_after: int | None = 60
     """Seconds without a message after which the stream of a live market counts as silent. The stream is then reported
     and its connection replaced, with growing pauses. None if silence means nothing, as for liquidations."""

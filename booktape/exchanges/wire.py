@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.spec import UnknownFrameError
+from booktape.model.records import TRADING, Instrument
 
 MILLISECOND: Final = 1_000
 """Microseconds in a millisecond."""

@@ -1,11 +1,14 @@
-"""The engine for scale: Amazon Athena over both systems' buckets.
+"""What Athena's UNLOAD wrote: the files that its manifest lists, and what they are called where they are published.
+
+The engine for scale: Amazon Athena over both systems' buckets.
 
 A merge is one query for the CSV and one UNLOAD for the Parquet files of each hundred markets; they run side by side.
 Credentials, endpoint and region come from the standard AWS environment variables or from the role.
 Sources: Amazon Athena API Reference, StartQueryExecution and GetQueryExecution; User Guide, "UNLOAD".
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import environ
@@ -18,12 +21,37 @@ from botocore.config import Config
 from pyathena.cursor import Cursor
 from pyathena.error import Error as PyAthenaError
 
-from booktape.errors import Transient
-from booktape.merge import ddl, eras, inputs
-from booktape.merge.engine import Merge, Merged, MergeFailed, MergeInterrupted, fingerprint
+from booktape.merge import ddl, epochs, inputs
+from booktape.merge.engine import Merge, Merged, MergeFailedError, MergeInterruptedError, merge_fingerprint
 from booktape.merge.inputs import Systems
-from booktape.merge.query import literal, statement
-from booktape.merge.unloaded import names_of, urls_of
+from booktape.merge.sql_text import literal, statement
+from booktape.model.errors import TransientError
+from booktape.store.objects import open_store
+
+
+def urls_of(manifest: str) -> list[str]:
+    """The URLs in a data manifest, which has one on each line.
+
+    Only the manifest tells which files count: a listing could show what a broken try left. Source: Amazon Athena User
+    Guide, "Identify query output files".
+    """
+    store, _, key = manifest.rpartition("/")
+    return open_store(store).read(key).decode().split()
+
+
+def names_of(urls: Iterable[str]) -> dict[str, str]:
+    """The files' URLs by their names: ``symbol=BTC-USDT/0000.parquet``, numbered within each folder.
+
+    Athena names files at random, and does not sort them among each other: ``position`` in them tells the order.
+    """
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for url in sorted(urls):
+        folder = url.split("/")[-2]
+        names[f"{folder}/{counts[folder]:04}.parquet"] = url
+        counts[folder] += 1
+    return names
+
 
 if TYPE_CHECKING:
     from mypy_boto3_athena.client import AthenaClient
@@ -56,7 +84,7 @@ _HINTS: Final = {
 }
 
 
-class AthenaUnavailable(Transient):
+class AthenaUnavailableError(TransientError):
     """Athena does not answer, or answers that it is busy."""
 
 
@@ -76,18 +104,18 @@ class AthenaEngine:
     def start(self, merge: Merge, token: str) -> str:
         """Start the queries. See :class:`~booktape.merge.engine.Engine`."""
         pairs = inputs.require_markets(self.systems, merge)
-        restarts = eras.restarts(merge, inputs.find(self.systems, merge, pairs))
-        scope = (self.database, token, *eras.words(restarts))
+        restarts = epochs.find_merge_resets(merge, inputs.find_inputs(self.systems, merge, pairs))
+        scope = (self.database, token, *epochs.describe_resets(restarts))
         sql = statement(merge, pairs, restarts).csv_query
         if len(sql.encode()) > _LONGEST_QUERY:
-            raise MergeFailed(
+            raise MergeFailedError(
                 f"{merge.exchange} has {len(pairs)} markets, of which {len(restarts)} began their numbers anew: "
                 "more than one Athena query can name; merge it with DuckDB"
             )
-        place = f"{self.results.rstrip('/')}/parquet/{fingerprint(merge, *scope)[:32]}/"
+        place = f"{self.results.rstrip('/')}/parquet/{merge_fingerprint(merge, *scope)[:32]}/"
         queries = [sql, *(_unload(statement(merge, some, restarts).parquet_query, place) for some in _hundreds(pairs))]
         return _BETWEEN.join(
-            self._start(sql, fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))
+            self._start(sql, merge_fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))
             for number, sql in enumerate(queries)
         )
 
@@ -128,8 +156,8 @@ class AthenaEngine:
             return None
         reason = _hinted(f"query {query} {state}: {status.get('StateChangeReason', 'no reason given')}")
         if state == "FAILED" and status.get("AthenaError", {}).get("Retryable"):
-            raise MergeInterrupted(reason)
-        raise MergeFailed(reason)
+            raise MergeInterruptedError(reason)
+        raise MergeFailedError(reason)
 
 
 def _hundreds(pairs: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -143,14 +171,14 @@ def _unload(sql: str, place: str) -> str:
     return f"UNLOAD (\n{sql}) TO {literal(place)}\nWITH ({properties})"
 
 
-def connect(systems: Systems, results: str, database: str, workgroup: str) -> AthenaEngine:
+def connect_athena(systems: Systems, results: str, database: str, workgroup: str) -> AthenaEngine:
     """The engine. Nothing is asked of Athena yet."""
     with _explained():
         client = boto3.client("athena", region_name=_region(), config=_CONFIG)
     return AthenaEngine(systems, results, database, workgroup, client)
 
 
-def init(
+def init_tables(
     primary: str, replica: str | None, results: str, exchanges: Sequence[str], database: str, workgroup: str
 ) -> None:
     """Make the database and the tables: see :func:`booktape.merge.init_athena`."""
@@ -180,18 +208,18 @@ def _explained() -> Iterator[None]:
         raise _explanation(error.__cause__ or error) from error
 
 
-def _explanation(error: BaseException) -> MergeFailed | MergeInterrupted | AthenaUnavailable:
+def _explanation(error: BaseException) -> MergeFailedError | MergeInterruptedError | AthenaUnavailableError:
     if isinstance(error, aws.ClientError):
         code = error.response["Error"]["Code"]
         text = f"Athena: {code}: {error.response['Error']['Message']}"
         if code in _BUSY or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
-            return AthenaUnavailable(text)
+            return AthenaUnavailableError(text)
         if _TOKEN_USED in text:
-            return MergeInterrupted(f"{text}; the markets changed since, another query starts")
-        return MergeFailed(_hinted(text))
+            return MergeInterruptedError(f"{text}; the markets changed since, another query starts")
+        return MergeFailedError(_hinted(text))
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
-        return AthenaUnavailable(f"Athena is not reachable: {error}")
-    return MergeFailed(_hinted(f"Athena: {error}"))
+        return AthenaUnavailableError(f"Athena is not reachable: {error}")
+    return MergeFailedError(_hinted(f"Athena: {error}"))
 
 
 def _hinted(reason: str) -> str:

@@ -6,7 +6,7 @@ Sources: Amazon Athena User Guide, "Partition projection with Amazon Athena" and
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from booktape.merge.query import literal
+from booktape.merge.sql_text import literal
 from booktape.merge.tables import COLUMNS, PARTITIONS, PRIMARY, REPLICA, REST, systems_of, table_name
 
 _FIRST_YEAR: Final = 2009

@@ -13,12 +13,12 @@ from typing import Final
 import duckdb
 import sqlglot
 
-from booktape.merge import eras, inputs
-from booktape.merge.engine import Merge, Merged, MergeFailed, fingerprint
-from booktape.merge.inputs import Inputs, Systems
-from booktape.merge.query import Statement, literal, statement, stored_types
+from booktape.merge import epochs, inputs
+from booktape.merge.engine import Merge, Merged, MergeFailedError, merge_fingerprint
+from booktape.merge.inputs import MergeInputs, Systems
+from booktape.merge.sql_text import Statement, literal, statement, stored_types
 from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, systems_of, table_name
-from booktape.storage import Store
+from booktape.store.objects import Store
 
 _ASIDE: Final = ".merge-"
 _LEFT_AFTER: Final = 24 * 3600
@@ -48,9 +48,9 @@ class DuckDBEngine:
     def start(self, merge: Merge, token: str) -> str:
         """Merge, unless the token's result is there already. See :class:`~booktape.merge.engine.Engine`."""
         pairs = inputs.require_markets(self.systems, merge)
-        found = inputs.find(self.systems, merge, pairs)
-        restarts = eras.restarts(merge, found)
-        query = fingerprint(merge, token, *eras.words(restarts))[:32]
+        found = inputs.find_inputs(self.systems, merge, pairs)
+        restarts = epochs.find_merge_resets(merge, found)
+        query = merge_fingerprint(merge, token, *epochs.describe_resets(restarts))[:32]
         if not self.results.exists(_csv(query)):
             self._merge(merge, query, found, statement(merge, pairs, restarts))
         return query
@@ -58,11 +58,11 @@ class DuckDBEngine:
     def poll(self, query: str) -> Merged:
         """Where the result lies. See :class:`~booktape.merge.engine.Engine`."""
         if not self.results.exists(_csv(query)):
-            raise MergeFailed(f"{self.results.url} has no result of query {query}: start the merge again")
+            raise MergeFailedError(f"{self.results.url} has no result of query {query}: start the merge again")
         whole = {"": f"{self.results.url}/{_parquet(query)}"} if self.results.exists(_parquet(query)) else {}
         return Merged(f"{self.results.url}/{_csv(query)}", scanned_bytes=None, parquet=whole)
 
-    def _merge(self, merge: Merge, query: str, found: Sequence[Inputs], sql: Statement) -> None:
+    def _merge(self, merge: Merge, query: str, found: Sequence[MergeInputs], sql: Statement) -> None:
         _clean(self.results)
         # Inside the results' own directory, where there is one, so that the result can be moved into its place.
         with TemporaryDirectory(prefix=_ASIDE, dir=self.results.directory) as name:
@@ -72,7 +72,7 @@ class DuckDBEngine:
             written = copied(sql.parquet, parquet, PARQUET), copied(sql.csv, csv, _CSV)
             rows = self._run([*views, _materialised(sql.merged), *written], directory)
             if not rows:
-                raise inputs.nothing(self.systems, merge)
+                raise inputs.no_inputs(self.systems, merge)
             _keep(parquet, self.results, _parquet(query))
             _keep(csv, self.results, _csv(query))  # last: the CSV says that the query is over
 
@@ -87,12 +87,12 @@ class DuckDBEngine:
                     connection.execute(sql)
                 return int(connection.fetchall()[0][0])
         except duckdb.OutOfMemoryException as error:
-            raise MergeFailed(f"DuckDB needs more than {self.memory}: allow more memory, or use Athena") from error
+            raise MergeFailedError(f"DuckDB needs more than {self.memory}: allow more memory, or use Athena") from error
         except duckdb.Error as error:
-            raise MergeFailed(f"DuckDB: {str(error).partition(chr(10))[0]}") from error
+            raise MergeFailedError(f"DuckDB: {str(error).partition(chr(10))[0]}") from error
 
 
-def views_of(merge: Merge, found: Sequence[Inputs], directory: Path) -> list[str]:
+def views_of(merge: Merge, found: Sequence[MergeInputs], directory: Path) -> list[str]:
     """The SQL that makes the merge's tables of some objects; those of a bucket are copied below ``directory``."""
     files = {table_name(one.data_type, one.system): inputs.local_files(one, directory) for one in found}
     return [

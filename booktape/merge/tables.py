@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 
 PRIMARY: Final = "primary"
 REPLICA: Final = "replica"
@@ -86,7 +86,7 @@ COLUMNS: Final = {
         "sent_timestamp": "bigint",
     },
 }
-"""Column names and types (Athena's) of each data type that is merged: the fields of :mod:`booktape.core.records`."""
+"""Column names and types (Athena's) of each data type that is merged: the fields of :mod:`booktape.model.records`."""
 
 
 def systems_of(data_type: str) -> tuple[str, ...]:

@@ -12,18 +12,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from booktape.core import codec
-from booktape.core.keys import BadKey, market_prefix, parse_key
-from booktape.core.records import DAY, INSTRUMENTS, Instrument
 from booktape.exchanges import exchange as find_exchange
-from booktape.rest.listing import EVERY_MARKET
-from booktape.serve.binance import Desk
+from booktape.model import codec
+from booktape.model.keys import InvalidKeyError, market_prefix, parse_batch_key
+from booktape.model.records import DAY, INSTRUMENTS, Instrument
+from booktape.rest.instruments import EVERY_MARKET
+from booktape.serve.binance import BinanceGateway
 from booktape.serve.clock import MarketClock
 from booktape.serve.normal import Normal
+from booktape.serve.playback import MarketCursor, Playback
 from booktape.serve.raw import RawFeed
-from booktape.serve.run import Run, Tape
-from booktape.serve.source import Source
-from booktape.storage import Store
+from booktape.serve.source import EventSource
+from booktape.store.objects import Store
 
 BINANCES: Final = ("binance", "binance-us")
 """The exchanges that speak Binance spot's protocol."""
@@ -31,7 +31,7 @@ BINANCES: Final = ("binance", "binance-us")
 log = structlog.get_logger(__name__)
 
 
-def application(source: Source, store: Store, clock: MarketClock | None, *, begin: bool = False) -> Starlette:
+def application(source: EventSource, store: Store, clock: MarketClock | None, *, begin: bool = False) -> Starlette:
     """What serves an archive.
 
     :param source: the archive.
@@ -40,10 +40,10 @@ def application(source: Source, store: Store, clock: MarketClock | None, *, begi
     :param begin: let the clock run at once, not from the first subscription on.
     """
     routes: list[BaseRoute] = [*Normal(source).routes(), *RawFeed(store).routes()]
-    run = Run(source, clock, _tell) if clock is not None else None
+    run = Playback(source, clock, _tell) if clock is not None else None
     if run is not None:
         for name in BINANCES:
-            desk = Desk(find_exchange(name), run, partial(listed, store, name))
+            desk = BinanceGateway(find_exchange(name), run, partial(listed_instruments, store, name))
             routes.append(Mount(f"/{name}", routes=desk.routes()))
         routes.append(Route("/clock", partial(_clock, run)))
 
@@ -63,29 +63,29 @@ def application(source: Source, store: Store, clock: MarketClock | None, *, begi
     return Starlette(routes=routes, lifespan=lifespan)
 
 
-def listed(store: Store, exchange: str, time: int) -> list[Instrument]:
+def listed_instruments(store: Store, exchange: str, time: int) -> list[Instrument]:
     """An exchange's instruments by the newest list of its that is older than the end of a time's day (µs)."""
     found = []
     for item in store.objects(market_prefix(INSTRUMENTS, exchange, EVERY_MARKET)):
         try:
-            found.append((parse_key(item.key).minute, item.key))
-        except BadKey:  # somebody else's file
+            found.append((parse_batch_key(item.key).minute, item.key))
+        except InvalidKeyError:  # somebody else's file
             continue
     known = [one for one in found if one[0] < time // DAY * DAY + DAY]
     if not known:
         return []
-    records = codec.decode(INSTRUMENTS, store.read(max(known)[1]))
+    records = codec.decode_records(INSTRUMENTS, store.read(max(known)[1]))
     return [record for record in records if isinstance(record, Instrument)]
 
 
-async def _clock(run: Run, request: Request) -> Response:
+async def _clock(run: Playback, request: Request) -> Response:
     clock = run.clock
     state = "over" if run.is_over else "running" if clock.is_running else "waiting"
     times = {"from": clock.start, "to": clock.end, "now": clock.now()}
     return JSONResponse({**times, "speed": clock.speed, "state": state})
 
 
-async def _watched(run: Run) -> None:
+async def _watched(run: Playback) -> None:
     try:
         await run.play()
     except Exception as error:  # whatever it is, who looks at the log must see why nothing moves
@@ -93,5 +93,5 @@ async def _watched(run: Run) -> None:
         raise
 
 
-def _tell(tape: Tape, error: Exception) -> None:
+def _tell(tape: MarketCursor, error: Exception) -> None:
     log.error("market_ended", exchange=tape.exchange.id, market=tape.market, error=str(error))

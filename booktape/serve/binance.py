@@ -15,14 +15,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Instrument, Quote, Trade
-from booktape.errors import BooktapeError
 from booktape.exchanges.spec import Exchange
-from booktape.serve import wire_binance as wire
+from booktape.model.errors import BooktapeError
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Instrument, Quote, Trade
+from booktape.serve import binance_format as wire
+from booktape.serve.binance_format import DepthWindow
 from booktape.serve.client import INTERNAL_ERROR, Client, refuse
-from booktape.serve.run import Run, Tape
-from booktape.serve.second import Second
-from booktape.serve.source import Event
+from booktape.serve.playback import MarketCursor, Playback
+from booktape.serve.source import MarketEvent
 
 _STREAM: Final = re.compile(
     r"(?P<symbol>[a-z0-9]+)@(?P<kind>trade|bookTicker|depth(?P<levels>5|10|20)?(?P<fast>@100ms)?)"
@@ -36,11 +36,11 @@ _DEFAULT_LEVELS: Final = 100
 _FAST: Final = "@100ms"
 
 
-class Refused(BooktapeError):
+class RequestRefusedError(BooktapeError):
     """A stream that cannot be replayed."""
 
 
-class Session:
+class BinanceSession:
     """One connection: its streams, whether they come wrapped, and in which unit of time."""
 
     def __init__(self, client: Client, *, combined: bool, unit: int) -> None:
@@ -54,18 +54,18 @@ class Session:
         await self.client.give(wire.combined(stream, payload) if self.combined else payload)
 
 
-class Desk:
+class BinanceGateway:
     """Plays one exchange that speaks Binance spot's protocol to all who subscribe.
 
     :param instruments: gives the exchange's list of a time (µs); called off the event loop.
     """
 
-    def __init__(self, exchange: Exchange, run: Run, instruments: Callable[[int], list[Instrument]]) -> None:
+    def __init__(self, exchange: Exchange, run: Playback, instruments: Callable[[int], list[Instrument]]) -> None:
         self.exchange = exchange
         self._run = run
         self._instruments = instruments
-        self._listeners: dict[str, dict[Session, None]] = {}
-        self._windows: dict[str, Second] = {}
+        self._listeners: dict[str, dict[BinanceSession, None]] = {}
+        self._windows: dict[str, DepthWindow] = {}
         run.listen(exchange.id, self)
 
     def routes(self) -> list[BaseRoute]:
@@ -93,7 +93,7 @@ class Desk:
     async def _connect(self, socket: WebSocket, streams: str, *, combined: bool) -> None:
         micro = socket.query_params.get("timeUnit", "").upper() == "MICROSECOND"
         client = Client(socket, waits=not self._run.clock.speed)
-        session = Session(client, combined=combined, unit=wire.MICROSECONDS if micro else wire.MILLISECONDS)
+        session = BinanceSession(client, combined=combined, unit=wire.MICROSECONDS if micro else wire.MILLISECONDS)
         try:
             await self._subscribe(session, [name for name in streams.split("/") if name])
         except BooktapeError as error:
@@ -107,27 +107,31 @@ class Desk:
         finally:
             self._unsubscribe(session, list(session.streams))
 
-    async def _subscribe(self, session: Session, names: list[str]) -> None:
+    async def _subscribe(self, session: BinanceSession, names: list[str]) -> None:
         if len(session.streams.keys() | set(names)) > _MOST_STREAMS:
-            raise Refused(f"more than {_MOST_STREAMS} streams on one connection")
+            raise RequestRefusedError(f"more than {_MOST_STREAMS} streams on one connection")
         for name in names:
             match = _STREAM.fullmatch(name)
             if match is None:
-                raise Refused(f"{name!r} is not replayed; there are @trade, @bookTicker, @depth and @depth5, 10, 20")
+                raise RequestRefusedError(
+                    f"{name!r} is not replayed; there are @trade, @bookTicker, @depth and @depth5, 10, 20"
+                )
             tape = await self._run.tape(self.exchange, self.exchange.market(match["symbol"].upper()))
             data_type = BOOK_UPDATES if match["kind"].startswith("depth") else _DATA_TYPES[match["kind"]]
             if data_type not in tape.recorded:
-                raise Refused(f"{name!r} is not replayed: no {data_type} of {tape.market} are recorded then")
+                raise RequestRefusedError(
+                    f"{name!r} is not replayed: no {data_type} of {tape.market} are recorded then"
+                )
         for name in names:
             session.streams[name] = None
             self._listeners.setdefault(name, {})[session] = None
 
-    def _unsubscribe(self, session: Session, names: Iterable[str]) -> None:
+    def _unsubscribe(self, session: BinanceSession, names: Iterable[str]) -> None:
         for name in names:
             session.streams.pop(name, None)
             self._listeners.get(name, {}).pop(session, None)
 
-    async def _answer(self, session: Session, said: str) -> str:
+    async def _answer(self, session: BinanceSession, said: str) -> str:
         try:
             request = json.decode(said)
         except (DecodeError, RecursionError):
@@ -151,7 +155,7 @@ class Desk:
                 return await self._change(session, method, params, number)
         return _invalid(f"unknown variant `{request['method']}`")
 
-    async def _change(self, session: Session, method: str, names: list[str], number: int | str | None) -> str:
+    async def _change(self, session: BinanceSession, method: str, names: list[str], number: int | str | None) -> str:
         if method == "UNSUBSCRIBE":
             self._unsubscribe(session, names)
             return _text({"result": None, "id": number})
@@ -164,10 +168,10 @@ class Desk:
 
     # What the run tells
 
-    async def hear(self, tape: Tape, event: Event) -> None:
+    async def hear(self, tape: MarketCursor, event: MarketEvent) -> None:
         """Send an event to all who listen to it."""
         name = tape.symbol.lower()
-        window = self._windows.setdefault(name, Second())
+        window = self._windows.setdefault(name, DepthWindow())
         await self._give_second(name, tape, window.past(event.time))
         match event.record:
             case Trade() as trade:
@@ -181,25 +185,25 @@ class Desk:
                 await self._give(f"{name}@depth{_FAST}", tape, update)
                 await self._give_levels(tape, name, _FAST)
 
-    async def end(self, tape: Tape) -> None:
+    async def end(self, tape: MarketCursor) -> None:
         """No event of a market will follow: send what the last second holds."""
         name = tape.symbol.lower()
         if name in self._windows:
             await self._give_second(name, tape, self._windows[name].cut())
 
-    async def _give_second(self, name: str, tape: Tape, update: BookUpdate | None) -> None:
+    async def _give_second(self, name: str, tape: MarketCursor, update: BookUpdate | None) -> None:
         if update is not None:
             await self._give(f"{name}@depth", tape, update)
             await self._give_levels(tape, name, "")
 
-    def fail(self, tape: Tape) -> None:
+    def fail(self, tape: MarketCursor) -> None:
         """Cut off who listens to a market that cannot be read on: silence would look like a quiet market."""
         for stream, listeners in self._listeners.items():
             if stream.partition("@")[0] == tape.symbol.lower():
                 for session in listeners:
                     session.client.leave(INTERNAL_ERROR, f"the recording of {tape.market} cannot be read on")
 
-    async def _give(self, stream: str, tape: Tape, record: Trade | Quote | BookUpdate) -> None:
+    async def _give(self, stream: str, tape: MarketCursor, record: Trade | Quote | BookUpdate) -> None:
         listeners = self._listeners.get(stream)
         if not listeners:
             return
@@ -209,13 +213,13 @@ class Desk:
                 payloads[session.unit] = _payload(tape.symbol, record, session.unit)
             await session.give(stream, payloads[session.unit])
 
-    async def _give_levels(self, tape: Tape, name: str, suffix: str) -> None:
+    async def _give_levels(self, tape: MarketCursor, name: str, suffix: str) -> None:
         for levels in (5, 10, 20):
             stream = f"{name}@depth{levels}{suffix}"
             listeners = self._listeners.get(stream)
             if listeners and tape.book.sound:
                 book = tape.book.book
-                payload = wire.book(tape.book.last_id, book.bids.top(levels), book.asks.top(levels))
+                payload = wire.book_payload(tape.book.last_id, book.bids.top(levels), book.asks.top(levels))
                 for session in list(listeners):
                     await session.give(stream, payload)
 
@@ -251,7 +255,7 @@ class Desk:
             return _error(-1001, f"The book is not known at this time of the recording{why}.", 503)
         levels = min(int(limit) if limit else _DEFAULT_LEVELS, _MOST_LEVELS)
         book = tape.book.book
-        answer = wire.book(tape.book.last_id, book.bids.top(levels), book.asks.top(levels))
+        answer = wire.book_payload(tape.book.last_id, book.bids.top(levels), book.asks.top(levels))
         return Response(answer, media_type="application/json")
 
     async def exchange_info(self, request: Request) -> Response:
@@ -268,10 +272,10 @@ class Desk:
 def _payload(symbol: str, record: Trade | Quote | BookUpdate, unit: int) -> str:
     match record:
         case Trade():
-            return wire.trade(symbol, record, unit)
+            return wire.trade_payload(symbol, record, unit)
         case Quote():
             return wire.best_quote(symbol, record)
-    return wire.depth_update(symbol, record, unit)
+    return wire.depth_payload(symbol, record, unit)
 
 
 def _text(content: Any) -> str:

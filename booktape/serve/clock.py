@@ -2,7 +2,7 @@
 
 import asyncio
 
-from booktape.core.records import SECOND
+from booktape.model.records import SECOND
 
 
 class MarketClock:

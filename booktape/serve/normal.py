@@ -11,13 +11,13 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from booktape.errors import BooktapeError
-from booktape.serve import asked, lines
-from booktape.serve.asked import Stretch
+from booktape.model.errors import BooktapeError
+from booktape.serve import json_lines, requests
 from booktape.serve.client import Client, refuse
 from booktape.serve.clock import MarketClock
-from booktape.serve.reading import Ahead
-from booktape.serve.source import Event, Source
+from booktape.serve.prefetch import Ahead
+from booktape.serve.requests import TimeRange
+from booktape.serve.source import EventSource, MarketEvent
 
 NDJSON = "application/x-ndjson"
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Normal:
     """Answers requests from an archive."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: EventSource) -> None:
         self._source = source
 
     def routes(self) -> list[BaseRoute]:
@@ -42,7 +42,7 @@ class Normal:
     async def replay(self, request: Request) -> Response:
         """A line of JSON for each event. Who reads slowly is waited for, and nothing piles up."""
         try:
-            ahead = self._read(asked.stretch(request.query_params))
+            ahead = self._read(requests.time_range(request.query_params))
             first = await _begun(ahead)
         except BooktapeError as error:
             return PlainTextResponse(f"{error}\n", 400)
@@ -51,7 +51,7 @@ class Normal:
     async def replay_paced(self, socket: WebSocket) -> None:
         """A message for each event, when its time has come: ``speed`` times as fast as it was."""
         try:
-            wanted = asked.stretch(socket.query_params)
+            wanted = requests.time_range(socket.query_params)
             ahead = self._read(wanted)
             first = await _begun(ahead)
         except BooktapeError as error:
@@ -73,11 +73,11 @@ class Normal:
         query = request.query_params
 
         def read() -> bytes:
-            asked.only(query, "exchange", "market", "at", "depth")
-            exchange, market = asked.required(query, "exchange"), asked.required(query, "market")
-            levels = asked.number(query, "depth")
+            requests.only(query, "exchange", "market", "at", "depth")
+            exchange, market = requests.required(query, "exchange"), requests.required(query, "market")
+            levels = requests.number(query, "depth")
             return json.encode(
-                lines.book_object(self._source.book(exchange, market, asked.at(query), gaps="mark"), levels)
+                json_lines.book_object(self._source.book(exchange, market, requests.at(query), gaps="mark"), levels)
             )
 
         return await _answer(read)
@@ -87,15 +87,17 @@ class Normal:
         query = request.query_params
 
         def read() -> bytes:
-            asked.only(query, "exchange", "market", "from", "to", "data_type")
-            exchange, market = asked.required(query, "exchange"), asked.required(query, "market")
-            start, end = asked.required(query, "from"), asked.required(query, "to")
+            requests.only(query, "exchange", "market", "from", "to", "data_type")
+            exchange, market = requests.required(query, "exchange"), requests.required(query, "market")
+            start, end = requests.required(query, "from"), requests.required(query, "to")
             data_type = query.get("data_type", "trades")
-            return json.encode(lines.plain(self._source.coverage(exchange, market, start, end, data_type=data_type)))
+            return json.encode(
+                json_lines.json_value(self._source.coverage(exchange, market, start, end, data_type=data_type))
+            )
 
         return await _answer(read)
 
-    def _read(self, wanted: Stretch) -> Ahead[Event]:
+    def _read(self, wanted: TimeRange) -> Ahead[MarketEvent]:
         return Ahead(
             lambda: self._source.replay(
                 wanted.markets, wanted.start, wanted.end, data_types=wanted.data_types, gaps=wanted.gaps
@@ -112,29 +114,29 @@ async def _begun(ahead: Ahead[T]) -> list[T]:
         raise
 
 
-async def _stream(first: list[Event], ahead: Ahead[Event]) -> AsyncIterator[bytes]:
+async def _stream(first: list[MarketEvent], ahead: Ahead[MarketEvent]) -> AsyncIterator[bytes]:
     batch = first
     try:
         while batch:
-            yield b"".join(chain.from_iterable((lines.event_line(event), b"\n") for event in batch))
+            yield b"".join(chain.from_iterable((json_lines.event_line(event), b"\n") for event in batch))
             batch = await ahead.batch()
     except BooktapeError as error:
-        yield lines.error_line(error) + b"\n"
+        yield json_lines.error_line(error) + b"\n"
     finally:
         await ahead.close()
 
 
-async def _play(client: Client, clock: MarketClock, first: list[Event], ahead: Ahead[Event]) -> None:
+async def _play(client: Client, clock: MarketClock, first: list[MarketEvent], ahead: Ahead[MarketEvent]) -> None:
     batch = first
     clock.begin()
     try:
         while batch:
             for event in batch:
                 await clock.until(event.time)
-                await client.give(lines.event_line(event).decode())
+                await client.give(json_lines.event_line(event).decode())
             batch = await ahead.batch()
     except Exception as error:  # whatever it is: what was cut short must not look whole
-        await client.give(lines.error_line(error).decode())
+        await client.give(json_lines.error_line(error).decode())
         await client.fail(error)
     else:
         await client.finish("the replay is over")

@@ -9,16 +9,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from booktape.core.instants import day_of, span, text
-from booktape.core.records import MINUTE
-from booktape.errors import BooktapeError
 from booktape.exchanges import exchange as find_exchange
-from booktape.raw import REST, NoRaw, RawKey, Run, play, runs
-from booktape.serve import asked
+from booktape.model.errors import BooktapeError
+from booktape.model.records import MINUTE
+from booktape.model.timestamps import day_of, format_timestamp, parse_range
+from booktape.serve import requests
 from booktape.serve.client import Client, refuse
 from booktape.serve.clock import MarketClock
-from booktape.serve.reading import Ahead
-from booktape.storage import Store
+from booktape.serve.prefetch import Ahead
+from booktape.store.objects import Store
+from booktape.store.raw_frames import REST, NoRawFramesError, RawKey, RawRun, play, raw_runs
 
 
 class Frame(NamedTuple):
@@ -43,8 +43,8 @@ class RawFeed:
         query, exchange = request.query_params, request.path_params["exchange"]
 
         def read() -> Response:
-            asked.only(query, "from", "to")
-            start, end = span(asked.required(query, "from"), asked.required(query, "to"))
+            requests.only(query, "from", "to")
+            start, end = parse_range(requests.required(query, "from"), requests.required(query, "to"))
             return JSONResponse(list(_connections(_between(self._store, exchange, start, end))))
 
         try:
@@ -56,9 +56,9 @@ class RawFeed:
         """The frames of an instance, or of one of its connections, in their order, ``speed`` times as fast."""
         query, exchange = socket.query_params, socket.path_params["exchange"]
         try:
-            asked.only(query, "from", "to", "speed", "instance", "connection")
-            start, end = span(asked.required(query, "from"), asked.required(query, "to"))
-            clock = MarketClock(start, end, asked.speed(query.get("speed", "1")))
+            requests.only(query, "from", "to", "speed", "instance", "connection")
+            start, end = parse_range(requests.required(query, "from"), requests.required(query, "to"))
+            clock = MarketClock(start, end, requests.speed(query.get("speed", "1")))
             found = await asyncio.to_thread(_between, self._store, exchange, start, end)
             chosen = _chosen(found, query.get("instance"), query.get("connection"))
         except BooktapeError as error:
@@ -76,7 +76,7 @@ class RawFeed:
             await ahead.close()
 
 
-def frames(store: Store, chosen: Sequence[Run], start: int, end: int) -> Iterator[Frame]:
+def frames(store: Store, chosen: Sequence[RawRun], start: int, end: int) -> Iterator[Frame]:
     """The venue's frames that came from ``start`` up to ``end`` (µs), run by run."""
     for run in chosen:
         for _, line in play(store, run.keys):
@@ -85,27 +85,33 @@ def frames(store: Store, chosen: Sequence[Run], start: int, end: int) -> Iterato
                 yield Frame(time, line.message())
 
 
-def _between(store: Store, exchange: str, start: int, end: int) -> list[Run]:
-    """The runs that have objects between two times, with these alone. Raises :class:`~booktape.raw.NoRaw`."""
+def _between(store: Store, exchange: str, start: int, end: int) -> list[RawRun]:
+    """The runs that have objects between two times, with these alone.
+    Raises :class:`~booktape.store.raw_frames.NoRawFramesError`."""
     find_exchange(exchange)
     found = []
-    for run in runs(store, exchange, day_of(start - MINUTE), day_of(end)):
+    for run in raw_runs(store, exchange, day_of(start - MINUTE), day_of(end)):
         keys = tuple(key for key in run.keys if start - MINUTE < key.start < end)  # none spans more than a minute
         if keys and run.instance != REST:
-            found.append(Run(run.instance, run.run, keys))
+            found.append(RawRun(run.instance, run.run, keys))
     if not found:
-        raise NoRaw(f"{store.url} holds no raw frames of {exchange} between {text(start)} and {text(end)}")
+        raise NoRawFramesError(
+            f"{store.url} holds no raw frames of {exchange} between {format_timestamp(start)} and "
+            f"{format_timestamp(end)}"
+        )
     return found
 
 
-def _chosen(found: list[Run], instance: str | None, connection: str | None) -> list[Run]:
+def _chosen(found: list[RawRun], instance: str | None, connection: str | None) -> list[RawRun]:
     instance = instance or found[0].instance
     of_instance = [run for run in found if run.instance == instance]
     if connection is not None:
         of_instance = [run._replace(keys=_of(run.keys, connection)) for run in of_instance]
     if not any(run.keys for run in of_instance):
         known = ", ".join(dict.fromkeys(f"{run.instance} {key.connection}" for run in found for key in run.keys))
-        raise asked.BadQuery(f"there is no such instance or connection then; there are (instance, connection): {known}")
+        raise requests.InvalidQueryError(
+            f"there is no such instance or connection then; there are (instance, connection): {known}"
+        )
     return of_instance
 
 
@@ -113,7 +119,7 @@ def _of(keys: tuple[RawKey, ...], connection: str) -> tuple[RawKey, ...]:
     return tuple(key for key in keys if key.connection == connection)
 
 
-def _connections(found: list[Run]) -> Iterator[dict[str, object]]:
+def _connections(found: list[RawRun]) -> Iterator[dict[str, object]]:
     for run in found:
         for connection in dict.fromkeys(key.connection for key in run.keys):
             keys = _of(run.keys, connection)

@@ -7,14 +7,14 @@ from contextlib import suppress
 import uvicorn
 from starlette.applications import Starlette
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 
-class CannotListen(BooktapeError):
+class CannotListenError(BooktapeError):
     """The address or the port cannot be had."""
 
 
-def serve(app: Starlette, host: str, port: int, on_listening: Callable[[str], None]) -> None:
+def run_server(app: Starlette, host: str, port: int, on_listening: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     :param port: 0 takes any that is free.
@@ -46,6 +46,6 @@ def _listener(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
-        raise CannotListen(
+        raise CannotListenError(
             f"{host}:{port} cannot be listened on: {error.strerror or error}; try another --port"
         ) from error

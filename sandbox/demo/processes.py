@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 _READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0

@@ -10,9 +10,9 @@ from celery import Celery
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 from booktape.publish.status import Status, statuses
-from booktape.storage import Store
+from booktape.store.objects import Store
 from config.celery import NIGHTLY
 from sandbox.demo.cast import Cast, start_collector
 from sandbox.demo.processes import Process

@@ -11,7 +11,7 @@ import boto3
 import httpx
 import yaml
 
-from booktape.storage import open_store
+from booktape.store.objects import open_store
 from sandbox import redis
 from sandbox.demo.processes import Process, Processes, processes
 
@@ -118,7 +118,7 @@ def world(directory: Path, market: Market, engine: Engine, rate: float) -> Itera
         programs.environment |= _settings(directory, engine, redis_url, aws_url)
         _write_configuration(directory, aws_url, {name: route["primary"]["http"] for name, route in routes.items()})
         if engine == "athena":
-            programs.run("athena-init", "cli.main", "athena", "init")
+            programs.run("athena-init", "booktape.cli.main", "athena", "init")
         yield World(directory, market, programs, redis_url, aws_url, routes)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 from config import console as command
 from sandbox.matrix import report
 from sandbox.matrix.night import DATA_TYPES

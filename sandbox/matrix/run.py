@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from booktape.core.records import SECOND
+from booktape.model.records import SECOND
 from sandbox.demo.processes import ProcessFailed
 from sandbox.matrix.judge import Case, Verdict, judge
 from sandbox.matrix.night import publish

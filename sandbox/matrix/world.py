@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import httpx
 
-from booktape.core.records import SECOND
+from booktape.model.records import SECOND
 from sandbox.demo.processes import Process, Processes, ProcessFailed, processes
 from sandbox.demo.world import MARKETS, WEBSOCKET_PATHS
 from sandbox.matrix.rows import LISTED, PRIMARY, REPLICA, WORKERS, Fault, Kill, List, Row, Start, Step

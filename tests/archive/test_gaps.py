@@ -8,16 +8,16 @@ from msgspec import structs
 
 from booktape import Archive
 from booktape.archive import Coverage, GapError, Missing
-from booktape.archive.lapses import DOWN, UNKNOWN
-from booktape.core.instants import day_of
-from booktape.core.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND, TRADES, BookUpdate, Trade
-from booktape.publish.errors import Held
-from booktape.publish.release import release
-from booktape.publish.sources import Run, Source
-from booktape.storage import Store, open_store
-from tests.archive.ledgers import listened
+from booktape.archive.outages import DOWN, UNKNOWN
+from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND, TRADES, BookUpdate, Trade
+from booktape.model.timestamps import day_of
+from booktape.publish.errors import GateFailedError
+from booktape.publish.release import release_held_run
+from booktape.publish.sources import DataSource, Run
+from booktape.store.objects import Store, open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, quote, record, record_minutes, snapshot, trade, update
+from tests.archive.uptime_logs import listened
 from tests.merge.systems import put
 
 
@@ -38,7 +38,7 @@ def archive(request: pytest.FixtureRequest, store: Store) -> Iterator[Archive]:
     listened(store, "binance", MIDNIGHT, without=[(second(200), second(240)), (second(310), second(400))])
     if request.param == "published":
         for data_type in (TRADES, BOOK_UPDATES, QUOTES):
-            source = Source(f"binance-{data_type}", "binance", data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
+            source = DataSource(f"binance-{data_type}", "binance", data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
             publish(store.url, source, day_of(MIDNIGHT))
     with Archive(store.url) as archive:
         yield archive
@@ -248,10 +248,10 @@ def test_a_day_without_a_record_is_not_quiet_if_the_days_around_it_tell_otherwis
     put(store, at(1, MIDNIGHT - 2 * SECOND), at(2, MIDNIGHT - SECOND), market="ETH-USDT")
     put(store, at(6, MIDNIGHT + DAY + SECOND), market="ETH-USDT")
     if published:
-        source = Source("binance-trades", "binance", TRADES)
-        with pytest.raises(Held):
+        source = DataSource("binance-trades", "binance", TRADES)
+        with pytest.raises(GateFailedError):
             publish(store.url, source, day_of(MIDNIGHT))
-        release(store, Run(source.name, day_of(MIDNIGHT), 1), "somebody", "so that it can be read")
+        release_held_run(store, Run(source.name, day_of(MIDNIGHT), 1), "somebody", "so that it can be read")
         publish(store.url, source, day_of(MIDNIGHT))
     rows = empty.trades(*lost, MIDNIGHT - MINUTE, MIDNIGHT + DAY + MINUTE, gaps="mark")
     assert [one.id for one in rows if isinstance(one, Trade)] == [1, 2, 6]

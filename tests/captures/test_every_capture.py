@@ -14,13 +14,13 @@ from typing import Final, Literal
 import pytest
 from msgspec import json
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
-from booktape.core.streams import Batch
+from booktape.capture.ingest import RawLine, read_capture
+from booktape.capture.pipeline import Pipeline, StreamGap
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.feed.captures import Line, read
-from booktape.recorder import GapSeen, Recorder
+from booktape.model.book import Book
+from booktape.model.keys import Batch
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
 
 TRIES: Final = 12
 AT_LEAST: Final = {"always": TRIES, "mostly": TRIES // 2, "half": 1, "never": 0}
@@ -52,20 +52,20 @@ EXPECTED = {
     for path in sorted((Path(__file__).parent / "expected").glob("*.json"))
 }
 every_capture = pytest.mark.parametrize("name", EXPECTED)
-Frames = list[tuple[Line, bytes]]
+Frames = list[tuple[RawLine, bytes]]
 
 
 @cache
 def frames_of(path: Path) -> Frames:
-    return [(line, frame) for line, frame in read(path) if line.dir == "in"]
+    return [(line, frame) for line, frame in read_capture(path) if line.dir == "in"]
 
 
 @dataclass(frozen=True)
 class Taken:
     """What became of frames: the recorder that had them, and the gaps it saw."""
 
-    recorder: Recorder
-    gaps: list[GapSeen]
+    recorder: Pipeline
+    gaps: list[StreamGap]
 
     @property
     def shows_a_loss(self) -> bool:
@@ -74,8 +74,8 @@ class Taken:
 
 def taken(venue: Exchange, frames: Frames) -> Taken:
     batches: list[Batch] = []
-    gaps: list[GapSeen] = []
-    recorder = Recorder(venue, batches.append, gaps.append)
+    gaps: list[StreamGap] = []
+    recorder = Pipeline(venue, batches.append, gaps.append)
     connection = recorder.connection()
     received = 0
     for line, frame in frames:

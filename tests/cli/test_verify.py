@@ -11,11 +11,11 @@ import pytest
 import yaml
 from msgspec import Raw
 
-from booktape.core import codec
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
-from booktape.core.records import DAY as DAY_LENGTH
-from booktape.core.streams import Batch, key_of
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.keys import Batch, batch_key
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
+from booktape.model.records import DAY as DAY_LENGTH
+from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
 from tests.publish.recordings import MIDNIGHT, store_at, store_trades
 
@@ -61,8 +61,8 @@ def store_book(store: Store, without: int = 0) -> None:
 
     def put(data_type: str, records: list[Any]) -> None:
         first, last = records[0].last_id, records[-1].last_id
-        batch = Batch(data_type, "BTC-USDT", MIDNIGHT, first, last, len(records), codec.encode(records))
-        store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
+        batch = Batch(data_type, "BTC-USDT", MIDNIGHT, first, last, len(records), codec.encode_records(records))
+        store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
 
     times = {number: MIDNIGHT + number * 1_000_000 for number in range(1, 8)}
     put(

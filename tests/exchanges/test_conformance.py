@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import asdict
 
-from booktape.core import sequence
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
-from booktape.core.streams import Batch
+from booktape.capture.pipeline import Pipeline, StreamGap
 from booktape.exchanges import UnknownExchangeError, exchange, exchanges
 from booktape.exchanges.spec import (
     WHOLE_VENUE,
@@ -29,7 +27,9 @@ from booktape.exchanges.spec import (
     Subscription,
     SubscriptionRefusedError,
 )
-from booktape.recorder import GapSeen, Recorder
+from booktape.model import sequence
+from booktape.model.keys import Batch
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RECEIVED = 1_000
@@ -275,10 +275,10 @@ def instruments(identifier: str) -> list[Instrument]:
     return [instrument for fixture in lists for instrument in listing.parse(fixture.content(), RECEIVED)]
 
 
-def recorded(identifier: str, frames: list[bytes]) -> Recorder:
+def recorded(identifier: str, frames: list[bytes]) -> Pipeline:
     batches: list[Batch] = []
-    gaps: list[GapSeen] = []
-    recorder = Recorder(exchange(identifier), batches.append, gaps.append)
+    gaps: list[StreamGap] = []
+    recorder = Pipeline(exchange(identifier), batches.append, gaps.append)
     connection = recorder.connection()
     for number, frame in enumerate(frames):
         connection.feed(frame, RECEIVED + number)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from booktape.core.records import SECOND
+from booktape.model.records import SECOND
 from booktape.serve.app import application
 from booktape.serve.clock import MarketClock
-from booktape.storage import Store, open_store
-from tests.serve.shelf import START, Shelf, levels, quote, served, snapshot, trade, update
+from booktape.store.objects import Store, open_store
+from tests.serve.recorded_days import START, Shelf, levels, quote, served, snapshot, trade, update
 from tests.serve.talking import END, MILLISECOND, Serve
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from booktape.core.records import SECOND
-from tests.serve.shelf import START
+from booktape.model.records import SECOND
+from tests.serve.recorded_days import START
 
 MILLISECOND = 1_000
 END = START + 60 * SECOND

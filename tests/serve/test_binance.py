@@ -9,13 +9,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from booktape.archive.errors import NotRecorded
-from booktape.core import codec
-from booktape.core.keys import Key
-from booktape.core.missing import Missing
-from booktape.core.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
-from booktape.storage import Store
-from tests.serve.shelf import START, Shelf, levels, snapshot, trade, update
+from booktape.archive.errors import NotRecordedError
+from booktape.model import codec
+from booktape.model.gap import Missing
+from booktape.model.keys import BatchKey
+from booktape.model.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
+from booktape.store.objects import Store
+from tests.serve.recorded_days import START, Shelf, levels, snapshot, trade, update
 from tests.serve.talking import STREAMS, Serve, hear, read_on
 
 TRADE_1 = {
@@ -92,7 +92,7 @@ def test_a_stream_of_which_nothing_is_recorded_is_refused(serve: Serve) -> None:
     class OnlyTrades(Shelf):
         def replay(self, *arguments: Any, data_types: Any = (), **options: Any) -> Any:
             if "quotes" in data_types:
-                raise NotRecorded("no quotes of binance BTC-USDT are recorded then")
+                raise NotRecordedError("no quotes of binance BTC-USDT are recorded then")
             return super().replay(*arguments, data_types=data_types, **options)
 
     shelf = OnlyTrades()
@@ -242,8 +242,8 @@ def test_the_list_of_instruments_is_that_of_the_day(shelf: Shelf, store: Store, 
             symbol="BTCUSDT", market="BTC-USDT", base="BTC", quote="USDT", kind="spot", status=TRADING,
             price_increment=tick, amount_increment="0.00001", local_timestamp=day,
         )  # fmt: skip
-        key = Key(INSTRUMENTS, "binance", "ALL", day, day, day, "0" * 16)
-        store.create(str(key), codec.compress(codec.encode([instrument])))
+        key = BatchKey(INSTRUMENTS, "binance", "ALL", day, day, day, "0" * 16)
+        store.create(str(key), codec.compress(codec.encode_records([instrument])))
     with serve(shelf) as address:
         url = f"http://{address}/binance/api/v3/exchangeInfo"
         answer = httpx.get(url).json()

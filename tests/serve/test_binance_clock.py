@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
-from booktape.core.records import Trade
-from tests.serve.shelf import START, Shelf, snapshot, trade
+from booktape.model.records import Trade
+from tests.serve.recorded_days import START, Shelf, snapshot, trade
 from tests.serve.talking import END, MILLISECOND, Serve, hear, read_on, talk, until
 
 

@@ -13,12 +13,12 @@ from msgspec import json
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from booktape.core.missing import Missing
-from booktape.core.records import SECOND
-from booktape.errors import Transient
+from booktape.model.errors import TransientError
+from booktape.model.gap import Missing
+from booktape.model.records import SECOND
 from booktape.serve.app import application
-from booktape.storage import open_store
-from tests.serve.shelf import START, Event, Shelf, levels, served, snapshot, trade, update
+from booktape.store.objects import open_store
+from tests.serve.recorded_days import START, Event, Shelf, levels, served, snapshot, trade, update
 
 END = START + 60 * SECOND
 WHOLE = {"markets": "binance:BTC-USDT", "from": str(START), "to": str(END)}
@@ -193,7 +193,7 @@ def test_a_websocket_that_is_not_read_is_waited_for_and_then_forgotten(shelf: Sh
         until(lambda: shelf.closed == 1)
 
 
-class StoreAway(Transient):
+class StoreAway(TransientError):
     """What may happen in the middle of a reading."""
 
 

@@ -9,13 +9,13 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from booktape.core import codec
-from booktape.core.records import MINUTE, SECOND
-from booktape.feed.raw import RawFrames
-from booktape.raw import runs
+from booktape.capture.raw_writer import RawFrames
+from booktape.model import codec
+from booktape.model.records import MINUTE, SECOND
 from booktape.serve.app import application
-from booktape.storage import Store, open_store
-from tests.serve.shelf import START, Shelf, served
+from booktape.store.objects import Store, open_store
+from booktape.store.raw_frames import raw_runs
+from tests.serve.recorded_days import START, Shelf, served
 
 RANGE = {"from": str(START), "to": str(START + 10 * MINUTE)}
 STARTED = START - 7
@@ -71,7 +71,7 @@ async def hear_into(frames: list[str | bytes], socket: ClientConnection) -> None
 
 def test_what_was_cut_short_does_not_look_whole(store: Store) -> None:
     """What was read before comes first; then the connection ends as a failure."""
-    (key,) = [key for run in runs(store, "upbit") for key in run.keys if (key.instance, key.number) == ("a", 2)]
+    (key,) = [key for run in raw_runs(store, "upbit") for key in run.keys if (key.instance, key.number) == ("a", 2)]
     store.delete(str(key))
     store.create(str(key), b"no gzip")
 
@@ -93,7 +93,7 @@ def test_what_was_cut_short_does_not_look_whole(store: Store) -> None:
 def test_an_object_that_was_lost_on_the_way_shows_in_the_list(store: Store) -> None:
     with served(application(Shelf(), store, None)) as address:
         before = httpx.get(f"http://{address}/raw/upbit", params=RANGE).json()
-        first = next(one for one in runs(store, "upbit")[0].keys if one.number == 1 and one.connection == "0-0")
+        first = next(one for one in raw_runs(store, "upbit")[0].keys if one.number == 1 and one.connection == "0-0")
         store.delete(str(first))
         after = httpx.get(f"http://{address}/raw/upbit", params=RANGE).json()
     assert [(one["connection"], one["objects"], one["lost"]) for one in before][:1] == [("0-0", 3, 0)]

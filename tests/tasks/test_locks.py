@@ -19,7 +19,7 @@ def test_a_source_and_day_is_one_workers_at_a_time(redis: "Redis[bytes]") -> Non
     republication = Run(RUN.source, RUN.day, 2)
     with (
         locks.holding(redis, RUN, 5),
-        pytest.raises(locks.Locked, match="another worker is at binance-trades 2024-08-09"),
+        pytest.raises(locks.LockedError, match="another worker is at binance-trades 2024-08-09"),
         locks.holding(redis, republication, 5),
     ):
         pass
@@ -43,7 +43,7 @@ def test_a_lock_is_kept_as_long_as_its_holder_lives(redis: "Redis[bytes]") -> No
 
 def test_a_dead_holders_lock_is_free_within_its_life(redis: "Redis[bytes]") -> None:
     redis.set(LOCK, "a worker that was killed", px=200)
-    with pytest.raises(locks.Locked), locks.holding(redis, RUN, 0.2):
+    with pytest.raises(locks.LockedError), locks.holding(redis, RUN, 0.2):
         pass
     eventually(lambda: not redis.exists(LOCK), lambda: "the lock is free")
     with locks.holding(redis, RUN, 0.2):
@@ -51,18 +51,18 @@ def test_a_dead_holders_lock_is_free_within_its_life(redis: "Redis[bytes]") -> N
 
 
 def test_a_run_is_looked_after_by_one_until_the_sign_of_life_is_over(redis: "Redis[bytes]") -> None:
-    assert locks.attend_alone(redis, RUN, 0.2)
-    assert not locks.attend_alone(redis, RUN, 0.2)
-    eventually(lambda: locks.attend_alone(redis, RUN, 60), lambda: "the sign of life ends")
-    assert not locks.attend_alone(redis, RUN, 60)
+    assert locks.claim_heartbeat(redis, RUN, 0.2)
+    assert not locks.claim_heartbeat(redis, RUN, 0.2)
+    eventually(lambda: locks.claim_heartbeat(redis, RUN, 60), lambda: "the sign of life ends")
+    assert not locks.claim_heartbeat(redis, RUN, 60)
 
 
 def test_working_on_a_run_is_a_sign_of_life(redis: "Redis[bytes]") -> None:
     with locks.holding(redis, RUN, 5):
-        assert not locks.attend_alone(redis, RUN, 5)
+        assert not locks.claim_heartbeat(redis, RUN, 5)
 
 
 def test_without_redis_the_error_may_pass() -> None:
     away: Redis[bytes] = Redis(port=free_port(), retry=None)
-    with pytest.raises(locks.RedisUnavailable, match="Redis does not answer"), locks.holding(away, RUN, 5):
+    with pytest.raises(locks.RedisDownError, match="Redis does not answer"), locks.holding(away, RUN, 5):
         pass

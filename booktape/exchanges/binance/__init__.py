@@ -48,8 +48,6 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE, RANGED
 from booktape.exchanges.binance import futures_frames, spot_frames
 from booktape.exchanges.binance.common_frames import parse_rest
 from booktape.exchanges.binance.instruments import (
@@ -66,6 +64,8 @@ from booktape.exchanges.binance.instruments import (
 from booktape.exchanges.binance.spot_trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Request, Rest, RestBook, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE, RANGED
 
 _SPOT_LIMITS: Final = Limits(
     streams_per_connection=1024,

@@ -8,9 +8,9 @@ from typing import Literal
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BookSnapshot
 from booktape.exchanges.spec import Leaving, Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import millis_to_micros, path_and_query
+from booktape.model.records import BOOK_SNAPSHOTS, BookSnapshot
 
 
 class _Error(Struct):

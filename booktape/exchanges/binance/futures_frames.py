@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 from msgspec import Raw, Struct, ValidationError, json
 
-from booktape.core.records import (
+from booktape.exchanges.binance.common_frames import control
+from booktape.exchanges.spec import Leaving, Message, Output, UnknownFrameError
+from booktape.exchanges.wire import MILLISECOND, SIDES, millis_to_micros
+from booktape.model.records import (
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
     LIQUIDATIONS,
@@ -16,9 +19,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.binance.common_frames import control
-from booktape.exchanges.spec import Leaving, Message, Output, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, SIDES, millis_to_micros
 
 
 class _Trade(Struct, gc=False, tag_field="e", tag="trade"):

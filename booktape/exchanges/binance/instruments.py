@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.spec import Listing, Request
 from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, decimal_text, split_pair
+from booktape.model.records import Instrument
 
 spot_market: Final = partial(split_pair, quotes=(*QUOTE_ASSETS, "EURI", "RLUSD", "U"))
 """``BTCUSDT`` to ``BTC-USDT``."""

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Raw, Struct, ValidationError, json
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Trade
 from booktape.exchanges.binance.common_frames import control, shutdown
 from booktape.exchanges.spec import Message, Output, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Trade
 
 _NOTHING: Final = Raw(b"")
 

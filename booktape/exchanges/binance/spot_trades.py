@@ -10,9 +10,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades
 from booktape.exchanges.wire import MILLISECOND
+from booktape.model.records import Trade
 
 _MOST: Final = 1000
 

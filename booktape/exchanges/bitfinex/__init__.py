@@ -21,11 +21,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
-from booktape.core.sequence import CONNECTION_COUNTER
 from booktape.exchanges.bitfinex.frames import ALL_LIQUIDATIONS, DERIVATIVE, Parser
 from booktape.exchanges.bitfinex.instruments import instruments, market, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
+from booktape.model.sequence import CONNECTION_COUNTER
 
 _FLAGS: Final = 65536 + 32768  # SEQ_ALL, TIMESTAMP
 _DEPTH: Final = "250"

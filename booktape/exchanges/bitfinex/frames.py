@@ -8,10 +8,10 @@ from typing import Final
 
 from msgspec import DecodeError, Raw, Struct, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 from booktape.exchanges.bitfinex.status_frames import closed, ticker
 from booktape.exchanges.spec import FrameNumber, Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, decimal_text, encode_levels, side_and_amount
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Trade
 
 ALL_LIQUIDATIONS: Final = "liq:global"
 DERIVATIVE: Final = "deriv:"

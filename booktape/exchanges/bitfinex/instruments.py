@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import instrument_from_name
+from booktape.model.records import Instrument
 
 _SHORT: Final = 3
 """A pair of two assets with this many letters each has no colon."""

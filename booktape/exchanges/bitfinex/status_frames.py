@@ -10,7 +10,6 @@ Source: "Bitfinex API": Status (WebSocket), Liquidations (REST, for the meaning 
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import DERIVATIVE_TICKER, LIQUIDATIONS, DerivativeTicker, Liquidation
 from booktape.exchanges.spec import Message
 from booktape.exchanges.wire import (
     MILLISECOND,
@@ -19,6 +18,7 @@ from booktape.exchanges.wire import (
     optional_decimal_text,
     side_and_amount,
 )
+from booktape.model.records import DERIVATIVE_TICKER, LIQUIDATIONS, DerivativeTicker, Liquidation
 
 
 class _Status(Struct, array_like=True, gc=False):

@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
-from booktape.core.sequence import CHECKSUM, NONE
 from booktape.exchanges.bitget.frames import checksum, parse
 from booktape.exchanges.bitget.instruments import INSTRUMENT_PAGES, instruments, market, split_symbol, symbol
 from booktape.exchanges.spec import BookChecksum, Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
 from booktape.exchanges.wire import op_messages
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
+from booktape.model.sequence import CHECKSUM, NONE
 
 _DEPTH: Final = 1000
 """Deeper than the venue's books, so that no level is dropped."""

@@ -7,8 +7,11 @@ from zlib import crc32
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import Book
-from booktape.core.records import (
+from booktape.exchanges.bitget.instruments import SPOT
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, millis_to_micros
+from booktape.model.book import Book
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -20,9 +23,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.bitget.instruments import SPOT
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, millis_to_micros
 
 _CHECKED_LEVELS: Final = 25
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import (
     QUOTE_ASSETS,
     decimal_text,
@@ -17,6 +16,7 @@ from booktape.exchanges.wire import (
     millis_to_micros,
     split_pair,
 )
+from booktape.model.records import Instrument
 
 SPOT: Final = "SPOT"
 

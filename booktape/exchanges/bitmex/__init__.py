@@ -25,12 +25,12 @@ Update to ID Generation on WebSocket Orderbook Feeds" (2023) and "Updates to Rat
 from collections.abc import Sequence
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import NONE
 from booktape.exchanges.bitmex.frames import Parser
 from booktape.exchanges.bitmex.instruments import instruments, market, symbol
 from booktape.exchanges.spec import WHOLE_VENUE, Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription
 from booktape.exchanges.wire import op_messages
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import NONE
 
 
 def _requests(operation: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

@@ -5,8 +5,10 @@ from itertools import groupby
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import exact
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import ABSENT, SIDES, decimal_text, encode_levels, iso_to_micros, optional_decimal_text
+from booktape.model.book import exact
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -20,8 +22,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, SIDES, decimal_text, encode_levels, iso_to_micros, optional_decimal_text
 
 
 class _Frame(Struct):

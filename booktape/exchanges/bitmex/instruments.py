@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import ABSENT, instrument_status, iso_to_micros, optional_decimal_text, split_pair
+from booktape.model.records import Instrument
 
 _QUOTES: Final = ("USD", "USDT", "USDC", "EUR", "XBT", "ETH")  # not TUSD: XBTUSD
 _EXPIRY: Final = re.compile(r"[FGHJKMNQUVXZ]\d\d")

@@ -21,11 +21,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, TRADES
-from booktape.core.sequence import MONOTONIC, NONE
 from booktape.exchanges.bitstamp.frames import parse, parse_rest
 from booktape.exchanges.bitstamp.instruments import PERPETUAL, instruments, market, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
+from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, TRADES
+from booktape.model.sequence import MONOTONIC, NONE
 
 _FUNDING: Final = "funding_rate"
 

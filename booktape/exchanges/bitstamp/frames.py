@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import TextLevel, decimal_text, text_levels
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -17,8 +19,6 @@ from booktape.core.records import (
     DerivativeTicker,
     Trade,
 )
-from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import TextLevel, decimal_text, text_levels
 
 _SIDES: Final = {0: "buy", 1: "sell"}
 

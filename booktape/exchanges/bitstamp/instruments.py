@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import increment, instrument_status, split_pair
+from booktape.model.records import Instrument
 
 PERPETUAL: Final = "-perp"
 _QUOTES: Final = ("BTC", "ETH", "EUR", "EURC", "GBP", "PAX", "RLUSD", "USD", "USDC", "USDT")

@@ -24,12 +24,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.bybit.frames import CONTRACTS, SPOT, parse, parse_rest
 from booktape.exchanges.bybit.instruments import category, market, rest, spot_pair, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Ping, Subscription
 from booktape.exchanges.wire import op_messages
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import MONOTONIC, NONE, RANGED
 
 
 def _requests(op: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

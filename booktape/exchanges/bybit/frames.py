@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 from msgspec import Raw, Struct, json
 from msgspec.structs import astuple
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import MILLISECOND, OPPOSITE, SIDES, TextLevel
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -21,8 +23,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, OPPOSITE, SIDES, TextLevel
 
 
 class _Frame(Struct):

@@ -14,9 +14,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.spec import Listing, Request, Rest, RestBook, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, QUOTE_ASSETS, instrument_status, split_pair
+from booktape.model.records import Instrument
 
 _INVERSE: Final = re.compile(r"([^-]+)USD([FGHJKMNQUVXZ][0-9]{2})?")
 

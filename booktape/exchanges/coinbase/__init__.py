@@ -18,12 +18,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
-from booktape.core.sequence import CONNECTION_COUNTER, CONTIGUOUS
 from booktape.exchanges.coinbase.frames import parse
 from booktape.exchanges.coinbase.instruments import instruments
 from booktape.exchanges.coinbase.trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription, by_channel
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES
+from booktape.model.sequence import CONNECTION_COUNTER, CONTIGUOUS
 
 
 def _requests(kind: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

@@ -6,8 +6,8 @@ subscription to one gets frames of the other, which would be recorded twice, and
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import instrument_status
+from booktape.model.records import Instrument
 
 
 class _Product(Struct):

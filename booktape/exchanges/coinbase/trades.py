@@ -14,9 +14,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import SECOND, Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades
 from booktape.exchanges.wire import OPPOSITE, iso_to_micros
+from booktape.model.records import SECOND, Trade
 
 _MOST: Final = 1000
 

@@ -22,12 +22,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
-from booktape.core.sequence import LINKED, NONE
 from booktape.exchanges.crypto_com.frames import DERIVATIVE, parse
 from booktape.exchanges.crypto_com.instruments import instruments, market, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
+from booktape.model.sequence import LINKED, NONE
 
 _BOOKS: Final = {"book_subscription_type": "SNAPSHOT_AND_UPDATE", "book_update_frequency": 10}
 

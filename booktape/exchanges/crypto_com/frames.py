@@ -5,18 +5,6 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
-    BOOK_SNAPSHOTS,
-    BOOK_UPDATES,
-    DERIVATIVE_TICKER,
-    QUOTES,
-    TRADES,
-    BookSnapshot,
-    BookUpdate,
-    DerivativeTicker,
-    Quote,
-    Trade,
-)
 from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import (
     ABSENT,
@@ -27,6 +15,18 @@ from booktape.exchanges.wire import (
     decimal_text,
     number_levels,
     optional_decimal_text,
+)
+from booktape.model.records import (
+    BOOK_SNAPSHOTS,
+    BOOK_UPDATES,
+    DERIVATIVE_TICKER,
+    QUOTES,
+    TRADES,
+    BookSnapshot,
+    BookUpdate,
+    DerivativeTicker,
+    Quote,
+    Trade,
 )
 
 _HOUR: Final = 3_600_000

@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.wire import MILLISECOND
+from booktape.model.records import TRADING, Instrument
 
 _KINDS: Final = {"CCY_PAIR": "spot", "PERPETUAL_SWAP": "perpetual", "FUTURE": "future", "OPTION": "option"}
 _QUOTES: Final = ("USDT", "USDC", "USD")

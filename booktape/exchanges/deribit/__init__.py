@@ -26,13 +26,13 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import LINKED, NONE, SEQUENCED
 from booktape.exchanges.deribit.frames import parse
 from booktape.exchanges.deribit.instruments import instruments, market, symbol
 from booktape.exchanges.deribit.trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import LINKED, NONE, SEQUENCED
 
 _HEARTBEAT: Final = "heartbeat"
 _HEARTBEAT_SECONDS: Final = 30

@@ -5,7 +5,17 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import (
+    ABSENT,
+    MILLISECOND,
+    OPPOSITE,
+    best_quote,
+    decimal_text,
+    encode_levels,
+    optional_decimal_text,
+)
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -18,16 +28,6 @@ from booktape.core.records import (
     Liquidation,
     Quote,
     Trade,
-)
-from booktape.exchanges.spec import Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import (
-    ABSENT,
-    MILLISECOND,
-    OPPOSITE,
-    best_quote,
-    decimal_text,
-    encode_levels,
-    optional_decimal_text,
 )
 
 _ALIVE: Final = Reply(b'{"jsonrpc":"2.0","id":0,"method":"public/test","params":{}}')

@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import ABSENT, MILLISECOND, instrument_status, optional_decimal_text
+from booktape.model.records import Instrument
 
 _INVERSE_QUOTE: Final = "USD"
 _KINDS: Final = frozenset({"spot", "future", "option"})

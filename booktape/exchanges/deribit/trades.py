@@ -9,9 +9,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades
 from booktape.exchanges.wire import MILLISECOND, decimal_text
+from booktape.model.records import Trade
 
 _MOST: Final = 1000
 

@@ -23,11 +23,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
-from booktape.core.sequence import CONNECTION_COUNTER
 from booktape.exchanges.dydx.frames import Parser
 from booktape.exchanges.dydx.instruments import instruments, market, symbol
 from booktape.exchanges.spec import WHOLE_VENUE, Channel, Exchange, Limits, Listing, Request, Rest, Subscription
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
+from booktape.model.sequence import CONNECTION_COUNTER
 
 
 def _requests(kind: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

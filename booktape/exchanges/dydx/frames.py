@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import EMPTY_SIDE, SIDES, encode_levels, iso_to_micros
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -18,8 +20,6 @@ from booktape.core.records import (
     Liquidation,
     Trade,
 )
-from booktape.exchanges.spec import FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import EMPTY_SIDE, SIDES, encode_levels, iso_to_micros
 
 _LONGEST_WAIT: Final = 10 * SECOND
 _CONTROL: Final = frozenset({"connected", "unsubscribed", "pong"})

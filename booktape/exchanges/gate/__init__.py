@@ -29,8 +29,6 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import NONE, RANGED
 from booktape.exchanges.gate.frames import parse, parse_rest
 from booktape.exchanges.gate.instruments import (
     contracts,
@@ -52,6 +50,8 @@ from booktape.exchanges.spec import (
     by_channel,
     no_records,
 )
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import NONE, RANGED
 
 LIMITS: Final = Limits(streams_per_connection=200, messages_per_second=5, subscriptions_per_message=50)
 

@@ -8,7 +8,18 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import (
+    ABSENT,
+    EMPTY_SIDE,
+    MILLISECOND,
+    decimal_millis_to_micros,
+    decimal_text,
+    millis_to_micros,
+    path_and_query,
+    side_and_amount,
+)
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -21,17 +32,6 @@ from booktape.core.records import (
     Liquidation,
     Quote,
     Trade,
-)
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import (
-    ABSENT,
-    EMPTY_SIDE,
-    MILLISECOND,
-    decimal_millis_to_micros,
-    decimal_text,
-    millis_to_micros,
-    path_and_query,
-    side_and_amount,
 )
 
 _SECONDS_BELOW: Final = 100_000_000_000

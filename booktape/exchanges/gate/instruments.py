@@ -5,8 +5,8 @@ Source: "Gate API v4": ``GET /spot/currency_pairs``, ``GET /futures/{settle}/con
 
 from msgspec import Struct, json
 
-from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.wire import increment, instrument_status
+from booktape.model.records import TRADING, Instrument
 
 
 class _Pair(Struct):

@@ -31,12 +31,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
-from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.gemini import v2_frames, ws_frames
 from booktape.exchanges.gemini.instruments import PERPETUAL, market, rest, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Subscription, by_channel
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
+from booktape.model.sequence import MONOTONIC, NONE, RANGED
 
 _MARK_PRICE: Final = "mark_price"
 

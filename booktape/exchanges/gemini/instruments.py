@@ -9,9 +9,9 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.spec import Listing, Request, Rest
 from booktape.exchanges.wire import instrument_from_name, split_pair
+from booktape.model.records import Instrument
 
 PERPETUAL: Final = "PERP"
 

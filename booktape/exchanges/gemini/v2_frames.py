@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import ABSENT, MILLISECOND, NANOSECONDS, SIDES, encode_levels
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -15,8 +17,6 @@ from booktape.core.records import (
     DerivativeTicker,
     Trade,
 )
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, NANOSECONDS, SIDES, encode_levels
 
 _CONTROL: Final = frozenset({"heartbeat", "auction_open", "auction_indicative", "auction_result"})
 

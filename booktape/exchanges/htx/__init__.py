@@ -47,10 +47,10 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE, RANGED
 from booktape.exchanges.htx import spot_frames, spot_instruments, swap_frames, swap_instruments
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Request, Rest, Subscription
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import CONTIGUOUS, LINKED, MONOTONIC, NONE, RANGED
 
 _NOTIFICATIONS: Final = frozenset({"funding_rate", "liquidation_orders"})
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import increment, instrument_status, split_pair
+from booktape.model.records import Instrument
 
 QUOTE_ASSETS: Final = (
     "USDT", "USDC", "USDD", "HUSD", "USD1", "BTC", "ETH", "HT", "TRX", "EUR", "GBP", "RUB", "UAH", "TRY", "BRL",

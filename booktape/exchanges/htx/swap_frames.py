@@ -5,7 +5,10 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.htx.spot_frames import Depth, pong, whole_book
+from booktape.exchanges.spec import Leaving, Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import MILLISECOND, NumberLevel, decimal_text, gunzip, half, number_levels
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -19,9 +22,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.htx.spot_frames import Depth, pong, whole_book
-from booktape.exchanges.spec import Leaving, Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, NumberLevel, decimal_text, gunzip, half, number_levels
 
 BOOK: Final = "depth.size_150.high_freq"
 

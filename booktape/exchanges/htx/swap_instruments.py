@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.wire import MILLISECOND, decimal_text
+from booktape.model.records import TRADING, Instrument
 
 _STATUS: Final = {
     0: "delisting", 1: TRADING, 2: "pending listing", 3: "suspension", 4: "suspending of listing",

@@ -23,11 +23,11 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, QUOTES, TRADES
-from booktape.core.sequence import NONE
 from booktape.exchanges.hyperliquid.frames import parse, parse_rest
 from booktape.exchanges.hyperliquid.instruments import instruments, market, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
+from booktape.model.records import BOOK_SNAPSHOTS, DERIVATIVE_TICKER, QUOTES, TRADES
+from booktape.model.sequence import NONE
 
 
 def _requests(method: str, subscriptions: Sequence[Subscription]) -> list[bytes]:

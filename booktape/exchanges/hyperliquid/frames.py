@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import ABSENT, MILLISECOND, encode_levels
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     DERIVATIVE_TICKER,
     QUOTES,
@@ -16,8 +18,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, encode_levels
 
 _CONTROL: Final = frozenset({"subscriptionResponse", "pong", "activeSpotAssetCtx"})
 _SIDES: Final = {"B": "buy", "A": "sell"}

@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.wire import increment
+from booktape.model.records import TRADING, Instrument
 
 _PERP: Final = "-USD-PERP"
 _SPOT: Final = "-SPOT"

@@ -36,8 +36,6 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import CHECKSUM, CONTIGUOUS, NONE, RANGED, SEQUENCED
 from booktape.exchanges.kraken import futures_frames, futures_instruments, spot_frames, spot_instruments
 from booktape.exchanges.kraken.futures_frames import HEARTBEAT
 from booktape.exchanges.kraken.spot_trades import TRADES_OVER_REST
@@ -53,6 +51,8 @@ from booktape.exchanges.spec import (
     Subscription,
     by_channel,
 )
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import CHECKSUM, CONTIGUOUS, NONE, RANGED, SEQUENCED
 
 DEPTH: Final = 1000
 """Subscribed book depth of spot, in levels per side."""

@@ -5,7 +5,18 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import (
+    ABSENT,
+    EMPTY_SIDE,
+    MILLISECOND,
+    best_quote,
+    decimal_text,
+    encode_levels,
+    millis_to_micros,
+    optional_decimal_text,
+)
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -18,17 +29,6 @@ from booktape.core.records import (
     Liquidation,
     Quote,
     Trade,
-)
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import (
-    ABSENT,
-    EMPTY_SIDE,
-    MILLISECOND,
-    best_quote,
-    decimal_text,
-    encode_levels,
-    millis_to_micros,
-    optional_decimal_text,
 )
 
 HEARTBEAT: Final = "heartbeat"

@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import TRADING, Instrument
 from booktape.exchanges.wire import ABSENT, increment, iso_to_micros, optional_decimal_text, split_pair
+from booktape.model.records import TRADING, Instrument
 
 _QUOTES: Final = ("USD", "EUR", "GBP", "XBT")  # not TUSD: PF_XBTUSD
 _STYLES: Final = {"I": "INVERSE", "V": "VANILLA"}

@@ -9,10 +9,10 @@ from zlib import crc32
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import decimal_text, encode_levels, iso_to_micros
+from booktape.model.book import Book
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Level, Trade
 
 _CHECKED_LEVELS: Final = 10
 _CONTROL: Final = frozenset({"heartbeat", "status", "instrument"})

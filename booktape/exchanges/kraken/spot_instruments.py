@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import increment, instrument_status
+from booktape.model.records import Instrument
 
 
 def market(symbol: str) -> str:

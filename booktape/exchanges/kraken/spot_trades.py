@@ -15,9 +15,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import Trade
 from booktape.exchanges.spec import MissingRange, Request, RestTrades, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import NANOSECONDS, decimal_seconds_to_micros
+from booktape.model.records import Trade
 
 _MOST: Final = 1000
 _OLD_NAMES: Final = {"BTC": "XBT", "DOGE": "XDG"}

@@ -18,8 +18,6 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES
-from booktape.core.sequence import MONOTONIC, NONE, RANGED
 from booktape.exchanges.kucoin.frames import parse, parse_rest, websocket_url
 from booktape.exchanges.kucoin.instruments import instruments
 from booktape.exchanges.spec import (
@@ -35,6 +33,8 @@ from booktape.exchanges.spec import (
     UrlRequest,
     by_channel,
 )
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
+from booktape.model.sequence import MONOTONIC, NONE, RANGED
 
 LIMITS: Final = Limits(
     streams_per_connection=400,

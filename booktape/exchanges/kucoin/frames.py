@@ -8,8 +8,10 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.book import is_zero
-from booktape.core.records import (
+from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import MILLISECOND, NANOSECONDS, encode_levels, millis_to_micros, path_and_query
+from booktape.model.book import is_zero
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     QUOTES,
@@ -19,8 +21,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import MILLISECOND, NANOSECONDS, encode_levels, millis_to_micros, path_and_query
 
 _WITHOUT_RECORD: Final = frozenset(
     {"trade.ticker", "trade.candles.add", "trade.candles.update", "trade.snapshot", "level2"}

@@ -5,7 +5,7 @@ Source: "KuCoin API documentation" (docs-new): Get All Symbols.
 
 from msgspec import Struct, json
 
-from booktape.core.records import TRADING, Instrument
+from booktape.model.records import TRADING, Instrument
 
 
 class _Symbol(Struct):

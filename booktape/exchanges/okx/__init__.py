@@ -27,13 +27,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
-from booktape.core.sequence import CONTIGUOUS, LINKED, NONE
 from booktape.exchanges.okx.frames import parse, parse_rest
 from booktape.exchanges.okx.instruments import INSTRUMENT_PAGES, instruments, is_perpetual, is_spot, market, symbol
 from booktape.exchanges.okx.trades import TRADES_OVER_REST
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, RestBook, Subscription
 from booktape.exchanges.wire import op_messages
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.sequence import CONTIGUOUS, LINKED, NONE
 
 _LIQUIDATED: Final = ("SWAP", "FUTURES")
 

@@ -5,7 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.core.records import (
+from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, path_and_query, text_levels
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -19,8 +21,6 @@ from booktape.core.records import (
     Quote,
     Trade,
 )
-from booktape.exchanges.spec import Leaving, Message, Output, SubscriptionRefusedError, UnknownFrameError
-from booktape.exchanges.wire import ABSENT, MILLISECOND, TextLevel, path_and_query, text_levels
 
 _WITHOUT_RECORD: Final = frozenset({"subscribe", "unsubscribe", "channel-conn-count"})
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import instrument_status, millis_to_micros
+from booktape.model.records import Instrument
 
 _KINDS: Final = {"SPOT": "spot", "SWAP": "perpetual", "FUTURES": "future", "OPTION": "option"}
 

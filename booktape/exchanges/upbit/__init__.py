@@ -22,12 +22,12 @@ from typing import Final
 
 from msgspec import json
 
-from booktape.core.records import BOOK_SNAPSHOTS, TRADES
-from booktape.core.sequence import NONE
 from booktape.exchanges.spec import Channel, Exchange, Limits, Listing, Ping, Request, Rest, Subscription, by_channel
 from booktape.exchanges.upbit.frames import parse
 from booktape.exchanges.upbit.instruments import instruments, swapped
 from booktape.exchanges.wire import chunks
+from booktape.model.records import BOOK_SNAPSHOTS, TRADES
+from booktape.model.sequence import NONE
 
 
 def _requests(subscriptions: Sequence[Subscription]) -> list[bytes]:

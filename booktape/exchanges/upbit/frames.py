@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, ValidationError, json
 
-from booktape.core.records import BOOK_SNAPSHOTS, TRADES, BookSnapshot, Trade
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, decimal_text, encode_levels
+from booktape.model.records import BOOK_SNAPSHOTS, TRADES, BookSnapshot, Trade
 
 _TAKER: Final = {"ASK": "sell", "BID": "buy"}
 

@@ -2,8 +2,8 @@
 
 from msgspec import Struct, json
 
-from booktape.core.records import Instrument
 from booktape.exchanges.wire import instrument_from_name
+from booktape.model.records import Instrument
 
 
 def swapped(name: str) -> str:

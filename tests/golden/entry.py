@@ -1,0 +1,48 @@
+"""Every name of the application that golden tests call, in one place: moves and renames touch this file only.
+
+The tests themselves speak to the command line and to files. What has no command is imported here.
+"""
+
+from booktape.capture.batcher import Batcher as Stream
+from booktape.capture.raw_writer import RawFrames
+from booktape.capture.uploader import Uploader
+from booktape.cli.main import main
+from booktape.model import codec
+from booktape.model.keys import batch_key as key_of
+from booktape.model.keys import parse_batch_key as parse_key
+from booktape.model.records import RECORD_TYPES, Trade, record_time
+from booktape.model.uptime import ReportedGap as LedgerGap
+from booktape.model.uptime import StreamInterval as LedgerState
+from booktape.model.uptime import StreamUptime as LedgerLine
+from booktape.model.uptime import WrittenBatch as LedgerBatch
+from booktape.model.uptime import decode_segment, encode_segment, parse_segment_key
+from booktape.store.live_cache import Latest, LiveCache, Top, latest
+from booktape.store.objects import open_store
+from booktape.store.raw_frames import answer_object, parse_raw_key
+
+__all__ = [
+    "RECORD_TYPES",
+    "Latest",
+    "LedgerBatch",
+    "LedgerGap",
+    "LedgerLine",
+    "LedgerState",
+    "LiveCache",
+    "RawFrames",
+    "Stream",
+    "Top",
+    "Trade",
+    "Uploader",
+    "answer_object",
+    "codec",
+    "decode_segment",
+    "encode_segment",
+    "key_of",
+    "latest",
+    "main",
+    "open_store",
+    "parse_key",
+    "parse_raw_key",
+    "parse_segment_key",
+    "record_time",
+]

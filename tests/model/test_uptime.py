@@ -1,0 +1,163 @@
+"""The downtime ledger: its keys, its lines, and the arithmetic of its intervals."""
+
+import gzip
+from datetime import date
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
+
+from booktape.model.codec import CorruptObjectError
+from booktape.model.intervals import Interval, complement, intersection, total_length, union
+from booktape.model.keys import InvalidKeyError
+from booktape.model.uptime import (
+    ReportedGap,
+    SegmentKey,
+    StreamInterval,
+    StreamUptime,
+    WrittenBatch,
+    decode_segment,
+    encode_segment,
+    parse_segment_key,
+    uptime_log_prefix,
+)
+
+START = 1723075815_000_000  # 2024-08-08 00:10:15 UTC
+TEXT = "ledger/exchange=binance/year=2024/month=08/day=08/001015_a-1of4_2a3b4c5d6e7f8091.json.gz"
+LINE = StreamUptime(
+    "trades",
+    "BTC-USDT",
+    "a-1of4",
+    START,
+    START + 9,
+    [StreamInterval("down", START, START + 2), StreamInterval("connected", START + 2, START + 9)],
+    [ReportedGap(5, 7, "ids", START + 3)],
+    [WrittenBatch(1723075800_000_000, 1, 4, 4, "0a1b2c3d4e5f6071")],
+)
+
+
+def test_a_segments_key_as_it_is_written() -> None:
+    assert str(SegmentKey("binance", "a-1of4", START + 999_999, "2a3b4c5d6e7f8091")) == TEXT
+
+
+def test_a_segments_key_as_it_is_read() -> None:
+    assert parse_segment_key(TEXT) == SegmentKey("binance", "a-1of4", START, "2a3b4c5d6e7f8091")
+
+
+@given(
+    st.sampled_from(["binance", "kraken-futures"]),
+    st.text(st.characters(codec="ascii", exclude_characters="/\n", categories=["L", "N", "P"]), min_size=1),
+    st.integers(0, 4_000_000_000).map(lambda second: second * 1_000_000),
+    st.integers(0, (1 << 64) - 1).map(lambda number: f"{number:016x}"),
+)
+def test_every_segments_key_parses_back(exchange: str, instance: str, start: int, digest: str) -> None:
+    key = SegmentKey(exchange, instance, start, digest)
+    assert parse_segment_key(str(key)) == key
+
+
+@pytest.mark.parametrize("text", ["", TEXT.replace("001015", "0010"), TEXT.replace("ledger", "trades"), TEXT + "#1"])
+def test_what_is_no_segments_key_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidKeyError, match="not the key of a ledger's segment"):
+        parse_segment_key(text)
+
+
+def test_a_second_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(InvalidKeyError, match="no such time"):
+        parse_segment_key(TEXT.replace("001015", "001060"))
+
+
+@pytest.mark.parametrize("instance", ["", "a/b"])
+def test_an_instance_that_would_break_a_key_is_refused(instance: str) -> None:
+    with pytest.raises(InvalidKeyError, match="cannot be part of a key"):
+        str(SegmentKey("binance", instance, START, "2a3b4c5d6e7f8091"))
+
+
+def test_a_days_segments_lie_below_one_prefix() -> None:
+    assert TEXT.startswith(uptime_log_prefix("binance", date(2024, 8, 8)))
+
+
+def content(*lines: StreamUptime) -> bytes:
+    return encode_segment("binance", "a-1of4", START, lines)[1]
+
+
+def test_what_two_hosts_workers_of_one_name_say_lies_at_two_keys_and_the_same_said_again_at_one() -> None:
+    first, _ = encode_segment("binance", "a-1of4", START, [LINE])
+    again, _ = encode_segment("binance", "a-1of4", START, [LINE])
+    other, _ = encode_segment("binance", "a-1of4", START, [structs.replace(LINE, lag=3)])
+    assert first == again != other
+    assert first == "ledger/exchange=binance/year=2024/month=08/day=08/001015_a-1of4_4d034acf03a1883f.json.gz"
+
+
+def test_what_is_seldom_told_is_left_out() -> None:
+    told = structs.replace(
+        LINE, since=START - 5, lag=-2, over=True, gaps=[ReportedGap(1, 2, "time", START + 3, received=True)]
+    )
+    assert gzip.decompress(content(told)).endswith(
+        b'"gaps":[{"first":1,"last":2,"kind":"time","at":1723075815000003,"received":true}],'
+        b'"batches":[[1723075800000000,1,4,4,"0a1b2c3d4e5f6071"]],"since":1723075814999995,"lag":-2,"over":true}\n'
+    )
+    assert decode_segment(content(told)) == [told]
+
+
+def test_a_line_as_it_is_written() -> None:
+    assert gzip.decompress(content(LINE)) == (
+        b'{"data_type":"trades","market":"BTC-USDT","instance":"a-1of4","from":1723075815000000,"to":1723075815000009,'
+        b'"states":[["down",1723075815000000,1723075815000002],["connected",1723075815000002,1723075815000009]],'
+        b'"gaps":[{"first":5,"last":7,"kind":"ids","at":1723075815000003}],'
+        b'"batches":[[1723075800000000,1,4,4,"0a1b2c3d4e5f6071"]]}\n'
+    )
+
+
+def test_lines_are_read_as_they_were_written() -> None:
+    assert decode_segment(content(LINE, LINE)) == [LINE, LINE]
+
+
+@pytest.mark.parametrize("text", [b"{}", b"[", gzip.decompress(content(LINE)).replace(b'"down"', b'"asleep"')])
+def test_what_is_no_segment_is_refused(text: bytes) -> None:
+    with pytest.raises(CorruptObjectError, match="not a ledger's segment"):
+        decode_segment(gzip.compress(text))
+
+
+def test_intervals_that_overlap_or_touch_are_one() -> None:
+    assert union([(8, 9), (1, 3), (3, 4), (2, 3), (6, 6)]) == [(1, 4), (8, 9)]
+
+
+def test_what_two_sets_of_intervals_have_in_common() -> None:
+    assert intersection([(0, 5), (7, 9)], [(4, 8), (9, 12)]) == [(4, 5), (7, 8)]
+
+
+def test_what_is_left_of_an_interval() -> None:
+    assert complement([(2, 3), (8, 20)], (0, 10)) == [(0, 2), (3, 8)]
+    assert complement([], (0, 10)) == [(0, 10)]
+    assert complement([(0, 10)], (0, 10)) == []
+    assert complement([(1, 2)], (5, 5)) == []
+
+
+def test_a_length_counts_nothing_twice() -> None:
+    assert total_length([(0, 5), (3, 6), (10, 11)]) == 7
+
+
+interval = st.tuples(st.integers(0, 30), st.integers(0, 30))
+intervals = st.lists(interval, max_size=8)
+
+
+def points(some: list[Interval]) -> set[int]:
+    return {point for start, end in some for point in range(start, end)}
+
+
+def is_normal(some: list[Interval]) -> bool:
+    edges = [edge for one in some for edge in one]
+    return all(before < after for before, after in pairwise(edges))
+
+
+@given(intervals, intervals, interval)
+def test_interval_arithmetic_is_that_of_sets_of_microseconds(
+    some: list[Interval], others: list[Interval], within: Interval
+) -> None:
+    assert points(union(some)) == points(some)
+    assert points(intersection(some, others)) == points(some) & points(others)
+    assert points(complement(some, within)) == points([within]) - points(some)
+    assert total_length(some) == len(points(some))
+    assert all(map(is_normal, (union(some), intersection(some, others), complement(some, within))))
