@@ -95,7 +95,7 @@ class StreamState:
     def resyncing(self, subscription: Subscription, *, even_down: bool = False) -> bool:
         """A book is waiting for a snapshot, if it is one whose stream sends them."""
         book = self._exchange.book
-        if book is None or subscription.channel != book.name or not self._exchange.book_begins_itself:
+        if book is None or subscription.channel != book.name or not self._exchange.book_starts_with_snapshot:
             return False
         awaited = self._await(BOOK_SNAPSHOTS, subscription.symbol)
         if even_down:  # it may have come before this was told
@@ -122,7 +122,7 @@ class StreamState:
         :param subscriptions: what the connection carries now; what it has carried counts as well.
         """
         lost = Gap(GapUnit.TIME, gap.after, gap.before, GapCause.FRAMES_LOST, noticed=self._now(), by_receipt=True)
-        heard = {(data_type, self._market(symbol)) for data_type, symbol in connection.heard}
+        heard = {(data_type, self._market(symbol)) for data_type, symbol in connection.sinks}
         for name in sorted(heard | set(self._names(subscriptions))):
             if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER:
                 self._ledger.gap(name, lost._replace(data_type=name[0], market=name[1]))
