@@ -13,7 +13,7 @@ import httpx
 
 from booktape.core.records import SECOND
 from sandbox.demo.processes import Process, Processes, ProcessFailed, processes
-from sandbox.demo.world import MARKETS, WEBSOCKET_PATHS
+from sandbox.demo.world import MARKETS, STREAMS, WEBSOCKET_PATHS
 from sandbox.matrix.rows import LISTED, PRIMARY, REPLICA, WORKERS, Fault, Kill, List, Row, Start, Step
 
 DAY: Final = date(2024, 8, 9)
@@ -23,7 +23,6 @@ NOON: Final = int(datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC).timesta
 NOWHERE: Final = "redis://127.0.0.1:1/0"
 """There is no Redis: workers and healing do without."""
 
-_STREAMS: Final = {"binance": 3, "coinbase": 3, "kraken": 2}
 _UP_SECONDS: Final = 45.0
 _RATE: Final = "60"
 
@@ -67,7 +66,7 @@ class World:
     def start(self, name: str) -> None:
         """Start a worker, by its own clock."""
         start = NOON - int(self.lead * SECOND) + int(self.row.clocks.get(name, 0) * SECOND)
-        clock = [str(start), "1", str(self.origin)]
+        clock = [str(start), "1", str(self.origin), ""]
         self.workers[name] = self.programs.start(name, "sandbox.fast_clock", *clock, "workers", *self._worker(name))
 
     def do(self, step: Step) -> None:
@@ -103,7 +102,7 @@ class World:
     def _is_whole(self) -> bool:
         status = self._ask("GET", "ledger")
         systems = {WORKERS[name] for name in self.workers}
-        wanted = self.markets * _STREAMS[self.venue]
+        wanted = self.markets * STREAMS[self.venue]
         streams = all(status["streams"][system] >= wanted for system in systems)
         return streams and status["clients"] == len(self.workers)
 
