@@ -6,7 +6,7 @@ from booktape import clock
 from booktape.publish import manifest
 from booktape.publish.results import Check, Done, Merge, Start
 from booktape.publish.sources import Run
-from booktape.publish.status import status
+from booktape.publish.status import status, statuses
 from booktape.storage import StorageDenied, Store, open_store
 from tests.publish.recordings import DAY
 
@@ -109,6 +109,14 @@ def test_a_failed_run_is_finished_until_it_is_tried_again(store: Store) -> None:
 def test_a_step_without_its_predecessor_is_refused(store: Store) -> None:
     with pytest.raises(manifest.OutOfOrder, match="has no result of merge yet"):
         manifest.required(store, claim(store), Merge)
+
+
+def test_a_run_whose_folder_is_there_before_its_first_object_is_not_started_yet(store: Store) -> None:
+    started = claim(store)
+    directory = store.directory
+    assert directory is not None
+    (directory / Run(started.source, DAY, 2).prefix).mkdir(parents=True)
+    assert [state.run for state in statuses(store, started.source)] == [started]
 
 
 def test_an_object_that_is_no_result_is_named(store: Store) -> None:
