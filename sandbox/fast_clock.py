@@ -2,7 +2,7 @@
 
 ``python -m sandbox.fast_clock START SPEED ORIGIN OPENING module argument…`` where START is the market's time at ORIGIN
 (µs since the epoch), SPEED how many market seconds pass in a real one, and ORIGIN a reading of the monotonic clock,
-which all processes of a machine share. OPENING is a file that names the moment from which on SPEED holds, or empty.
+which all processes of a machine share. OPENING is empty, or a file that names the moment until which the clock stands.
 """
 
 import runpy

@@ -103,11 +103,11 @@ def trade(stage: Stage) -> None:
     clock = market.clock
     opened = clock.opened()
     assert opened is not None, "the market opens before anybody trades"
-    seconds = (market.closes.timestamp() - clock.at(opened) / SECOND) / market.speed
+    seconds = (market.minutes_before + market.minutes_after) * 60 / market.speed
     acts = _acts(stage, seconds)
     columns = (TextColumn("market time {task.fields[clock]}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stage.console, transient=True) as progress:
-        bar = progress.add_task("market", total=seconds, clock=market.starts.strftime("%d %H:%M"))
+        bar = progress.add_task("market", total=seconds, clock=market.opens.strftime("%d %H:%M"))
         while (passed := clock.elapsed() - opened) < seconds:
             while acts and passed >= acts[0].at * seconds:
                 act = acts.pop(0)

@@ -43,8 +43,8 @@ CREDENTIALS: Final = {
 class Market:
     """The market's day and how fast it passes.
 
-    ``origin`` is the monotonic reading at which the market's clock starts, some minutes before the day's end. Until the
-    ``opening`` it runs as real time does, and nobody trades.
+    Its clock stands still until the ``opening``, some minutes before the day's end, and nobody trades before that.
+    ``origin`` is a reading of the monotonic clock.
     """
 
     day: date
@@ -55,8 +55,8 @@ class Market:
     opening: Opening
 
     @property
-    def starts(self) -> datetime:
-        """The market's time at the origin."""
+    def opens(self) -> datetime:
+        """When the market opens, some minutes before the day's end."""
         return datetime(self.day.year, self.day.month, self.day.day, tzinfo=UTC) + timedelta(
             days=1, minutes=-self.minutes_before
         )
@@ -64,12 +64,12 @@ class Market:
     @property
     def closes(self) -> datetime:
         """When it closes, some minutes into the next day."""
-        return self.starts + timedelta(minutes=self.minutes_before + self.minutes_after)
+        return self.opens + timedelta(minutes=self.minutes_before + self.minutes_after)
 
     @property
     def clock(self) -> MarketClock:
         """The market's time."""
-        return MarketClock(int(self.starts.timestamp()) * SECOND, self.speed, self.origin, opening=self.opening)
+        return MarketClock(int(self.opens.timestamp()) * SECOND, self.speed, self.origin, opening=self.opening)
 
     @property
     def clock_arguments(self) -> list[str]:
@@ -164,7 +164,7 @@ def _exchange(directory: Path, market: Market, name: str, rate: float) -> list[s
         "--markets": ",".join(MARKETS[name]),
         "--seed": "7",
         "--speed": str(market.speed),
-        "--start": market.starts.isoformat(),
+        "--start": market.opens.isoformat(),
         "--until": market.closes.isoformat(),
         "--origin": str(market.origin),
         "--opening": str(market.opening.path),

@@ -48,7 +48,7 @@ class MarketClock:
 
     `origin` is a reading of the monotonic clock. That clock is the same for every process of a machine, so processes
     that are given the same `start`, `speed` and `origin` agree about market time without talking. With an `opening`,
-    market time passes as real time does until then, and `speed` times as fast from then on.
+    market time stands still at `start` until then.
     """
 
     start: int
@@ -73,9 +73,7 @@ class MarketClock:
         if self.opening is None:
             return self.start + int(elapsed * self.speed * SECOND)
         opened = self.opened()
-        if opened is None or elapsed <= opened:
-            return self.start + int(elapsed * SECOND)
-        return self.start + int((opened + (elapsed - opened) * self.speed) * SECOND)
+        return self.start if opened is None else self.start + int(max(0.0, elapsed - opened) * self.speed * SECOND)
 
     def now(self) -> int:
         """Market time now."""

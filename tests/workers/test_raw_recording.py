@@ -13,12 +13,12 @@ from booktape.exchanges import exchange
 from booktape.feed.again import ingest_raw
 from booktape.raw import RAW
 from booktape.storage import Store, open_store
+from tests.waiting import DEADLINE, until
 from tests.workers.test_worker import (  # noqa: F401  # fixtures
     Program,
     Venue,
     simulate,
     start,
-    until,
     work,
 )
 from workers.options import Options
@@ -98,7 +98,7 @@ def test_what_waits_in_memory_is_bounded_and_what_is_dropped_is_told(
     compress = codec.compress
 
     def stuck(lines: bytes | bytearray) -> bytes:
-        assert released.wait(30)
+        assert released.wait(DEADLINE)
         return compress(lines)
 
     monkeypatch.setattr(codec, "compress", stuck)
