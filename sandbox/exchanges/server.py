@@ -88,6 +88,10 @@ class ExchangeServer:
             await asyncio.gather(*(listener.close() for listener in self._listeners))
             self.ledger.close()
 
+    def subscribers(self, stream: str) -> int:
+        """How many clients are subscribed to a stream."""
+        return len(self._subscribers.get(stream, ()))
+
     def finish(self) -> None:
         """Stop the markets and send what is still to be sent; connections stay open."""
         self._dispatch(self.engine.finish())
