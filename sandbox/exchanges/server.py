@@ -253,6 +253,7 @@ class ExchangeServer:
                 broadcast((client.connection,), GARBAGE[fault.kind])
             elif fault.code is None:
                 client.cut()
+                self._forget(client)
             else:
                 self._say_farewell(client, Disconnect(fault.code, "dropped"))
 

@@ -2,17 +2,18 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
 from booktape.core.records import SECOND
-from sandbox.demo.processes import Process, Processes, ProcessFailed, processes
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailed, processes
 from sandbox.demo.world import MARKETS, STREAMS, WEBSOCKET_PATHS
 from sandbox.matrix.rows import LISTED, PRIMARY, REPLICA, WORKERS, Fault, Kill, List, Row, Start, Step
 
@@ -23,13 +24,15 @@ NOON: Final = int(datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC).timesta
 NOWHERE: Final = "redis://127.0.0.1:1/0"
 """There is no Redis: workers and healing do without."""
 
-_UP_SECONDS: Final = 45.0
 _RATE: Final = "60"
 
 
 @dataclass
 class World:
-    """What runs. ``origin`` is the monotonic reading at which the market's clock shows noon less ``lead`` seconds."""
+    """What runs. ``origin`` is the monotonic reading at which the market's clock shows noon less ``lead`` seconds.
+
+    The row begins at noon, or in a later minute if not all are connected by then: ``begins`` (seconds after noon).
+    """
 
     row: Row
     venue: str
@@ -40,6 +43,7 @@ class World:
     routes: dict[str, dict[str, str]] = field(default_factory=dict)
     workers: dict[str, Process] = field(default_factory=dict)
     markets: int = len(MARKETS["binance"])
+    begins: float = 0.0
 
     @property
     def ledger(self) -> Path:
@@ -52,8 +56,16 @@ class World:
 
     @property
     def now(self) -> float:
-        """The market's time, in seconds after noon."""
-        return time.monotonic() - self.origin - self.lead
+        """The market's time, in seconds after the row's beginning."""
+        return time.monotonic() - self.origin - self.lead - self.begins
+
+    def market_time(self, now: float) -> int:
+        """The market's time (µs) so many seconds after the row's beginning."""
+        return NOON + int((self.begins + now) * SECOND)
+
+    def begin(self) -> None:
+        """Let the row begin with the next minute, all being connected."""
+        self.begins += 60.0 * max(0, ceil(self.now / 60))
 
     def open(self) -> None:
         """Start the venue, and the workers that are not late."""
@@ -75,8 +87,7 @@ class World:
             case Fault():
                 self._ask("POST", "faults", step.order)
             case Kill():
-                for name in step.workers:
-                    self.workers.pop(name).kill(signal.SIGKILL)
+                self._kill([self.workers.pop(name) for name in step.workers])
             case Start():
                 for name in step.workers:
                     self.start(name)
@@ -85,18 +96,30 @@ class World:
                 self._ask("PUT", f"markets/{LISTED}-{quote}")
                 self.markets += 1
 
+    def _kill(self, workers: Sequence[Process]) -> None:
+        """Kill workers, and wait until the venue knows that they are gone."""
+        for worker in workers:
+            worker.kill(signal.SIGKILL)
+        for worker in workers:
+            worker.popen.wait()
+        self._wait(lambda: self._ask("GET", "ledger")["clients"] <= len(self.workers), "connections of dead workers")
+
     def finish(self) -> None:
-        """Stop the markets; all is sent, connections stay open."""
+        """Stop the markets, and wait until everybody has read what was sent; connections stay open."""
         self._ask("POST", "finish")
+        self._wait(lambda: self._ask("GET", "ledger")["unread"] == 0, "not all is read")
 
     def wait_until_whole(self) -> None:
         """Wait until every worker that runs is subscribed to everything. Raises ProcessFailed."""
-        deadline = time.monotonic() + _UP_SECONDS
-        while not self._is_whole():
+        self._wait(self._is_whole, "not all connected")
+
+    def _wait(self, condition: Callable[[], bool], why: str) -> None:
+        deadline = time.monotonic() + LAST_RESORT_SECONDS
+        while not condition():
             for worker in self.workers.values():
                 worker.check()
             if time.monotonic() > deadline:
-                raise ProcessFailed(f"not all connected; see {self.directory / 'logs'}")
+                raise ProcessFailed(f"{why}; see {self.directory / 'logs'}")
             time.sleep(0.05)
 
     def _is_whole(self) -> bool:
@@ -108,7 +131,7 @@ class World:
 
     def _ask(self, method: str, path: str, content: object = None) -> Any:
         url = f"{self.routes[PRIMARY]['http']}/_sandbox/{path}"
-        return httpx.request(method, url, json=content, timeout=30).raise_for_status().json()
+        return httpx.request(method, url, json=content, timeout=LAST_RESORT_SECONDS).raise_for_status().json()
 
     def _exchange(self) -> list[str]:
         start = datetime.fromtimestamp(NOON / SECOND - self.lead, UTC)
@@ -144,7 +167,7 @@ class World:
 
 @contextmanager
 def world(row: Row, venue: str, directory: Path, lead: float) -> Iterator[World]:
-    """A world that ends with the context, all connected. Noon comes ``lead`` seconds after the beginning."""
+    """A world that ends with the context, all connected. Its clock shows noon ``lead`` seconds after it was made."""
     with processes(directory / "logs", {"REDIS_URL": NOWHERE}) as programs:
         made = World(row, venue, directory, lead, time.monotonic(), programs)
         made.open()

@@ -25,6 +25,7 @@ from booktape.storage import Store
 from tests.archive.ledgers import listened
 from tests.publish.aws_world import World
 from tests.publish.recordings import DAY, MIDNIGHT, store_at, store_trades
+from tests.waiting import DEADLINE
 
 TRADES = Source("binance-trades", "binance", "trades", threshold=0.5)
 BARS = Source("binance-bars-1m", "binance", "trade_bars", every=60)
@@ -32,7 +33,7 @@ BOOK = Source("binance-book-updates", "binance", "book_updates", threshold=0.5)
 TOPS = Source("binance-tops", "binance", "book_snapshot_5", every=1)
 CHANGES = Source("binance-book-quotes", "binance", "book_quotes")
 
-FAST = Patience(poll=0.02, first=0.02, most=0.1, deadline=30)
+FAST = Patience(poll=0.02, first=0.02, most=0.1, deadline=DEADLINE)
 
 
 def with_sources(context: Context, *sources: Source) -> Context:
