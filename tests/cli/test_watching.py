@@ -8,12 +8,13 @@ import pytest
 from redis import Redis
 from rich.console import Console
 
-from booktape import clock
+from booktape import clock, live
 from booktape.core.records import Trade
 from booktape.live import Latest, LiveCache, Top
 from cli import watching
 from sandbox import redis
 from tests.cli.conftest import Outcome
+from tests.waiting import DEADLINE
 
 Booktape = Callable[..., Outcome]
 
@@ -32,6 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis[bytes]"]:
     monkeypatch.setenv("REDIS_URL", url)
     monkeypatch.setattr(clock, "now", lambda: NOON + 1_500_060)
+    monkeypatch.setattr(live, "_SECONDS", DEADLINE)
     with Redis.from_url(url) as client:
         client.flushall()
         yield client
