@@ -27,6 +27,7 @@ from booktape.model.records import (
     Trade,
 )
 from booktape.serve.server import create_server
+from tests.waiting import DEADLINE
 
 NOTHING = Raw(b"[]")
 START = 1_723_161_600 * SECOND  # 2024-08-09 00:00:00
@@ -161,5 +162,5 @@ def served(app: Starlette) -> Iterator[str]:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
             running.should_exit = True
-            thread.join(30)
+            thread.join(DEADLINE)
             assert not thread.is_alive(), "the server does not end"
