@@ -14,10 +14,10 @@ from booktape.exchanges.spec import Channel
 from booktape.integrity.audit import SYSTEMS, unverifiable
 from booktape.integrity.certificate import NOTHING_NUMBERED, share
 from booktape.integrity.sequence_audit import CHAINED, COUNTED
-from booktape.integrity.uptime_log import day_start
 from booktape.model.csv import PUBLISHED
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.model.sequence import CHECKSUM, CONTIGUOUS
+from booktape.model.timestamps import day_interval
 
 Plain = dict[str, Any]
 Pairs = list[list[int]]
@@ -220,7 +220,7 @@ def _impossible_edges(first: int | None, last: int | None, edges: Plain) -> Iter
 
 
 def _impossible_times(day: str, downtime: Plain) -> Iterator[str]:
-    begin, end = day_start(date.fromisoformat(day))
+    begin, end = day_interval(date.fromisoformat(day))
     told = sorted(pair for name in _INTERVALS for pair in downtime.get(name, ()))
     if any(not begin <= start < stop <= end for start, stop in told):
         yield "times without anybody listening that are not of the day"

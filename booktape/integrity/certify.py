@@ -7,7 +7,6 @@ that file, which SQL wrote, is then held against it.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
@@ -27,7 +26,8 @@ from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
 from booktape.model.id_sets import Range
-from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, Record
+from booktape.model.records import BOOK_UPDATES, DAY, TRADES, BookSnapshot, Record
+from booktape.model.timestamps import midnight
 from booktape.version import VERSION
 
 _NAMED: Final = 3
@@ -127,14 +127,14 @@ def _prove(stored: StoredDay, market: str, pool: ThreadPoolExecutor) -> MarketAu
     merge, channel = stored.merge, stored.channel
     venue = find_exchange(merge.exchange)
     checksum = venue.book_checksum
-    midnight = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
+    start = midnight(merge.day)
     terms = AuditScope(
         exchange=merge.exchange,
         market=market,
         data_type=merge.data_type,
         rule=channel.rule,
         date=merge.day,
-        day=range(midnight, midnight + DAY),
+        day=range(start, start + DAY),
         checksum=checksum.compute if checksum is not None else None,
         depth=checksum.depth if checksum is not None else None,
         has_updates=BOOK_UPDATES in channel.data_types,

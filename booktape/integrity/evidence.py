@@ -17,7 +17,7 @@ from msgspec import structs
 from booktape.exchanges.spec import Channel
 from booktape.integrity.audit import SYSTEMS
 from booktape.integrity.ordering import begins_epoch
-from booktape.integrity.uptime_log import day_start, readable_lines
+from booktape.integrity.uptime_log import readable_lines
 from booktape.merge import Merge, MergeFailedError, epochs, inputs
 from booktape.merge.inputs import MergeInputs, Systems
 from booktape.merge.statement import stored_types
@@ -25,6 +25,7 @@ from booktape.merge.tables import systems_of
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.resets import Resets
 from booktape.model.sequence import placed_by_number
+from booktape.model.timestamps import day_interval
 from booktape.model.uptime import StreamUptime
 from booktape.store.layout import BatchKey, InvalidKeyError, day_prefix, exchange_prefix, month_prefix, parse_batch_key
 from booktape.store.objects import Store
@@ -223,7 +224,7 @@ def _of_day(systems: Systems, merge: Merge, kind: str, system: str, market: str,
 
 def _is_told(instances: Mapping[tuple[str, str], list[StreamUptime]], day: date) -> bool:
     """Whether somebody was responsible for a stream on a day; a line may only tell what was written before."""
-    begin, end = day_start(day)
+    begin, end = day_interval(day)
     lines = (line for lines in instances.values() for line in lines)
     return any(max(line.start, begin) < min(line.end, end) for line in lines)
 

@@ -18,17 +18,18 @@ import httpx
 
 from booktape.capture.batcher import Batcher
 from booktape.exchanges import exchange as exchange_of
-from booktape.exchanges.spec import Exchange, MissingRange
+from booktape.exchanges.spec import Exchange
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.codec import CorruptObjectError
+from booktape.model.gap import Gap
 from booktape.model.records import MINUTE, TRADES, Record, Trade, record_time, sequence_id
 from booktape.model.resets import CERTAINLY_LATER
 from booktape.model.sequence import CONTIGUOUS, SEQUENCED, rule
 from booktape.rest import missing_ranges
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
 from booktape.rest.client import RateLimiter
-from booktape.rest.missing_ranges import IdRun, MissingIds
+from booktape.rest.missing_ranges import IdRun, Neighbours
 from booktape.rest.quota import QuotaAccount
 from booktape.rest.trade_history import BackfillStoppedError, Quota, TradeHistory, TradesNotGivenError
 from booktape.store.layout import batch_key
@@ -45,7 +46,7 @@ _MOST_REFUSALS: Final = 5
 """A venue that refuses so many markets in a row refuses all of them."""
 
 
-def answered(hole: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], list[MissingRange]]:
+def answered(hole: Gap, trades: Iterable[Trade]) -> tuple[list[Trade], list[Gap]]:
     """What an answer brings of a hole, by number, and what is to be asked for then.
 
     That is what the answer leaves of the hole. An answer that only brings the times around a hole nearer is something
@@ -63,7 +64,7 @@ def answered(hole: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], 
     return found, left if left != [hole] else []
 
 
-def narrowed(hole: MissingRange, times: Mapping[int, int]) -> list[MissingRange]:
+def narrowed(hole: Gap, times: Mapping[int, int]) -> list[Gap]:
     """What is left of a hole once some numbers are known, in it or around it, and their times (µs)."""
     after = [times[number] for number in times if number < hole.first]
     before = [times[number] for number in times if number > hole.last]
@@ -73,7 +74,7 @@ def narrowed(hole: MissingRange, times: Mapping[int, int]) -> list[MissingRange]
         (hole.last + 1, min(hole.before, *before) if before else hole.before),
     ]
     return [
-        MissingRange(hole.symbol, left + 1, right - 1, since, until)
+        hole._replace(first=left + 1, last=right - 1, after=since, before=until)
         for (left, since), (right, until) in pairwise(edges)
         if right - left > 1
     ]
@@ -151,23 +152,23 @@ class _MarketBackfill:
 
     market: str
     symbol: str | None
-    found: Sequence[MissingIds]
-    ahead: Iterator[MissingIds]
-    left: list[MissingRange] = field(default_factory=list)
+    found: Sequence[Neighbours]
+    ahead: Iterator[Neighbours]
+    left: list[Gap] = field(default_factory=list)
     healed: int = 0
     why: str | None = None
 
     @property
     def missing(self) -> int:
-        return sum(hole.size for hole in self.found)
+        return sum(missing.gap.size for missing in self.found)
 
-    def next_hole(self, systems: Mapping[str, Store]) -> MissingRange | None:
+    def next_hole(self, systems: Mapping[str, Store]) -> Gap | None:
         """What is to be asked for now; None where nothing is."""
         if self.symbol is None or self.why is not None:
             return None
         if not self.left and (missing := next(self.ahead, None)) is not None:
             after, before = _time(systems, missing.left, -1), _time(systems, missing.right, 0)
-            self.left = [MissingRange(self.symbol, missing.first, missing.last, after, before)]
+            self.left = [missing.gap._replace(market=self.market, after=after, before=before)]
         return self.left.pop() if self.left else None
 
     def result(self, stopped: str | None) -> BackfilledMarket:
@@ -175,7 +176,7 @@ class _MarketBackfill:
         return BackfilledMarket(len(self.found), self.missing, self.healed, why)
 
 
-def _market_backfill(venue: Exchange, market: str, found: Sequence[MissingIds]) -> _MarketBackfill:
+def _market_backfill(venue: Exchange, market: str, found: Sequence[Neighbours]) -> _MarketBackfill:
     """A folder may have a name that is no market: it is named, and stops no other."""
     try:
         return _MarketBackfill(market, venue.symbol(market), found, iter(found))
@@ -195,10 +196,10 @@ def _heal(
     while waiting:
         ward = waiting.popleft()
         hole = ward.next_hole(systems)
-        if hole is None:
+        if hole is None or ward.symbol is None:
             continue
         try:
-            found, left = answered(hole, asking.ask(hole))
+            found, left = answered(hole, asking.ask(ward.symbol, hole))
         except BackfillStoppedError as error:
             return str(error)
         except TradesNotGivenError as error:

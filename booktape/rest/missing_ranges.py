@@ -8,15 +8,17 @@ holes of its own; objects are opened only there.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.records import DAY, MINUTE, SECOND, TRADES
+from booktape.model.gap import Gap, GapUnit
+from booktape.model.records import DAY, MINUTE, TRADES
 from booktape.model.resets import ObjectSpan, ObjectTimes, by_epoch, object_times
+from booktape.model.timestamps import midnight
 from booktape.store.layout import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
@@ -34,29 +36,28 @@ class IdRun(NamedTuple):
     key: str = ""
 
 
-class MissingIds(NamedTuple):
-    """Numbers that nobody has, both ends included, and the objects that hold the numbers just before and after."""
+class Neighbours(NamedTuple):
+    """The objects that hold the numbers just before and just after a gap."""
 
-    first: int
-    last: int
     left: IdRun
     right: IdRun
 
     @property
-    def size(self) -> int:
-        """How many numbers are missing."""
-        return self.last - self.first + 1
+    def gap(self) -> Gap:
+        """The numbers between the two objects; the times around them as far as keys show them, which is minutes."""
+        numbers = self.left.last + 1, self.right.first - 1
+        return Gap(GapUnit.ID, *numbers, data_type=TRADES, after=self.left.minute, before=self.right.minute + MINUTE)
 
 
-def missing_between(runs: Iterable[IdRun], day: date) -> list[MissingIds]:
+def missing_between(runs: Iterable[IdRun], day: date) -> list[Neighbours]:
     """The holes between the runs of one market that touch a day (UTC), in the order of their numbers.
 
     Runs of the days around it show what is missing at the day's edges; before the first run and after the last one,
     nobody can know. Where a higher number is older, the venue began again from a lower one: that is no hole.
     """
-    begin = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
+    begin = midnight(day)
     return [
-        MissingIds(left.last + 1, right.first - 1, left, right)
+        Neighbours(left, right)
         for (_, left), (right, _) in pairwise(_stretches(runs))
         if left.minute <= right.minute + MINUTE and left.minute < begin + DAY and right.minute >= begin
     ]
@@ -78,7 +79,7 @@ def _stretches(runs: Iterable[IdRun]) -> Iterator[tuple[IdRun, IdRun]]:
         yield begin, end
 
 
-def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iterator[tuple[str, list[MissingIds]]]:
+def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iterator[tuple[str, list[Neighbours]]]:
     """Every market that any system has, and its holes. Lists keys, opens nothing; one market's keys are held at a time.
 
     Raises what :meth:`~booktape.store.objects.Store.objects` raises.
@@ -90,7 +91,7 @@ def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iter
         yield from zip(markets, pool.map(partial(_of_market, systems, exchange, day), markets), strict=True)
 
 
-def _of_market(systems: Mapping[str, Store], exchange: str, day: date, market: str) -> list[MissingIds]:
+def _of_market(systems: Mapping[str, Store], exchange: str, day: date, market: str) -> list[Neighbours]:
     runs: defaultdict[ObjectSpan, list[IdRun]] = defaultdict(list)
     for run in _runs(systems, exchange, day, market):
         runs[ObjectSpan(run.minute, run.first, run.last, run.key)].append(run)

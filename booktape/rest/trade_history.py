@@ -8,8 +8,9 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.exchanges.spec import Exchange, MissingRange, RestTrades
+from booktape.exchanges.spec import Exchange, RestTrades
 from booktape.model.errors import TransientError
+from booktape.model.gap import Gap
 from booktape.model.records import MINUTE, Trade, sequence_id
 from booktape.rest.client import RateLimiter, VenueRefusedError, send_request
 from booktape.rest.quota import QuotaAccount, Spent
@@ -78,7 +79,7 @@ class Quota:
         return self.monotonic() - self._began
 
 
-def _may_fill(hole: MissingRange, trade: Trade) -> bool:
+def _may_fill(hole: Gap, trade: Trade) -> bool:
     """Whether a trade that has a number of the hole has a time there: what is kept, is kept for good."""
     number = sequence_id(trade)
     if number is None or not hole.first <= number <= hole.last:
@@ -109,7 +110,7 @@ class TradeHistory:
         self._pause = _SHARE * 60 * past.weight / exchange.rest.weight_per_minute
         self._next = 0.0
 
-    def ask(self, hole: MissingRange) -> Sequence[Trade]:
+    def ask(self, symbol: str, hole: Gap) -> Sequence[Trade]:
         """What the venue tells of a hole, once.
 
         Raises :class:`TradesNotGivenError` and :class:`BackfillStoppedError`, never an error of the venue's.
@@ -118,7 +119,7 @@ class TradeHistory:
         while True:
             self._allowance.require()
             try:
-                trades = self._ask(hole)
+                trades = self._ask(symbol, hole)
             except RateLimitedError as error:
                 self._allowance.wait(error.seconds, str(error))
             except TransientError as error:
@@ -130,14 +131,16 @@ class TradeHistory:
                 self._allowance.spend(len(trades))
                 return trades
 
-    def _ask(self, hole: MissingRange) -> Sequence[Trade]:
+    def _ask(self, symbol: str, hole: Gap) -> Sequence[Trade]:
         self._keep_pace()
         try:
-            answer = send_request(self._past.request(hole), self._past.weight, self._purse, self._client, self._base)
+            answer = send_request(
+                self._past.request(symbol, hole), self._past.weight, self._purse, self._client, self._base
+            )
         except (VenueRefusedError, httpx.HTTPError) as error:
             raise TradesNotGivenError(str(error)) from error
         try:
-            trades = self._past.parse(hole, answer.body, answer.received)
+            trades = self._past.parse(answer.body, answer.received)
         except (MsgspecError, ValueError, LookupError, RecursionError) as error:
             raise TradesNotGivenError(f"{answer.url}: {error}") from error
         for trade in trades:
