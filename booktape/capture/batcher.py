@@ -14,13 +14,12 @@ from booktape.model.records import (
     MINUTE,
     BookSnapshot,
     Record,
-    engine_time,
     first_position,
     last_position,
     record_time,
     sequence_id,
 )
-from booktape.model.resets import CERTAINLY_LATER, CERTAINLY_SENT_LATER
+from booktape.model.resets import certainly_later
 from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
@@ -99,9 +98,7 @@ class Batcher:
         last = self._last
         if last is None or not isinstance(self._rule, Resettable) or sequence_id(record) == sequence_id(last):
             return False
-        if engine_time(record) is not None and engine_time(last) is not None:
-            return record_time(record) > record_time(last) + CERTAINLY_LATER
-        return record_time(record) > record_time(last) + CERTAINLY_SENT_LATER
+        return certainly_later(record, last)
 
     def _restart(self, record: Record) -> Gap:
         """Go on with a record whose number begins anew. What was lost around it, nobody can tell."""

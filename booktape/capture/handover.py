@@ -40,7 +40,7 @@ from booktape.model.records import (
     last_position,
     sequence_id,
 )
-from booktape.model.resets import CERTAINLY_LATER
+from booktape.model.resets import certainly_later
 
 _MOST_HELD: Final = 50_000
 _MOST_AFTER: Final = 5_000
@@ -220,12 +220,11 @@ class OrderedHandover:
             self._give(*held)
 
     def _has_restarted(self, record: Record) -> bool:
-        """Whether the venue has begun its numbers anew: a number of the past, made after all that the old one had."""
-        number, time = sequence_id(record), engine_time(record)
-        before = [engine_time(there) for there in self._there]
-        if number is None or number >= self._known or time is None or None in before:
+        """Whether the venue has reset its numbers: a number of the past, made after all that the old one had."""
+        number = sequence_id(record)
+        if number is None or number >= self._known:
             return False
-        return all(time > known + CERTAINLY_LATER for known in before if known is not None)
+        return all(certainly_later(record, known) for known in self._there)
 
     def _was_not_delivered(self, record: Record) -> bool:
         place = last_position(record)

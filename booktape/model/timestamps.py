@@ -75,6 +75,11 @@ def midnight(day: date) -> int:
     return _microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
+def start_of_day(time: int) -> int:
+    """The beginning (µs) of the UTC day that an instant (µs) lies in."""
+    return time // DAY * DAY
+
+
 def day_interval(day: date) -> Interval:
     """A UTC day as a half-open interval (µs)."""
     start = midnight(day)
