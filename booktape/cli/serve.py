@@ -12,9 +12,9 @@ from booktape.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from booktape.model.timestamps import parse_range
 from booktape.serve import server
-from booktape.serve.app import application
+from booktape.serve.app import create_app
 from booktape.serve.clock import MarketClock
-from booktape.serve.requests import speed as parse_speed
+from booktape.serve.requests import parse_speed
 from booktape.store.objects import open_store
 
 
@@ -51,5 +51,5 @@ def serve(
     if start is not None and end is not None:
         clock = MarketClock(*parse_range(start, end), parse_speed(speed))
     store = open_store(settings.storage, make=False)
-    app = application(open_archive(storage, None), store, clock, begin=now)
+    app = create_app(open_archive(storage, None), store, clock, begin=now)
     server.run_server(app, host, port, lambda url: err.print(f"listening on {url}", highlight=False))

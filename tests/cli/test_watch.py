@@ -98,5 +98,5 @@ def test_a_redis_url_that_is_none_is_told_in_one_line(booktape: Booktape, monkey
     monkeypatch.setenv("REDIS_URL", "redis.example.com")
     outcome = booktape("watch", "--once")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "set REDIS_URL to such as redis://127.0.0.1:6379/0" in outcome.err
+    assert "set REDIS_URL to a URL like redis://127.0.0.1:6379/0" in outcome.err
     assert len(outcome.err.splitlines()) == 1
