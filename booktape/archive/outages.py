@@ -10,6 +10,7 @@ from booktape.archive.catalog import Catalog, PublishedDay
 from booktape.archive.market_days import StreamKey
 from booktape.exchanges import exchanges
 from booktape.exchanges.spec import Channel
+from booktape.integrity.certificate import MarketCertificate
 from booktape.integrity.uptime import downtime
 from booktape.integrity.uptime_log import readable_lines
 from booktape.model import sequence, uptime
@@ -66,10 +67,10 @@ class Outages:
     def of(self, asked: StreamKey, day: date, run: PublishedDay | None) -> list[Missing]:
         """The times of a day in which something may be missing, in their order."""
         if run is not None:
-            told = self._library.certificate(run)["markets"].get(asked.market)
-            if told is None:
+            certified = self._library.certificate(run).markets.get(asked.market)
+            if certified is None:
                 return [Missing(asked.data_type, midnight(day), midnight(day) + DAY, "nothing was recorded")]
-            return outages_in_certificate(told, asked.data_type)
+            return outages_in_certificate(certified, asked.data_type)
         state = self._segments(asked.exchange, day)
         known = self._known.get((asked, day))
         if known is None or known[0] != state:
@@ -102,9 +103,9 @@ class Outages:
         return _missing(asked.data_type, found.down, found.unknown)
 
 
-def outages_in_certificate(certified: dict[str, Any], data_type: str) -> list[Missing]:
+def outages_in_certificate(certified: MarketCertificate, data_type: str) -> list[Missing]:
     """The lapses of a market's day, by what its certificate says of it."""
-    return _missing(data_type, certified["downtime"]["down"], certified["downtime"]["unknown"])
+    return _missing(data_type, certified.downtime.down, certified.downtime.unknown)
 
 
 def _missing(data_type: str, down: list[Interval], unknown: list[Interval]) -> list[Missing]:

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from os import cpu_count
 from typing import Literal
 
-from booktape.merge import athena_engine
-from booktape.merge.duckdb_engine import DuckDBEngine
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
 from booktape.store.objects import InvalidStorageUrlError, open_store
@@ -55,7 +53,11 @@ def open_engine(
         REST: open_store(f"{primary.rstrip('/')}/{REST}"),
     }
     if kind == "duckdb":
+        from booktape.merge.duckdb_engine import DuckDBEngine
+
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
+    from booktape.merge import athena_engine  # it needs what only the application brings
+
     _require_s3(primary, replica, results)
     return athena_engine.connect_athena(systems, results, database, workgroup)
 
@@ -75,6 +77,8 @@ def init_athena(
 
     Raises :class:`MergeFailedError`, whose text names the next step, or :class:`~booktape.model.errors.TransientError`.
     """
+    from booktape.merge import athena_engine
+
     _require_s3(primary, replica, results)
     athena_engine.init_tables(primary, replica, results, exchanges, database, workgroup)
 

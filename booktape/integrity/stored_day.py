@@ -1,7 +1,7 @@
-"""What the systems' storage holds of a day, found by listing: objects, ledgers, and the markets that these speak of.
+"""Finds by listing what the systems' storage holds of a day: objects, uptime logs, and the markets that they are of.
 
-A market stands in the day's certificate if anything says that it was to be recorded: an object of the day or of the day
-before or after it, or a ledger's line of the day.
+A market is in the day's certificate if anything shows that it was to be recorded: an object of the day, of the day
+before or of the day after it, or a line of an uptime log of the day.
 """
 
 from collections import defaultdict
@@ -15,13 +15,12 @@ from typing import Final
 from msgspec import structs
 
 from booktape.exchanges.spec import Channel
-from booktape.integrity.audit import SYSTEMS
-from booktape.integrity.ordering import begins_epoch
+from booktape.integrity.ordering import first_place
 from booktape.integrity.uptime_log import day_start, readable_lines
 from booktape.merge import Merge, MergeFailedError, epochs, inputs
 from booktape.merge.inputs import MergeInputs, Systems
 from booktape.merge.statement import stored_types
-from booktape.merge.tables import systems_of
+from booktape.merge.tables import SYSTEMS, systems_of
 from booktape.model.keys import BatchKey, InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.resets import Resets
@@ -32,19 +31,19 @@ from booktape.store.objects import Store
 _AT_ONCE: Final = 32
 _REST: Final = SYSTEMS.index("rest")
 _PAIR: Final = "pair="
-_FAR: Final = 7
-"""How many days away the neighbours of a market's lost days are looked for."""
+_MOST_DAYS: Final = 7
+"""How many days away records are searched for where a market's day, or the days around it, have none."""
 
-_EVERY: Final = "*"
-"""The market of a ledger's lines about a subscription to all markets at once."""
+_ALL_MARKETS: Final = "*"
+"""The market of log lines about a subscription to all markets at once."""
 
-Ledgers = Mapping[str, Mapping[tuple[str, str], list[StreamUptime]]]
-"""The ledgers' lines by market, and by system and instance."""
+UptimeLogs = Mapping[str, Mapping[tuple[str, str], list[StreamUptime]]]
+"""The lines of the uptime logs by market, and by system and instance."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """One stored object."""
+    """One stored object: its parsed key, the number of its system, and where it is stored."""
 
     key: BatchKey
     system: int
@@ -56,119 +55,127 @@ class ObjectRef:
 class StoredDay:
     """What storage holds of a day.
 
-    ``places`` are the objects that the merge reads, by market. ``before`` has the markets that the day before has
-    objects of, each with the last number in their keys, None where these are not numbers. ``restarts``: where markets'
-    numbers began anew.
+    :param objects: the objects that the merge reads, by market.
+    :param before: the last id in the keys of the day before, by market: None where these have no ids. A market without
+        objects on that day is left out.
+    :param uptime_logs: the lines about the day and the hours around it.
+    :param resets: the sequence resets within the day, by market.
     """
 
     systems: Systems
     merge: Merge
     channel: Channel
-    places: Mapping[str, list[ObjectRef]]
+    objects: Mapping[str, list[ObjectRef]]
     before: Mapping[str, int | None]
-    ledgers: Ledgers
-    restarts: Resets
+    uptime_logs: UptimeLogs
+    resets: Resets
 
     @property
     def markets(self) -> list[str]:
         """The markets that were to be recorded, sorted."""
-        told = (
-            name for name, instances in self.ledgers.items() if name != _EVERY and _is_told(instances, self.merge.day)
+        logged = (
+            name
+            for name, instances in self.uptime_logs.items()
+            if name != _ALL_MARKETS and _is_logged(instances, self.merge.day)
         )
-        return sorted({*self.places, *self.before, *told})
+        return sorted({*self.objects, *self.before, *logged})
 
-    def numbers_before(self, market: str, around: list[ObjectRef]) -> int | None:
-        """The last number that is known from before the day; None where there is none, or where ids have begun anew.
+    def last_id_before(self, market: str, around: list[ObjectRef]) -> int | None:
+        """Return the last id known from before the day; None without one, or where the venue reset its ids since.
 
         :param around: the objects of the day and of the day after it.
         """
-        numbered = [place.key for place in around if self._is_numbered(place.key)]
+        numbered = [one.key for one in around if self._is_numbered(one.key)]
         if not numbered:
             return None
         before = self.before.get(market)
         if before is None and not self._has_objects(market):
-            before = max((place.key.last for place in self._nearest(market, -1)), default=None)
+            before = max((one.key.last for one in self._nearest(market, -1)), default=None)
         return before if before is not None and before <= max(key.last for key in numbered) else None
 
-    def next_ones(self, market: str) -> list[ObjectRef]:
-        """The first objects of the nearest day after the next, where a market's numbers of these two are lost."""
-        if self._has_objects(market) or any(self._is_numbered(place.key) for place in self.places.get(market, ())):
+    def next_objects(self, market: str) -> list[ObjectRef]:
+        """Return the first objects of a later day, where neither the day nor the day after it has numbered ones."""
+        if self._has_objects(market) or any(self._is_numbered(one.key) for one in self.objects.get(market, ())):
             return []
         found = self._nearest(market, 1)
-        first = min((self._begins(place) for place in found), default=0)
-        return [place for place in found if self._begins(place) == first]
+        first = min((self._first_place(one) for one in found), default=0)
+        return [one for one in found if self._first_place(one) == first]
 
-    def of_market(self, market: str) -> list[list[StreamUptime]]:
-        """The lines of each instance about a market's stream, those about all markets included.
+    def uptime_lines(self, market: str) -> list[list[StreamUptime]]:
+        """Return the lines of each instance about a market's stream, those about all markets included.
 
-        Without any for a system that recorded something of the market, and whose ledger tells nothing of it.
+        A system that recorded something of the market without logging it counts as an instance without lines.
         """
-        own, wide = self.ledgers.get(market, {}), self.ledgers.get(_EVERY, {})
-        told = [own.get(instance, []) + wide.get(instance, []) for instance in sorted({*own, *wide})]
-        recorded = {SYSTEMS[place.system] for place in self.places.get(market, ()) if place.system != _REST}
-        return told + [[] for _ in recorded - {system for system, _ in (*own, *wide)}]
+        own, wide = self.uptime_logs.get(market, {}), self.uptime_logs.get(_ALL_MARKETS, {})
+        lines = [own.get(instance, []) + wide.get(instance, []) for instance in sorted({*own, *wide})]
+        recorded = {SYSTEMS[one.system] for one in self.objects.get(market, ()) if one.system != _REST}
+        return lines + [[] for _ in recorded - {system for system, _ in (*own, *wide)}]
 
     def _has_objects(self, market: str) -> bool:
         """Whether the day itself has an object whose records are numbered."""
         return any(
-            date_of(place.key) == self.merge.day and self._is_numbered(place.key)
-            for place in self.places.get(market, ())
+            date_of(one.key) == self.merge.day and self._is_numbered(one.key) for one in self.objects.get(market, ())
         )
 
     def _is_numbered(self, key: BatchKey) -> bool:
         kind = recorded_type(self.merge, self.channel)
         return key.data_type == kind and placed_by_number(kind, self.channel.rule, key)
 
-    def _begins(self, place: ObjectRef) -> int:
-        return begins_epoch(place.key.data_type, self.channel.rule, place.key)
+    def _first_place(self, one: ObjectRef) -> int:
+        return first_place(one.key.data_type, self.channel.rule, one.key)
 
     def _nearest(self, market: str, direction: int) -> list[ObjectRef]:
-        """A market's numbered objects of the nearest day that has any, beyond the neighbouring one: before it (-1) or
-        after it (1)."""
+        """Find a market's numbered objects on the nearest day that has objects, two days away or more.
+
+        :param direction: -1 for days before, 1 for days after.
+        """
         kind = recorded_type(self.merge, self.channel)
-        near = [self.merge.day + direction * timedelta(days=days) for days in range(2, _FAR + 1)]
+        near = [self.merge.day + direction * timedelta(days=days) for days in range(2, _MOST_DAYS + 1)]
         months = {day_prefix(kind, self.merge.exchange, market, day).rpartition("day=")[0] for day in near}
-        there = {
+        folders = {
             f"{month}{folder}/"
             for system, month in product(systems_of(kind), months)
             if (store := self.systems.get(system)) is not None
             for folder in store.folders(month)
         }
-        day = next((day for day in near if day_prefix(kind, self.merge.exchange, market, day) in there), None)
+        day = next((day for day in near if day_prefix(kind, self.merge.exchange, market, day) in folders), None)
         if day is None:
             return []
         found = [
-            place for name in systems_of(kind) for place in _of_day(self.systems, self.merge, kind, name, market, day)
+            one for name in systems_of(kind) for one in _objects(self.systems, self.merge, kind, name, market, day)
         ]
-        return [place for place in found if self._is_numbered(place.key)]
+        return [one for one in found if self._is_numbered(one.key)]
 
 
-def find_evidence(systems: Systems, merge: Merge, channel: Channel, pairs: list[str]) -> StoredDay:
-    """Find what storage holds of a day of some markets.
-    Raises :class:`~booktape.merge.MergeFailedError`: a strange key."""
+def find_stored_day(systems: Systems, merge: Merge, channel: Channel, pairs: list[str]) -> StoredDay:
+    """Find what storage holds of a day.
+
+    :param pairs: the markets that any system has stored, whatever the day.
+    :raises MergeFailedError: an object has a key that cannot be parsed.
+    """
     found = inputs.find_inputs(systems, merge, pairs)
     return StoredDay(
         systems,
         merge,
         channel,
-        _places(found),
+        _merged_objects(found),
         _before(systems, merge, channel),
-        _ledgers(systems, merge, channel),
+        _uptime_logs(systems, merge, channel),
         epochs.find_merge_resets(merge, found),
     )
 
 
 def recorded_type(merge: Merge, channel: Channel) -> str:
-    """The stored data type that the channel's rule is about: of a book its updates, unless it has none."""
+    """Return the stored data type that the channel's rule is about: of a book its updates, unless it has none."""
     return next((kind for kind in stored_types(merge.data_type) if kind in channel.data_types), merge.data_type)
 
 
 def date_of(key: BatchKey) -> date:
-    """The day of the partition that an object lies in."""
+    """Return the day of the partition that an object is in."""
     return datetime.fromtimestamp(key.minute // SECOND, UTC).date()
 
 
-def _places(objects: Iterable[MergeInputs]) -> dict[str, list[ObjectRef]]:
+def _merged_objects(objects: Iterable[MergeInputs]) -> dict[str, list[ObjectRef]]:
     found: defaultdict[str, list[ObjectRef]] = defaultdict(list)
     for one in objects:
         system = SYSTEMS.index(one.system)
@@ -184,15 +191,15 @@ def _places(objects: Iterable[MergeInputs]) -> dict[str, list[ObjectRef]]:
 def _before(systems: Systems, merge: Merge, channel: Channel) -> dict[str, int | None]:
     kind, day = recorded_type(merge, channel), merge.day - timedelta(days=1)
 
-    def last(place: tuple[str, str]) -> tuple[str, bool, int | None]:
-        name, market = place
-        keys = [found.key for found in _of_day(systems, merge, kind, name, market, day)]
-        newest = max((key.minute for key in keys), default=0) - MINUTE  # numbers of before may have been of another era
+    def last(stored: tuple[str, str]) -> tuple[str, bool, int | None]:
+        name, market = stored
+        keys = [found.key for found in _objects(systems, merge, kind, name, market, day)]
+        newest = max((key.minute for key in keys), default=0) - MINUTE  # earlier ids may belong to another epoch
         last_ones = (key for key in keys if key.minute >= newest)
         numbers = (key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key))
         return market, bool(keys), max(numbers, default=None)
 
-    there = [
+    markets = [
         (name, folder.removeprefix(_PAIR))
         for name in systems_of(kind)
         if (store := systems.get(name)) is not None
@@ -201,33 +208,33 @@ def _before(systems: Systems, merge: Merge, channel: Channel) -> dict[str, int |
     ]
     lasts: defaultdict[str, list[int]] = defaultdict(list)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for market, has_objects, number in pool.map(last, there):
+        for market, has_objects, number in pool.map(last, markets):
             if has_objects:
                 lasts[market] += [number] if number is not None else []
     return {market: max(numbers, default=None) for market, numbers in lasts.items()}
 
 
-def _of_day(systems: Systems, merge: Merge, kind: str, system: str, market: str, day: date) -> Iterator[ObjectRef]:
-    """One system's objects of one data type of a market's day."""
+def _objects(systems: Systems, merge: Merge, kind: str, system: str, market: str, day: date) -> Iterator[ObjectRef]:
+    """Yield one system's objects of one data type of a market's day."""
     store = systems.get(system)
     if store is None:
         return
     for item in store.objects(day_prefix(kind, merge.exchange, market, day)):
         try:
             yield ObjectRef(parse_batch_key(item.key), SYSTEMS.index(system), store, item.key)
-        except InvalidKeyError:  # not one of ours; the merge of that day names it
+        except InvalidKeyError:  # the merge of that day reports it
             continue
 
 
-def _is_told(instances: Mapping[tuple[str, str], list[StreamUptime]], day: date) -> bool:
-    """Whether somebody was responsible for a stream on a day; a line may only tell what was written before."""
+def _is_logged(instances: Mapping[tuple[str, str], list[StreamUptime]], day: date) -> bool:
+    """Whether an instance was responsible for a stream on a day. A line without length only lists what was written."""
     begin, end = day_start(day)
     lines = (line for lines in instances.values() for line in lines)
     return any(max(line.start, begin) < min(line.end, end) for line in lines)
 
 
-def _ledgers(systems: Systems, merge: Merge, channel: Channel) -> Ledgers:
-    """The lines about the day's streams and the hours around it, by market and by instance."""
+def _uptime_logs(systems: Systems, merge: Merge, channel: Channel) -> UptimeLogs:
+    """Read the lines about the day's streams and the hours around it."""
     data_type = recorded_type(merge, channel)
     found: defaultdict[str, defaultdict[tuple[str, str], list[StreamUptime]]] = defaultdict(lambda: defaultdict(list))
     for name in SYSTEMS:
