@@ -13,13 +13,14 @@ from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import manifest
 from booktape.publish.active_runs import active_runs
 from booktape.publish.aws_steps import require_revocable
+from booktape.publish.days import past_day, yesterday
 from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import past_day, yesterday
 from booktape.publish.release import release_held_run as let_go
 from booktape.publish.release import run_to_release
 from booktape.publish.results import Certify, Check
-from booktape.publish.sources import Run, in_publication_order
+from booktape.publish.sources import in_publication_order
 from booktape.publish.steps import KINDS, perform, plan
+from booktape.store.layout import Run
 from config import metrics
 from config.settings import require_primary
 from tasks import locks

@@ -15,6 +15,7 @@ from booktape.capture.handover import Handover
 from booktape.capture.ingest import Summary
 from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.exchanges.spec import Exchange
+from booktape.store.layout import RawKey
 from booktape.store.objects import Store
 from booktape.store.raw_frames import (
     DISCONNECTED,
@@ -23,7 +24,6 @@ from booktape.store.raw_frames import (
     HANDOVER,
     INTERRUPTED,
     SUBSCRIBED,
-    RawKey,
     RawLine,
     play,
     raw_runs,
@@ -87,7 +87,7 @@ class _Player:
     def _look_for_loss(self, key: RawKey, connection: ConnectionFeed) -> None:
         """An object that was never stored: what it held is missing as if nobody had been connected."""
         if key.number > self._numbers.get(key.connection, key.number) + 1:
-            for stream in connection.heard.values():
+            for stream in connection.sinks.values():
                 stream.disconnected()
         self._numbers[key.connection] = key.number
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from booktape.exchanges import UnknownExchange, exchange
+from booktape.exchanges import UnknownExchangeError, exchange
 from booktape.exchanges.spec import Channel
 from booktape.integrity.audit import unverifiable
 from booktape.integrity.certificate import (
@@ -65,7 +65,7 @@ def undeclared(certificate: Certificate) -> str | None:
         return f"the certificate is of {data_type}, which is not published; these are: {', '.join(PUBLISHED)}"
     try:
         _channel(venue, data_type)
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         return f"the certificate's {error}"
     except KeyError:
         return f"the certificate is of {data_type} of {venue}, which has none"

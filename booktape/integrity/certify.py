@@ -12,7 +12,6 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
-import booktape
 from booktape.exchanges import exchange as find_exchange
 from booktape.exchanges.spec import Channel
 from booktape.integrity import stored_day
@@ -30,6 +29,7 @@ from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
 from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, Record
+from booktape.version import VERSION
 
 _NAMED: Final = 3
 """How many ids a fault names."""
@@ -86,7 +86,7 @@ def certify_day(
         unverifiable=unverifiable(channel.rule, merge.data_type),
         systems=[name for name in SYSTEMS if systems.get(name) is not None],
         file=file,
-        made_by=Maker(booktape=booktape.__version__, sql_sha256=_sql_sha256(merge.data_type)),
+        made_by=Maker(booktape=VERSION, sql_sha256=_sql_sha256(merge.data_type)),
         audits=audits,
         ids={name: (found.first_id, found.last_id) for name, found in markets.items()},
     )

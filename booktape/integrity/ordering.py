@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from booktape.model.keys import BatchKey
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, MINUTE, Record, Trade, last_position, record_time
 from booktape.model.resets import Reset, epoch
 from booktape.model.sequence import NUMBERED, placed_by_number
+from booktape.store.layout import BatchKey
 
 LATE: Final = 10 * MINUTE
 """How much later than its time (µs) a record may be stored, where places are times."""
@@ -60,7 +60,7 @@ def first_place(data_type: str, rule: str, key: BatchKey, resets: Sequence[Reset
 
     :param resets: the sequence resets of its market within the day.
     """
-    if not placed_by_number(data_type, rule, key):
+    if not placed_by_number(data_type, rule, key.first, key.minute):
         return key.minute - LATE
     return key.first + EPOCH * sum(reset.precedes(key.minute, key.first) for reset in resets)
 

@@ -16,6 +16,7 @@ from booktape.integrity.parquet_reader import InvalidParquetError, ParquetMarket
 from booktape.model.id_sets import difference, named_ranges
 from booktape.model.records import BOOK_UPDATES, TRADES
 from booktape.model.sequence import CHECKSUM
+from booktape.store.layout import hash_key, parquet_beside
 from booktape.store.objects import Store
 
 
@@ -29,18 +30,18 @@ def parquet_differences(certificate: Certificate, store: Store, key: str) -> lis
     """
     found = list(_hash_differences(certificate, store, key))
     if undeclared(certificate) is None:
-        found += _file_differences(certificate, store, f"{key.removesuffix('.csv')}.parquet")
+        found += _file_differences(certificate, store, parquet_beside(key))
     return found
 
 
 def _hash_differences(certificate: Certificate, store: Store, key: str) -> Iterator[str]:
     expected = f"{certificate.file.sha256}  {key.rpartition('/')[2]}\n".encode()
     if _listed_hashes(store, key) not in (None, expected):
-        yield f"{key}.sha256 does not have the certificate's hash"
+        yield f"{hash_key(key)} does not have the certificate's hash"
 
 
 def _listed_hashes(store: Store, key: str) -> bytes | None:
-    return store.read(f"{key}.sha256") if store.exists(f"{key}.sha256") else None
+    return store.read(hash_key(key)) if store.exists(hash_key(key)) else None
 
 
 def _file_differences(certificate: Certificate, store: Store, key: str) -> Iterator[str]:
@@ -60,7 +61,7 @@ def _file_differences(certificate: Certificate, store: Store, key: str) -> Itera
         yield str(error)
         return
     if _listed_hashes(store, key) not in (None, hashes):
-        yield f"{key}.sha256 does not have the hashes of the Parquet files"
+        yield f"{hash_key(key)} does not have the hashes of the Parquet files"
     for name in sorted({*found, *(name for name, market in markets.items() if market.records)}):
         if name not in markets:
             yield f"{name}: records in the Parquet, not one in the certificate"

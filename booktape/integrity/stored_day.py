@@ -21,16 +21,23 @@ from booktape.merge import Merge, MergeFailedError, epochs, inputs
 from booktape.merge.inputs import MergeInputs, Systems
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import SYSTEMS, systems_of
-from booktape.model.keys import BatchKey, InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.resets import Resets
 from booktape.model.sequence import placed_by_number
 from booktape.model.uptime import StreamUptime
+from booktape.store.layout import (
+    BatchKey,
+    InvalidKeyError,
+    day_prefix,
+    exchange_prefix,
+    month_prefix,
+    parse_batch_key,
+    partition_values,
+)
 from booktape.store.objects import Store
 
 _AT_ONCE: Final = 32
 _REST: Final = SYSTEMS.index("rest")
-_PAIR: Final = "pair="
 _MOST_DAYS: Final = 7
 """How many days away records are searched for where a market's day, or the days around it, have none."""
 
@@ -119,7 +126,7 @@ class StoredDay:
 
     def _is_numbered(self, key: BatchKey) -> bool:
         kind = recorded_type(self.merge, self.channel)
-        return key.data_type == kind and placed_by_number(kind, self.channel.rule, key)
+        return key.data_type == kind and placed_by_number(kind, self.channel.rule, key.first, key.minute)
 
     def _first_place(self, one: ObjectRef) -> int:
         return first_place(one.key.data_type, self.channel.rule, one.key)
@@ -131,7 +138,7 @@ class StoredDay:
         """
         kind = recorded_type(self.merge, self.channel)
         near = [self.merge.day + direction * timedelta(days=days) for days in range(2, _MOST_DAYS + 1)]
-        months = {day_prefix(kind, self.merge.exchange, market, day).rpartition("day=")[0] for day in near}
+        months = {month_prefix(kind, self.merge.exchange, market, day) for day in near}
         folders = {
             f"{month}{folder}/"
             for system, month in product(systems_of(kind), months)
@@ -196,15 +203,16 @@ def _before(systems: Systems, merge: Merge, channel: Channel) -> dict[str, int |
         keys = [found.key for found in _objects(systems, merge, kind, name, market, day)]
         newest = max((key.minute for key in keys), default=0) - MINUTE  # earlier ids may belong to another epoch
         last_ones = (key for key in keys if key.minute >= newest)
-        numbers = (key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key))
+        numbers = (
+            key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key.first, key.minute)
+        )
         return market, bool(keys), max(numbers, default=None)
 
     markets = [
-        (name, folder.removeprefix(_PAIR))
+        (name, market)
         for name in systems_of(kind)
         if (store := systems.get(name)) is not None
-        for folder in store.folders(exchange_prefix(kind, merge.exchange))
-        if folder.startswith(_PAIR)
+        for market in partition_values(store.folders(exchange_prefix(kind, merge.exchange)), "pair")
     ]
     lasts: defaultdict[str, list[int]] = defaultdict(list)
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -1,15 +1,19 @@
 """Reads one system's uptime log of a day: the segments that began in the day, and in the hour before and after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
+from msgspec import json
+
+from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.errors import BooktapeError
 from booktape.model.intervals import Interval
-from booktape.model.keys import InvalidKeyError
 from booktape.model.records import DAY, MINUTE, SECOND
-from booktape.model.uptime import SegmentKey, StreamUptime, decode_segment, parse_segment_key, uptime_log_prefix
+from booktape.model.uptime import StreamUptime, decode_segment
+from booktape.store.layout import InvalidKeyError, SegmentKey, parse_segment_key, uptime_log_prefix
 from booktape.store.objects import Store
 
 _MARGIN: Final = 60 * MINUTE
@@ -76,3 +80,13 @@ def _read(store: Store, name: str) -> list[StreamUptime]:
 
 def _bad(store: Store, name: str, error: Exception) -> InvalidSegmentError:
     return InvalidSegmentError(f"{store.url}/{name}: {error}; restore it, or move it away: its time is then unknown")
+
+
+def encode_segment(exchange: str, instance: str, start: int, lines: Iterable[StreamUptime]) -> tuple[str, bytes]:
+    """Encode a segment; return its key and its content. The same lines give the same key.
+
+    :param start: when the segment begins, by the worker's clock (µs).
+    """
+    text = json.Encoder().encode_lines(list(lines))
+    key = SegmentKey(exchange, instance, start, sha256(text).hexdigest()[: codec.DIGEST_LENGTH])
+    return str(key), codec.compress(text)

@@ -12,6 +12,7 @@ from typing import Literal
 
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
+from booktape.store.layout import backfill_url
 from booktape.store.objects import InvalidStorageUrlError, open_store
 
 __all__ = [
@@ -50,15 +51,15 @@ def open_engine(
     systems = {
         PRIMARY: open_store(primary),
         REPLICA: open_store(replica) if replica else None,
-        REST: open_store(f"{primary.rstrip('/')}/{REST}"),
+        REST: open_store(backfill_url(primary)),
     }
     if kind == "duckdb":
-        from booktape.merge.duckdb_engine import DuckDBEngine
+        from booktape.merge.duckdb_engine import DuckDBEngine  # here, since the file readers need no SQL translator
 
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
-    from booktape.merge import athena_engine  # it needs what only the application brings
-
     _require_s3(primary, replica, results)
+    from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries
+
     return athena_engine.connect_athena(systems, results, database, workgroup)
 
 
@@ -77,9 +78,9 @@ def init_athena(
 
     Raises :class:`MergeFailedError`, whose text names the next step, or :class:`~booktape.model.errors.TransientError`.
     """
+    _require_s3(primary, replica, results)
     from booktape.merge import athena_engine
 
-    _require_s3(primary, replica, results)
     athena_engine.init_tables(primary, replica, results, exchanges, database, workgroup)
 
 

@@ -27,6 +27,7 @@ from booktape.merge.inputs import Systems
 from booktape.merge.sql_fragments import literal
 from booktape.merge.statement import statement
 from booktape.model.errors import TransientError
+from booktape.store.layout import athena_parquet_url
 from booktape.store.objects import open_store
 
 
@@ -113,7 +114,7 @@ class AthenaEngine:
                 f"{merge.exchange} has {len(pairs)} markets, of which {len(restarts)} began their numbers anew: "
                 "more than one Athena query can name; merge it with DuckDB"
             )
-        place = f"{self.results.rstrip('/')}/parquet/{merge_fingerprint(merge, *scope)[:32]}/"
+        place = athena_parquet_url(self.results, merge_fingerprint(merge, *scope)[:32])
         queries = [sql, *(_unload(statement(merge, some, restarts).parquet_query, place) for some in _hundreds(pairs))]
         return _BETWEEN.join(
             self._start(sql, merge_fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))

@@ -14,9 +14,9 @@ from booktape.merge.inputs import MergeInputs, Systems
 from booktape.merge.sql_fragments import PUBLISHED_PARQUET_FORMAT, copy_to
 from booktape.merge.statement import statement
 from booktape.merge.tables import systems_of, table_name
-from booktape.model.keys import InvalidKeyError, parse_batch_key
 from booktape.model.records import TRADES
 from booktape.model.resets import Resets
+from booktape.store.layout import InvalidKeyError, parse_batch_key
 
 _VOID: Final = "SELECT TRY_CAST(id AS BIGINT) FROM {} WHERE NOT regexp_matches(amount, '[1-9]')"
 

@@ -18,7 +18,8 @@ from booktape.merge.engine import Merge, Merged, MergeFailedError, merge_fingerp
 from booktape.merge.inputs import MergeInputs, Systems
 from booktape.merge.sql_fragments import CSV_FORMAT, PUBLISHED_PARQUET_FORMAT, copy_to, duckdb_type, read_stored
 from booktape.merge.statement import Statement, statement, stored_types
-from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, systems_of, table_name
+from booktape.merge.tables import COLUMNS, OBJECT, systems_of, table_name
+from booktape.store.layout import PARTITIONS, merge_csv_key, merge_parquet_key
 from booktape.store.objects import Store
 
 _ASIDE: Final = ".merge-"
@@ -46,16 +47,20 @@ class DuckDBEngine:
         found = inputs.find_inputs(self.systems, merge, pairs)
         restarts = epochs.find_merge_resets(merge, found)
         query = merge_fingerprint(merge, token, *epochs.describe_resets(restarts))[:32]
-        if not self.results.exists(_csv(query)):
+        if not self.results.exists(merge_csv_key(query)):
             self._merge(merge, query, found, statement(merge, pairs, restarts))
         return query
 
     def poll(self, query: str) -> Merged:
         """Where the result lies. See :class:`~booktape.merge.engine.Engine`."""
-        if not self.results.exists(_csv(query)):
+        if not self.results.exists(merge_csv_key(query)):
             raise MergeFailedError(f"{self.results.url} has no result of query {query}: start the merge again")
-        whole = {"": f"{self.results.url}/{_parquet(query)}"} if self.results.exists(_parquet(query)) else {}
-        return Merged(f"{self.results.url}/{_csv(query)}", scanned_bytes=None, parquet=whole)
+        whole = (
+            {"": f"{self.results.url}/{merge_parquet_key(query)}"}
+            if self.results.exists(merge_parquet_key(query))
+            else {}
+        )
+        return Merged(f"{self.results.url}/{merge_csv_key(query)}", scanned_bytes=None, parquet=whole)
 
     def _merge(self, merge: Merge, query: str, found: Sequence[MergeInputs], sql: Statement) -> None:
         _clean(self.results)
@@ -71,8 +76,8 @@ class DuckDBEngine:
             rows = self._run([*views, _materialised(sql.merged), *written], directory)
             if not rows:
                 raise inputs.no_inputs(self.systems, merge)
-            _keep(parquet, self.results, _parquet(query))
-            _keep(csv, self.results, _csv(query))  # last: the CSV says that the query is over
+            _keep(parquet, self.results, merge_parquet_key(query))
+            _keep(csv, self.results, merge_csv_key(query))  # last: the CSV says that the query is over
 
     def _run(self, statements: Sequence[str], directory: Path) -> int:
         """Run the statements; how many rows the last one wrote."""
@@ -103,14 +108,6 @@ def views_of(merge: Merge, found: Sequence[MergeInputs], directory: Path) -> lis
 def translated(sql: str) -> str:
     """Athena's SQL in DuckDB's dialect."""
     return sqlglot.transpile(sql, read="athena", write="duckdb")[0]
-
-
-def _csv(query: str) -> str:
-    return f"{query}.csv"
-
-
-def _parquet(query: str) -> str:
-    return f"{query}.parquet"
 
 
 def _view(data_type: str, system: str, files: Sequence[Path]) -> str:

@@ -9,7 +9,8 @@ from typing import Final
 
 import sqlglot
 
-from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS
+from booktape.merge.tables import COLUMNS, OBJECT
+from booktape.store.layout import PARTITIONS
 
 CSV_FORMAT: Final = "FORMAT csv, HEADER, FORCE_QUOTE *"
 """Options of ``COPY`` for a published CSV: the form in which Athena writes its results."""

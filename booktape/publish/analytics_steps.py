@@ -26,8 +26,9 @@ from booktape.publish.context import Context
 from booktape.publish.errors import WaitingError
 from booktape.publish.file_steps import place_file
 from booktape.publish.files import FileChangedError
-from booktape.publish.sources import DataSource, Run, base_of
+from booktape.publish.sources import DataSource, base_of
 from booktape.store import objects
+from booktape.store.layout import Run, analytics_key
 
 _MEMORY: Final = "1GB"
 _PLACE: Final = "place"
@@ -92,7 +93,7 @@ def compute(context: Context, run: Run) -> results.Compute:
     source = context.source(run.source)
     base = base_of(source, context.sources)
     read = _newest(context, base, run)
-    key = f"merged/{run.source}/{run.day}/{run.number:04d}.csv"
+    key = analytics_key(run)
     with TemporaryDirectory(prefix="booktape-compute-") as name:
         path = Path(name) / "computed.csv"
         markets = _write(context, source, base, run, path)

@@ -14,7 +14,8 @@ from booktape.publish import manifest, results
 from booktape.publish.context import Context
 from booktape.publish.end_of_day import store_end_of_day_snapshot
 from booktape.publish.file_steps import sound
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, certificate_key
 
 _NAMED: Final = 3
 """How many of the markets that lack records are named."""
@@ -60,11 +61,6 @@ def _begin_next_day(context: Context, run: Run, source: DataSource, snapshots: M
         return
     for market, lines in snapshots.items():
         store_end_of_day_snapshot(source.exchange, market, lines, context.store)
-
-
-def certificate_key(run: Run) -> str:
-    """Where a run keeps its certificate, before and whether or not it is published."""
-    return f"certificates/{run.source}/{run.day}/{run.number:04d}.json"
 
 
 def _why_held(source: DataSource, run: Run, certified: CertifiedDay) -> tuple[str | None, bool]:

@@ -25,9 +25,8 @@ from booktape.model.gap import Missing, interleave
 from booktape.model.records import BOOK_UPDATES, levels, record_time
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
-from booktape.publish.file_steps import published_key
-from booktape.publish.parquet_steps import parquet_key
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, checkpoints_key, hash_key, parquet_key
 
 LEVELS: Final = 50_000
 """A book is kept after so many levels of its messages: what a reader applies at most in a fraction of a second."""
@@ -88,17 +87,12 @@ def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
         if not context.publication.exists(key):
             context.publication.upload(key, made)
         with parquet_reader.local(context.publication, [key]) as kept:
-            context.publication.create(f"{key}.sha256", parquet_reader.hashes(key, [key], kept))
+            context.publication.create(hash_key(key), parquet_reader.hashes(key, [key], kept))
         return results.Checkpoints(f"{context.publication.url}/{key}", count, made.stat().st_size)
 
 
 def _connected(directory: str) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": directory})
-
-
-def checkpoints_key(run: Run) -> str:
-    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.checkpoints.parquet``"""
-    return f"{published_key(run).removesuffix('.csv')}.checkpoints.parquet"
 
 
 def of_book(source: DataSource) -> bool:

@@ -14,14 +14,14 @@ import pytest
 
 from booktape.capture.raw_writer import RawFrames
 from booktape.model import codec
-from booktape.model.keys import BatchKey
 from booktape.model.records import SECOND, TRADES, Trade
+from booktape.store.layout import BatchKey
 from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = (
-    "import typer; from booktape.cli.serve import serve; from config import console; "
+    "import typer; from booktape import console; from booktape.cli.serve import serve; "
     "app = typer.Typer(pretty_exceptions_enable=False); app.command()(serve); console.run(app)"
 )
 START = 1_723_161_600 * SECOND  # 2024-08-09 00:00:00

@@ -12,9 +12,10 @@ import yaml
 from msgspec import Raw
 
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
 from booktape.model.records import DAY as DAY_LENGTH
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
 from tests.publish.recordings import MIDNIGHT, store_at, store_trades
@@ -291,7 +292,7 @@ def test_what_is_not_there_is_said_in_one_line(store: Store, booktape: Booktape)
     store_trades(store, range(1, 5))
     outcome = booktape("verify", "trades", DAY)
     assert outcome.status == 1
-    assert "has no trades of 2024-08-09; there are the sources books, trades" in outcome.err
+    assert "has no trades of 2024-08-09; published sources: none" in outcome.err
 
 
 def test_a_held_day_is_released_with_a_reason_that_stays(store: Store, booktape: Booktape) -> None:
