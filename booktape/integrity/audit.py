@@ -179,7 +179,7 @@ def _is_right(audit: BookAudit, loss: SequenceLoss) -> bool:
     if base is None or loss.first is None or not audit.joined:
         return False
     gaps = [last for _, last in (*loss.missing, *loss.start.missing)]
-    gaps += [after for _, after in (*loss.broken_links, *loss.start.broken_links)]
+    gaps += [link.last + 1 for link in (*loss.broken_links, *loss.start.broken_links)]
     return all(gap <= base for gap in gaps)
 
 

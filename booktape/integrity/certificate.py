@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from booktape.integrity.audit import MarketAudit
     from booktape.integrity.sequence_audit import Edge, SequenceLoss
     from booktape.integrity.uptime import Downtime
+    from booktape.model.gap import Gap
 
 FORMAT: Final = 2
 """The version of the format that is written. Format 1 is read too (:mod:`~booktape.integrity.certificate_v1`)."""
@@ -585,7 +586,7 @@ def _sequence_fields(loss: "SequenceLoss") -> dict[str, Any]:
         "present": loss.present,
         "missing": ranges_length(loss.missing),
         "missing_ids": loss.missing,
-        "broken_links": loss.broken_links,
+        "broken_links": _links(loss.broken_links),
         "resumed_ids": loss.resumed_ids,
         "other_day_ids": loss.other_day_ids,
     }
@@ -594,7 +595,13 @@ def _sequence_fields(loss: "SequenceLoss") -> dict[str, Any]:
 def _edge(edge: "Edge") -> DayEdge | None:
     if not edge.known:
         return None
-    return DayEdge(missing=ranges_length(edge.missing), missing_ids=edge.missing, broken_links=list(edge.broken_links))
+    return DayEdge(
+        missing=ranges_length(edge.missing), missing_ids=edge.missing, broken_links=_links(edge.broken_links)
+    )
+
+
+def _links(gaps: Iterable["Gap"]) -> list[Link]:
+    return [(gap.first - 1, gap.last + 1) for gap in gaps]
 
 
 def _downtime(found: "Downtime") -> DayDowntime:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from booktape.integrity.ordering import EPOCH, Copy
 from booktape.integrity.scope import AuditScope
+from booktape.model.gap import Gap, GapUnit
 from booktape.model.id_sets import IdSet, Range
 from booktape.model.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade, record_time
 from booktape.model.resets import CERTAINLY_LATER
@@ -26,7 +27,6 @@ from booktape.model.sequence import (
     Ranged,
     Resettable,
     Sequenced,
-    SequenceGap,
     Verdict,
 )
 
@@ -40,13 +40,6 @@ _OneOf = Contiguous | Sequenced | Ranged | Linked
 _RULES: Final[dict[str, type[_OneOf]]] = {CONTIGUOUS: Contiguous, SEQUENCED: Sequenced, RANGED: Ranged, LINKED: Linked}
 
 
-class BrokenLink(NamedTuple):
-    """Two neighbouring messages between which something is missing: the id before it, and the id after it."""
-
-    before: int
-    after: int
-
-
 @dataclass(frozen=True, slots=True)
 class Edge:
     """Where the day's sequence begins or ends, as its neighbouring day shows it.
@@ -57,7 +50,7 @@ class Edge:
 
     known: bool
     missing: list[Range] = field(default_factory=list)
-    broken_links: list[BrokenLink] = field(default_factory=list)
+    broken_links: list[Gap] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,7 @@ class SequenceLoss:
     expected: int | None
     present: int | None
     missing: list[Range]
-    broken_links: list[BrokenLink]
+    broken_links: list[Gap]
     other_day_ids: list[Range]
     resumed_ids: list[Range]
     start: Edge
@@ -167,7 +160,7 @@ class SequenceAudit:
             self._was_reset = True
             self._forget()
         verdict: Verdict = self._rule.check(record)  # type: ignore[union-attr, arg-type]  # made for such records
-        if isinstance(verdict, SequenceGap):
+        if isinstance(verdict, Gap):
             self._report(verdict, last)
         self._missing.remove(first, last)
         self._remember(first, last, own=own)
@@ -181,7 +174,7 @@ class SequenceAudit:
         if isinstance(self._rule, Resettable):
             self._rule.forget()
 
-    def _report(self, gap: SequenceGap, last: int) -> None:
+    def _report(self, gap: Gap, last: int) -> None:
         """Note missing ids, but none up to the last one before the day where the venue reset its sequence since."""
         first, before = gap.first, self._before
         if before is not None and first <= before <= gap.last and self._was_reset:
@@ -262,8 +255,8 @@ class SequenceAudit:
             return Edge(known, broken_links=self._links(holes))
         return Edge(known, missing=holes)
 
-    def _links(self, holes: list[Range]) -> list[BrokenLink]:
-        return [BrokenLink(first - 1, self._afters.get(last, last + 1)) for first, last in holes]
+    def _links(self, holes: list[Range]) -> list[Gap]:
+        return [Gap(GapUnit.LINK, first, self._afters.get(last, last + 1) - 1) for first, last in holes]
 
 
 class EpochAudits:
