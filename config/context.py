@@ -29,5 +29,5 @@ def open_context(settings: Settings) -> Context:
         sources=load_sources(settings.sources),
         aws=Aws(),
         verify_seconds=settings.verify_seconds,
-        healer=open_backfiller(settings) if settings.heal else None,
+        backfiller=open_backfiller(settings) if settings.heal else None,
     )

@@ -8,8 +8,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from booktape.model.errors import BooktapeError
-from booktape.publish.executor import RetryPolicy
-from booktape.rest.backfill import MOST_TRADES, SECONDS
+from booktape.publish.retries import RetryPolicy
+from booktape.rest.quota import DEFAULT_MAX_SECONDS, DEFAULT_MAX_TRADES
 
 PREFIX = "BOOKTAPE_"
 
@@ -48,9 +48,9 @@ class Settings(BaseSettings):
 
     heal: bool = True
     """Whether trades that no system has are fetched over REST before the merge."""
-    heal_trades: PositiveInt = MOST_TRADES
+    heal_trades: PositiveInt = DEFAULT_MAX_TRADES
     """How many trades a night may ask for, of each exchange."""
-    heal_seconds: PositiveFloat = SECONDS
+    heal_seconds: PositiveFloat = DEFAULT_MAX_SECONDS
     """How long a night may ask, of each exchange."""
 
     sources: Path | None = None
@@ -88,8 +88,8 @@ class Settings(BaseSettings):
         return self.results or f"{self.storage.rstrip('/')}/merged"
 
     @property
-    def patience(self) -> RetryPolicy:
-        """How long to wait before asking again, and when to give up."""
+    def retry_policy(self) -> RetryPolicy:
+        """When a step is tried again, and when to give up."""
         return RetryPolicy(self.poll_seconds, self.retry_seconds, self.retry_most_seconds, self.deadline_seconds)
 
 

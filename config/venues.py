@@ -7,7 +7,7 @@ from typing import Final
 from booktape.exchanges import UnknownExchange, exchange
 from config import files
 
-DEFAULT: Final = Path(__file__).with_name("venues.yaml")
+DEFAULT_VENUES: Final = Path(__file__).with_name("venues.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Venue:
 
 def load_venues(path: Path | None = None) -> dict[str, Venue]:
     """Every venue by its exchange's id. Raises :class:`~config.files.InvalidConfigurationError`."""
-    path = path or DEFAULT
+    path = path or DEFAULT_VENUES
     venues = files.load(path, Venue)
     for venue in venues.values():
         fault = _fault(venue)

@@ -10,7 +10,7 @@ from beat_schedule import beat_schedule
 from booktape.model.errors import BooktapeError
 from config.celery import celery_settings
 from config.logging import configure_logging
-from tasks.runtime import settings
+from tasks.resources import settings
 
 app: Any = Celery("booktape", set_as_current=True)
 app.conf.update(celery_settings(settings()), beat_schedule=beat_schedule)

@@ -14,7 +14,8 @@ from booktape.model.errors import TransientError
 from booktape.model.records import Instrument
 from booktape.model.symbols import is_pattern, literal_names, matching_markets
 from booktape.rest.instruments import fetch_instruments
-from booktape.rest.rate_limits import LocalRateLimiter, RateLimitedError, RedisRateLimiter, RedisUnavailableError
+from booktape.rest.rate_limits import LocalRateLimiter, RateLimitedError, RedisRateLimiter
+from booktape.store.redis_errors import RedisUnavailableError
 from workers.connections import Connections
 
 _TIMEOUT_SECONDS: Final = 20

@@ -23,7 +23,8 @@ from booktape.model.records import (
     levels,
     record_time,
 )
-from booktape.store.live_cache import DEPTH, Latest, LiveCache, LiveCacheUnavailableError, Top, connect_redis
+from booktape.store.live_cache import DEPTH, Latest, LiveCache, Top, connect_redis
+from booktape.store.redis_errors import RedisUnavailableError
 
 EVERY_SECONDS: Final = 0.25
 
@@ -32,7 +33,7 @@ class LiveWriter:
     """Tells what is new of the markets that a worker records.
 
     :param write: takes the markets of which something is new.
-        Raises :class:`~booktape.store.live_cache.LiveCacheUnavailableError`.
+        Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`.
     """
 
     def __init__(self, exchange: Exchange, recorder: Pipeline, write: Callable[[dict[str, Latest]], None]) -> None:
@@ -56,7 +57,7 @@ class LiveWriter:
         try:
             await asyncio.to_thread(self._write, telling)
             self._away = False
-        except LiveCacheUnavailableError as error:
+        except RedisUnavailableError as error:
             self._untold = telling
             if not self._away:
                 self._log.warning("live_cache_away", error=str(error))

@@ -16,12 +16,13 @@ from booktape.cli.terminal import AsJson, out, print_json
 from booktape.integrity import parquet_check, verify
 from booktape.integrity.verify import Plain
 from booktape.model.errors import BooktapeError
-from booktape.publish import manifest
+from booktape.publish import lifecycle
 from booktape.publish.certify_step import certificate_key
-from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import past_day, run_chain
+from booktape.publish.days import past_day
+from booktape.publish.executor import run_steps
 from booktape.publish.file_steps import published_key
-from booktape.publish.release import release_held_run, require_releasable, run_to_release
+from booktape.publish.lifecycle import release_held_run, require_releasable, run_to_release
+from booktape.publish.retries import GateFailedError
 from booktape.publish.sources import Run, base_of
 from booktape.store import objects
 from booktape.store.objects import ObjectNotFoundError, Store, open_store
@@ -136,7 +137,7 @@ def release_run(
 
 def _run_on(settings: Settings, run: Run) -> None:
     try:
-        run_chain(open_context(settings), run.source, run.day, run.number, patience=settings.patience)
+        run_steps(open_context(settings), run, settings.retry_policy)
     except GateFailedError as error:
         raise NotVerifiedError(f"{run} is held: {error}") from error
 
@@ -168,7 +169,7 @@ def _settings(storage: str | None) -> Settings:
 def _certificate(settings: Settings, source: str, day: date, number: int | None) -> bytes:
     """A run's certificate: from the runs' own storage, where held ones lie too, else from beside the published file."""
     store = open_store(settings.storage, make=False)
-    run = Run(source, day, number) if number is not None else manifest.last(store, source, day)
+    run = Run(source, day, number) if number is not None else lifecycle.last_run(store, source, day)
     if run is not None:
         try:
             return store.read(certificate_key(run))

@@ -114,7 +114,7 @@ def _finished(store: Store, source: str, day: date) -> list[Run]:
     """A day's finished runs that have a Parquet file, the newest first."""
     numbers = sorted(map(int, store.folders(runs_prefix(source, day))), reverse=True)
     runs = [Run(source, day, number) for number in numbers]
-    return [run for run in runs if manifest.result(store, run, Done) and manifest.result(store, run, Parquet)]
+    return [run for run in runs if manifest.read_result(store, run, Done) and manifest.read_result(store, run, Parquet)]
 
 
 def _advice(store: Store, sources: list[str], day: date) -> str:

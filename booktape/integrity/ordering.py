@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from booktape.model.keys import BatchKey
-from booktape.model.records import (
-    BOOK_SNAPSHOTS,
-    BOOK_UPDATES,
-    MINUTE,
-    Record,
-    Trade,
-    last_position,
-    record_time,
-)
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, MINUTE, Record, Trade, last_position, record_time
 from booktape.model.resets import Reset, epoch
 from booktape.model.sequence import NUMBERED, placed_by_number
 

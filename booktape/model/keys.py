@@ -9,9 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from booktape.model import codec
-from booktape.model.records import (
-    SECOND,
-)
+from booktape.model.records import SECOND
 
 _PATTERN: Final = re.compile(
     r"(?P<data_type>[a-z_]+)/exchange=(?P<exchange>[a-z0-9-]+)/pair=(?P<market>[^/]+)"

@@ -79,7 +79,7 @@ def _quotes(day: DayWindow, every: float | None) -> Iterator[Row]:
             yield (day.exchange, day.market, *row)
 
 
-KINDS: Final[dict[str, AnalyticsKind]] = {
+ANALYTICS_KINDS: Final[dict[str, AnalyticsKind]] = {
     TRADE_BARS: AnalyticsKind(TRADES, "needed", ("exchange", "symbol", *BAR_COLUMNS), "start", _bars),
     BOOK_SNAPSHOT_5: AnalyticsKind(BOOK_UPDATES, "possible", top_columns(5), "timestamp", _tops(5)),
     BOOK_SNAPSHOT_25: AnalyticsKind(BOOK_UPDATES, "possible", top_columns(25), "timestamp", _tops(25)),

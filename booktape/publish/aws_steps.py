@@ -16,10 +16,10 @@ from booktape.publish.aws import ResourceNotFoundError
 from booktape.publish.catalog import ChangeSetFailedError
 from booktape.publish.context import Context
 from booktape.publish.data_exchange import ImportJobFailedError
-from booktape.publish.errors import WaitingError
-from booktape.publish.file_steps import sound
+from booktape.publish.file_steps import require_passed_check
 from booktape.publish.files import FileChangedError, S3Object
 from booktape.publish.results import name_of
+from booktape.publish.retries import WaitingError
 from booktape.publish.sources import AUTO, VERIFY, DataSource, Product, Run
 from booktape.store import clock
 
@@ -29,7 +29,7 @@ MOST_REPLACEMENTS = 3
 
 def create_revision(context: Context, run: Run) -> results.Revision:
     """Find or create the revision that this run fills, known by its comment."""
-    comment = revision_comment(run, sound(context, run).sha256)
+    comment = revision_comment(run, require_passed_check(context, run).sha256)
     found = data_exchange.find_or_create_revision(context.aws.data_exchange, _data_set(context, run), comment)
     return results.Revision(found.id, found.arn, comment)
 
@@ -45,7 +45,7 @@ def import_assets(context: Context, run: Run) -> results.Import:
 
 
 def _job(context: Context, run: Run) -> str:
-    revision = manifest.required(context.store, run, results.Revision)
+    revision = manifest.require_result(context.store, run, results.Revision)
     place = _published_object(context, run)
     client = context.aws.data_exchange
     return data_exchange.find_or_create_job(client, revision.data_set, revision.id, place.bucket, place.key)
@@ -53,7 +53,7 @@ def _job(context: Context, run: Run) -> str:
 
 def poll_job(context: Context, run: Run) -> results.Imported:
     """The job that completed. Raises :class:`WaitingError`; a job that the service broke is made anew a few times."""
-    first = manifest.required(context.store, run, results.Import).job
+    first = manifest.require_result(context.store, run, results.Import).job
 
     def wait(job: str) -> None:
         data_exchange.wait_for_job(context.aws.data_exchange, job)
@@ -79,7 +79,7 @@ def _succeeded(
     :param wait: returns once the one with that id succeeded.
     :param replace: starts another one, the ``number``-th, and returns its id.
     """
-    broken = manifest.attempts(context.store, run, counted_as)
+    broken = manifest.read_attempts(context.store, run, counted_as)
 
     def count(why: str, replaced_by: str | None) -> None:
         attempt = results.Attempt(why, replaced_by)
@@ -111,11 +111,11 @@ def _replacements(broken: list[results.Attempt]) -> int:
 
 def finalise(context: Context, run: Run) -> results.Finalised:
     """Make the revision final, once it holds this file and nothing else. The irreversible step."""
-    revision = manifest.required(context.store, run, results.Revision)
+    revision = manifest.require_result(context.store, run, results.Revision)
     client, data_set = context.aws.data_exchange, revision.data_set
     if data_exchange.is_final(client, data_set, revision.id):  # and the answer that said so was lost
         return results.Finalised(revision.id, min(data_exchange.assets(client, data_set, revision.id)).id)
-    checked = sound(context, run)
+    checked = require_passed_check(context, run)
     _refuse_changes(context, run, revision, checked)
     name = _published_object(context, run).key
     asset = data_exchange.only_asset(client, data_set, revision.id, name, checked.bytes)
@@ -125,7 +125,7 @@ def finalise(context: Context, run: Run) -> results.Finalised:
 
 def _refuse_changes(context: Context, run: Run, revision: results.Revision, checked: results.Check) -> None:
     """The published file is still the one whose hash was compared, and the revision was made for that hash."""
-    renamed = manifest.required(context.store, run, results.Rename)
+    renamed = manifest.require_result(context.store, run, results.Rename)
     if files.version(renamed.url, context.aws) != renamed.version:
         raise FileChangedError(f"{renamed.url} changed since it was checked; the revision is not finalised")
     if revision.comment != revision_comment(run, checked.sha256):
@@ -134,7 +134,7 @@ def _refuse_changes(context: Context, run: Run, revision: results.Revision, chec
 
 def submit_change_set(context: Context, run: Run) -> results.Submitted:
     """Ask each product to show the revision, unless it does so by itself."""
-    finalised = manifest.entry(context.store, run, results.Finalised)
+    finalised = manifest.read_entry(context.store, run, results.Finalised)
     if finalised is None:
         raise manifest.OutOfOrderError(f"{run} is not finalised yet")
     products = context.source(run.source).products
@@ -142,7 +142,7 @@ def submit_change_set(context: Context, run: Run) -> results.Submitted:
 
 
 def _submit(context: Context, run: Run, product: Product, finalised_at: int) -> str | None:
-    revision = manifest.required(context.store, run, results.Revision)
+    revision = manifest.require_result(context.store, run, results.Revision)
     if product.mode == AUTO:
         return None
     if product.mode == VERIFY:
@@ -156,7 +156,7 @@ def _submit(context: Context, run: Run, product: Product, finalised_at: int) -> 
 def poll_change_set(context: Context, run: Run) -> results.Shown:
     """The change sets that succeeded.
     Raises :class:`WaitingError`; one that the service broke is made anew a few times."""
-    submitted = manifest.required(context.store, run, results.Submitted).products
+    submitted = manifest.require_result(context.store, run, results.Submitted).products
     return results.Shown(
         {
             product: _shown(context, run, product, change_set) if change_set is not None else None
@@ -167,7 +167,7 @@ def poll_change_set(context: Context, run: Run) -> results.Shown:
 
 def _shown(context: Context, run: Run, product: str, first: str) -> str:
     """The change set that brought the revision into a product. Broken ones are counted by product."""
-    revision = manifest.required(context.store, run, results.Revision)
+    revision = manifest.require_result(context.store, run, results.Revision)
 
     def wait(change_set: str) -> None:
         catalog.wait_for_change_set(context.aws.catalog, change_set)
@@ -187,7 +187,7 @@ def _data_set(context: Context, run: Run) -> str:
 
 
 def _published_object(context: Context, run: Run) -> S3Object:
-    url = manifest.required(context.store, run, results.Rename).url
+    url = manifest.require_result(context.store, run, results.Rename).url
     place = files.s3_object(url)
     if place is None:
         raise BooktapeError(f"Data Exchange imports from S3 only, not from {url}: publish to an s3:// URL")
@@ -206,9 +206,9 @@ def require_revocable(source: DataSource) -> None:
 
 def revoke_earlier(context: Context, run: Run) -> results.Revoked:
     """Revoke the final revisions of the day's earlier runs. Subscribers lose them; it cannot be undone."""
-    if not manifest.required(context.store, run, results.Start).revoke:
+    if not manifest.require_result(context.store, run, results.Start).revoke:
         return results.Revoked([])
-    mine = manifest.required(context.store, run, results.Finalised).revision
+    mine = manifest.require_result(context.store, run, results.Finalised).revision
     comment = f"superseded by {run}, revision {mine}"
     revoked, gone = [], []
     for revision in _earlier(context, run):
@@ -222,6 +222,6 @@ def revoke_earlier(context: Context, run: Run) -> results.Revoked:
 
 def _earlier(context: Context, run: Run) -> Iterator[results.Revision]:
     for number in range(1, run.number):
-        revision = manifest.result(context.store, Run(run.source, run.day, number), results.Revision)
+        revision = manifest.read_result(context.store, Run(run.source, run.day, number), results.Revision)
         if revision is not None:
             yield revision

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from booktape.model.errors import BooktapeError
 from booktape.publish.aws import aws_errors
-from booktape.publish.errors import WaitingError
+from booktape.publish.retries import WaitingError
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_catalog import MarketplaceCatalogClient

@@ -9,9 +9,9 @@ from typing import Final
 from booktape.integrity import certify, end_of_day
 from booktape.integrity.certify import Certified, File, InFile
 from booktape.merge import Merge
-from booktape.publish import manifest, results
+from booktape.publish import lifecycle, manifest, results
 from booktape.publish.context import Context
-from booktape.publish.file_steps import sound
+from booktape.publish.file_steps import require_passed_check
 from booktape.publish.sources import DataSource, Run
 
 _NAMED: Final = 3
@@ -26,7 +26,7 @@ def certify_day(context: Context, run: Run) -> results.Certify:
     there, however little that is of the whole.
     """
     source = context.source(run.source)
-    checked = sound(context, run)
+    checked = require_passed_check(context, run)
     found = {
         name: InFile(market.rows, market.sha256, market.first_id, market.last_id)
         for name, market in checked.markets.items()
@@ -58,7 +58,7 @@ def certify_day(context: Context, run: Run) -> results.Certify:
 
 def _begin_next_day(context: Context, run: Run, source: DataSource, books: Mapping[str, bytes]) -> None:
     """Keep the books at the day's end for the next day, unless that is published or under way: it stays as it is."""
-    if any(later.day == run.day + timedelta(days=1) for later in manifest.runs(context.store, source.name)):
+    if any(later.day == run.day + timedelta(days=1) for later in lifecycle.runs_of_source(context.store, source.name)):
         return
     for market, lines in books.items():
         end_of_day.store_snapshot(source.exchange, market, lines, context.store)
@@ -111,4 +111,4 @@ def _count(number: int, what: str) -> str:
 
 def read_certificate(context: Context, run: Run) -> bytes:
     """A run's certificate. Raises :class:`~booktape.publish.manifest.OutOfOrderError` where the run has none yet."""
-    return context.store.read(manifest.required(context.store, run, results.Certify).key)
+    return context.store.read(manifest.require_result(context.store, run, results.Certify).key)

@@ -62,7 +62,9 @@ class Checkpoint(Struct, frozen=True):
 def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
     """Rebuild each market's book from the run's published Parquet, and keep it now and then."""
     source = context.source(run.source)
-    certified = json.decode(context.store.read(manifest.required(context.store, run, results.Certify).key))["markets"]
+    certified = json.decode(context.store.read(manifest.require_result(context.store, run, results.Certify).key))[
+        "markets"
+    ]
     key, parquet = checkpoints_key(run), parquet_key(run)
     keys = sorted(item.key for item in context.publication.objects(parquet)) or [parquet]
     with (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from booktape.model.errors import BooktapeError
 from booktape.publish.aws import ConflictError, aws_errors
-from booktape.publish.errors import WaitingError
+from booktape.publish.retries import WaitingError
 
 if TYPE_CHECKING:
     from mypy_boto3_dataexchange import DataExchangeClient

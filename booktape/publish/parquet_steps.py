@@ -14,9 +14,9 @@ from booktape.integrity.parquet_reader import InvalidParquetError, ParquetMarket
 from booktape.model.errors import BooktapeError
 from booktape.publish import files, manifest, results
 from booktape.publish.context import Context
-from booktape.publish.errors import WaitingError
-from booktape.publish.file_steps import published_key, sound
+from booktape.publish.file_steps import published_key, require_passed_check
 from booktape.publish.files import FileChangedError
+from booktape.publish.retries import WaitingError
 from booktape.publish.sources import Run
 from booktape.store.objects import open_store
 
@@ -33,8 +33,8 @@ def keep_parquet(context: Context, run: Run) -> results.Parquet:
     records: two of
     Athena's queries may have seen different objects.
     """
-    query = manifest.required(context.store, run, results.MergeResult).query
-    checked = sound(context, run)
+    query = manifest.require_result(context.store, run, results.MergeResult).query
+    checked = require_passed_check(context, run)
     merged = context.engine.poll(query)
     if merged is None:
         raise WaitingError(f"query {query} is running")
@@ -48,7 +48,7 @@ def keep_parquet(context: Context, run: Run) -> results.Parquet:
         found = _read_parquet(paths, context.source(run.source).data_type, folders="" not in merged.parquet)
         size = sum(path.stat().st_size for path in paths)
         listed = parquet_reader.hashes(key, list(placed), paths)
-    different = difference(found, checked.markets)
+    different = difference_of_rows(found, checked.markets)
     url = f"{context.publication.url}/{key}"
     if different is not None:
         again = f"booktape republish {run.source} {run.day}"
@@ -64,7 +64,7 @@ def parquet_key(run: Run) -> str:
     return f"{published_key(run).removesuffix('.csv')}.parquet"
 
 
-def difference(found: Mapping[str, ParquetMarket], expected: Mapping[str, csv_check.MarketRows]) -> str | None:
+def difference_of_rows(found: Mapping[str, ParquetMarket], expected: Mapping[str, csv_check.MarketRows]) -> str | None:
     """In what the Parquet's records differ from the rows of the CSV, market by market; None where they are the same."""
     for name in sorted({*expected, *(name for name, market in found.items() if market.rows)}):
         rows = (found[name].rows if name in found else 0, expected[name].rows if name in expected else 0)

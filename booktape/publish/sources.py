@@ -9,7 +9,7 @@ from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
 from booktape.model.errors import BooktapeError
 from booktape.model.records import BOOK_UPDATES
-from booktape.publish.analytics_kinds import KINDS, AnalyticsKind
+from booktape.publish.analytics_kinds import ANALYTICS_KINDS, AnalyticsKind
 
 AUTO: Final = "auto"
 VERIFY: Final = "verify"
@@ -63,7 +63,7 @@ class DataSource:
     @property
     def kind(self) -> AnalyticsKind | None:
         """What is computed; None for what is recorded."""
-        return KINDS.get(self.data_type)
+        return ANALYTICS_KINDS.get(self.data_type)
 
     @property
     def channel(self) -> Channel:

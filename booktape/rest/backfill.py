@@ -29,15 +29,13 @@ from booktape.rest import missing_ranges
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
 from booktape.rest.client import RateLimiter
 from booktape.rest.missing_ranges import IdRun, MissingIds
-from booktape.rest.quota import QuotaAccount
-from booktape.rest.trade_history import BackfillStoppedError, Quota, TradeHistory, TradesNotGivenError
+from booktape.rest.quota import DEFAULT_MAX_SECONDS, DEFAULT_MAX_TRADES, BackfillStoppedError, Quota, QuotaAccount
+from booktape.rest.trade_history import TradeHistory, TradesNotGivenError
 from booktape.store.objects import ObjectNotFoundError, Store
 
-REST: Final = "rest"
+REST_SYSTEM: Final = "rest"
 """The system that healed trades are stored under."""
 
-MOST_TRADES: Final = 100_000
-SECONDS: Final = 900.0
 
 _FORGOTTEN: Final = "the venue does not have them any more"
 _MOST_REFUSALS: Final = 5
@@ -109,8 +107,8 @@ class Backfiller:
     purse: Callable[[Exchange], RateLimiter]
     client: Callable[[], httpx.Client]
     base: Callable[[Exchange], str | None] = lambda exchange: None
-    most_trades: int = MOST_TRADES
-    seconds: float = SECONDS
+    most_trades: int = DEFAULT_MAX_TRADES
+    seconds: float = DEFAULT_MAX_SECONDS
     sleep: Callable[[float], None] = time.sleep
     accounts: Store | None = None
 
@@ -125,7 +123,7 @@ class Backfiller:
         past = venue.rest.trades
         if past is None or venue.channel(TRADES).rule not in (CONTIGUOUS, SEQUENCED):
             return BackfillResult({}, f"{exchange} gives no past trades by number")
-        systems = {**self.systems, REST: self.rest}
+        systems = {**self.systems, REST_SYSTEM: self.rest}
         wards = [
             _market_backfill(venue, market, found)
             for market, found in missing_ranges.find_missing(systems, exchange, day)

@@ -7,7 +7,7 @@ from booktape.exchanges.spec import Exchange, RestBook
 from booktape.model import codec
 from booktape.model.errors import BooktapeError
 from booktape.model.keys import Batch, batch_key
-from booktape.rest.client import RateLimiter, RestAnswer, VenueRefusedError, send_request
+from booktape.rest.client import RateLimiter, RestResponse, VenueRefusedError, send_request
 from booktape.store import raw_frames
 from booktape.store.objects import Store
 
@@ -51,7 +51,7 @@ def fetch_book(
     return key
 
 
-def _batch(exchange: Exchange, answer: RestAnswer) -> Batch:
+def _batch(exchange: Exchange, answer: RestResponse) -> Batch:
     """The answer's one snapshot, by the path that every record takes."""
     batches: list[Batch] = []
     recorder = Pipeline(exchange, batches.append, on_gap=lambda gap: None)

@@ -39,7 +39,7 @@ class RateLimiter(Protocol):
         """Let nobody ask for some seconds."""
 
 
-class RestAnswer(NamedTuple):
+class RestResponse(NamedTuple):
     """A venue's answer. Times in µs: of receipt, and what its ``Date`` says, if it does."""
 
     url: str
@@ -48,7 +48,7 @@ class RestAnswer(NamedTuple):
     sent: int | None
 
 
-def send_request(request: Request, weight: int, purse: RateLimiter, client: httpx.Client, base: str) -> RestAnswer:
+def send_request(request: Request, weight: int, purse: RateLimiter, client: httpx.Client, base: str) -> RestResponse:
     """Ask a venue for something.
 
     :param base: the venue's REST URL.
@@ -67,7 +67,7 @@ def send_request(request: Request, weight: int, purse: RateLimiter, client: http
         raise VenueUnavailableError(f"{url} does not answer: {error or type(error).__name__}") from error
     received = clock.now()
     _refuse_failure(response, purse)
-    return RestAnswer(url, response.content, received, _sent(response))
+    return RestResponse(url, response.content, received, _sent(response))
 
 
 def _refuse_failure(response: httpx.Response, purse: RateLimiter) -> None:

@@ -1,5 +1,8 @@
 """What a night has asked of an exchange so far, by all who heal for it: other sources, and tries that were killed."""
 
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from hashlib import sha256
 from typing import Final
@@ -47,3 +50,60 @@ class QuotaAccount:
             return json.decode(self._store.read(key), type=Spent)
         except ObjectNotFoundError:  # a lifecycle rule took it since it was listed
             return Spent()
+
+
+@dataclass
+class Quota:
+    """How much a night may ask of one venue: so many trades (a request counts as one at least), so many seconds.
+
+    :param account: what others have asked in the same night counts as well; None where there are none.
+    """
+
+    trades: int
+    seconds: float
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    account: QuotaAccount | None = None
+    _spent: int = 0
+    _others: Spent = field(default_factory=Spent)
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.monotonic()
+
+    def require(self) -> None:
+        """Raise :class:`BackfillStoppedError` where all is used up."""
+        if self.account is not None:
+            self._others = self.account.others()
+        if self._spent + self._others.trades >= self.trades:
+            raise BackfillStoppedError(f"the night's {self.trades:,} trades have been asked for")
+        if self._left() <= 0:
+            raise BackfillStoppedError(f"the night's {self.seconds:.0f} s of asking are over")
+
+    def spend(self, trades: int) -> None:
+        """Count the trades of an answer."""
+        self._spent += max(1, trades)
+        if self.account is not None:
+            self.account.keep(Spent(self._spent, self._elapsed()))
+
+    def wait(self, seconds: float, why: str) -> None:
+        """Wait before the next request. Raises :class:`BackfillStoppedError` where that would be too long."""
+        if seconds > self._left():
+            raise BackfillStoppedError(why)
+        self.sleep(seconds)
+
+    def _left(self) -> float:
+        return self.seconds - self._others.seconds - self._elapsed()
+
+    def _elapsed(self) -> float:
+        return self.monotonic() - self._began
+
+
+class BackfillStoppedError(Exception):
+    """Nothing more can be asked of this venue tonight."""
+
+
+DEFAULT_MAX_TRADES: Final = 100_000
+
+
+DEFAULT_MAX_SECONDS: Final = 900.0

@@ -6,17 +6,15 @@ answers 429 or 418 with ``Retry-After`` is left alone by everyone until that tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final, cast
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError
 
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, SECOND
 from booktape.store import clock
+from booktape.store.redis_errors import redis_errors
 
 _WINDOW_LIFE: Final = 120
 """Seconds: a window's count must outlive its minute, on clocks that differ a little."""
@@ -28,10 +26,6 @@ class RateLimitedError(TransientError):
     def __init__(self, text: str, seconds: float) -> None:
         super().__init__(text)
         self.seconds = seconds
-
-
-class RedisUnavailableError(TransientError):
-    """Redis does not answer, so nobody knows what is left."""
 
 
 class RedisRateLimiter:
@@ -52,7 +46,7 @@ class RedisRateLimiter:
         """
         now = clock.now()
         window = f"booktape:budget:{self._exchange}:{now // MINUTE}"
-        with _explained(), self._client.pipeline(transaction=True) as pipe:
+        with redis_errors(), self._client.pipeline(transaction=True) as pipe:
             pipe.pttl(self._ban_key)
             pipe.incrby(window, weight)
             pipe.expire(window, _WINDOW_LIFE)
@@ -77,7 +71,7 @@ class RedisRateLimiter:
             if left < milliseconds:
                 pipe.set(self._ban_key, "1", px=milliseconds)
 
-        with _explained():
+        with redis_errors():
             self._client.transaction(extend, self._ban_key)  # type: ignore[no-untyped-call]  # redis types
 
     @property
@@ -101,11 +95,3 @@ class LocalRateLimiter:
     def ban(self, seconds: float) -> None:
         """Ask no more for some seconds."""
         self._banned_until = max(self._banned_until, clock.now() + round(seconds * SECOND))
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise RedisUnavailableError(f"Redis does not answer: {error}") from error

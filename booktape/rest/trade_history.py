@@ -1,8 +1,6 @@
 """Asking a venue for past trades: patiently, at half of its budget, and for one night no more than is allowed."""
 
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
 import httpx
@@ -12,7 +10,7 @@ from booktape.exchanges.spec import Exchange, Hole, RestTrades
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, Trade, sequence_id
 from booktape.rest.client import RateLimiter, VenueRefusedError, send_request
-from booktape.rest.quota import QuotaAccount, Spent
+from booktape.rest.quota import BackfillStoppedError, Quota
 from booktape.rest.rate_limits import RateLimitedError
 
 _TRIES: Final = 3
@@ -25,57 +23,6 @@ _SHARE: Final = 2
 
 class TradesNotGivenError(Exception):
     """The venue does not give what was asked for; it may give other markets' trades."""
-
-
-class BackfillStoppedError(Exception):
-    """Nothing more can be asked of this venue tonight."""
-
-
-@dataclass
-class Quota:
-    """How much a night may ask of one venue: so many trades (a request counts as one at least), so many seconds.
-
-    :param account: what others have asked in the same night counts as well; None where there are none.
-    """
-
-    trades: int
-    seconds: float
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
-    account: QuotaAccount | None = None
-    _spent: int = 0
-    _others: Spent = field(default_factory=Spent)
-    _began: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._began = self.monotonic()
-
-    def require(self) -> None:
-        """Raise :class:`BackfillStoppedError` where all is used up."""
-        if self.account is not None:
-            self._others = self.account.others()
-        if self._spent + self._others.trades >= self.trades:
-            raise BackfillStoppedError(f"the night's {self.trades:,} trades have been asked for")
-        if self._left() <= 0:
-            raise BackfillStoppedError(f"the night's {self.seconds:.0f} s of asking are over")
-
-    def spend(self, trades: int) -> None:
-        """Count the trades of an answer."""
-        self._spent += max(1, trades)
-        if self.account is not None:
-            self.account.keep(Spent(self._spent, self._elapsed()))
-
-    def wait(self, seconds: float, why: str) -> None:
-        """Wait before the next request. Raises :class:`BackfillStoppedError` where that would be too long."""
-        if seconds > self._left():
-            raise BackfillStoppedError(why)
-        self.sleep(seconds)
-
-    def _left(self) -> float:
-        return self.seconds - self._others.seconds - self._elapsed()
-
-    def _elapsed(self) -> float:
-        return self.monotonic() - self._began
 
 
 def _may_fill(hole: Hole, trade: Trade) -> bool:

@@ -4,16 +4,15 @@
 on an order: who reads takes the newest of what they tell. What a worker told goes some minutes after its last word.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import DecodeError, Struct, json
 from redis import Redis
-from redis.exceptions import RedisError
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError
 from booktape.model.records import Level, Trade, last_position
+from booktape.store.redis_errors import redis_errors
 
 DEPTH: Final = 10
 """How many levels of a side are told, where the worker has them."""
@@ -22,10 +21,6 @@ _PREFIX: Final = "booktape:live:"
 _LIFE: Final = 300
 _SECONDS: Final = 2
 """How long Redis may take to answer."""
-
-
-class LiveCacheUnavailableError(TransientError):
-    """Redis does not answer."""
 
 
 class InvalidRedisUrlError(BooktapeError):
@@ -74,17 +69,20 @@ class LiveCache:
         self._key = f"{_PREFIX}{exchange}:{worker}"
 
     def write(self, markets: Mapping[str, Latest]) -> None:
-        """Tell what is new of some markets. Raises :class:`LiveCacheUnavailableError`."""
-        with _explained(), self._client.pipeline(transaction=False) as pipe:
+        """Tell what is new of some markets. Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`."""
+        with redis_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.hset(self._key, mapping={market: json.encode(latest) for market, latest in markets.items()})
             pipe.expire(self._key, _LIFE)
             pipe.execute()
 
 
 def latest(client: "Redis[bytes]", exchange: str) -> dict[str, Latest]:
-    """The newest of each market of an exchange, as its workers tell. Raises :class:`LiveCacheUnavailableError`."""
+    """The newest of each market of an exchange, as its workers report it.
+
+    Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`.
+    """
     found: dict[str, Latest] = {}
-    with _explained():
+    with redis_errors():
         for key in client.scan_iter(match=f"{_PREFIX}{exchange}:*"):
             for market, told in _markets(client.hgetall(key)):
                 found[market] = told.or_newer(found.get(market, told))
@@ -92,8 +90,8 @@ def latest(client: "Redis[bytes]", exchange: str) -> dict[str, Latest]:
 
 
 def live_exchanges(client: "Redis[bytes]") -> list[str]:
-    """The exchanges of which any worker tells. Raises :class:`LiveCacheUnavailableError`."""
-    with _explained():
+    """The exchanges of which any worker tells. Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`."""
+    with redis_errors():
         keys = [key.decode() for key in client.scan_iter(match=f"{_PREFIX}*")]
     return sorted({key.removeprefix(_PREFIX).partition(":")[0] for key in keys})
 
@@ -104,11 +102,3 @@ def _markets(fields: Mapping[bytes, bytes]) -> Iterable[tuple[str, Latest]]:
             yield market.decode(), json.decode(told, type=Latest)
         except DecodeError:  # another version's: its worker will tell again, or go
             continue
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise LiveCacheUnavailableError(f"Redis does not answer: {error}; is REDIS_URL right?") from error

@@ -17,10 +17,10 @@ from booktape.model import codec
 from booktape.model.keys import Batch, batch_key
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, TRADES, BookSnapshot, BookUpdate
 from booktape.model.uptime import StreamInterval, StreamUptime, encode_segment
-from booktape.publish import certify_step, manifest
+from booktape.publish import certify_step, lifecycle
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.file_steps import published_key
 from booktape.publish.sources import DataSource
 from booktape.store.objects import Store, open_store
@@ -38,8 +38,8 @@ def published(directory: Path, data_type: Any, record: Callable[[Store, Store, S
     engine = open_engine("duckdb", primary=urls[0], replica=urls[1], results=str(directory / "results"))
     source = DataSource("binance-x", "binance", data_type, threshold=0)
     context = Context(systems[0], systems[0], engine, {source.name: source}, Aws())
-    run = manifest.claim(context.store, source.name, DAY, "nightly", "test")
-    run_chain(context, source.name, DAY, run.number)
+    run = lifecycle.claim_run(context.store, source.name, DAY, "nightly", "test")
+    run_steps(context, run)
     told: Plain = json.decode(certify_step.read_certificate(context, run))
     assert parquet_check.parquet_differences(told, context.publication, published_key(run)) == []
     return told

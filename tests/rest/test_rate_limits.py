@@ -6,8 +6,9 @@ import pytest
 from fakeredis import FakeRedis, FakeServer
 
 from booktape.model.records import MINUTE, SECOND
-from booktape.rest.rate_limits import RateLimitedError, RedisRateLimiter, RedisUnavailableError
+from booktape.rest.rate_limits import RateLimitedError, RedisRateLimiter
 from booktape.store import clock
+from booktape.store.redis_errors import RedisUnavailableError
 
 NOON = 1_723_204_800 * SECOND
 

