@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import LockError, RedisError
 
 from booktape.publish.retries import WaitingError
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from booktape.store.redis_errors import RedisUnavailableError, redis_errors
 
 _RENEWALS: Final = 3

@@ -15,8 +15,9 @@ from booktape.publish.days import past_day, yesterday
 from booktape.publish.executor import RunObserver, try_step
 from booktape.publish.results import Certify, Check, StepResult
 from booktape.publish.retries import Fail, GateFailedError, Retry
-from booktape.publish.sources import Run, in_publication_order
+from booktape.publish.sources import in_publication_order
 from booktape.publish.steps import STEP_NAMES, plan
+from booktape.store.layout import Run
 from config import metrics
 from config.settings import require_primary
 from tasks import locks

@@ -23,7 +23,8 @@ from booktape.publish.executor import RunObserver, run_steps
 from booktape.publish.lifecycle import RunStatus, run_status, source_statuses
 from booktape.publish.results import Certify, Check, Rename, StepResult
 from booktape.publish.retries import GateFailedError, Retry
-from booktape.publish.sources import Run, in_publication_order
+from booktape.publish.sources import in_publication_order
+from booktape.store.layout import Run
 from booktape.store.objects import Store, open_store
 from config.console import err
 from config.context import open_context

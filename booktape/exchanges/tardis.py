@@ -33,11 +33,6 @@ class TardisName(NamedTuple):
     exchange: str
     symbol: str
 
-    @property
-    def file(self) -> str:
-        """The symbol as it stands in a file's name, where Tardis's clients put ``-`` for ``/`` and ``:``."""
-        return self.symbol.replace(":", "-").replace("/", "-")
-
 
 def tardis_name(exchange: str, market: str) -> TardisName:
     """``binance``, ``BTC-USDT`` to ``binance``, ``BTCUSDT``. Raises :class:`~booktape.exchanges.UnknownExchange`.

@@ -12,9 +12,10 @@ from booktape.publish import lifecycle, manifest, results
 from booktape.publish.context import Context
 from booktape.publish.results import StepResult
 from booktape.publish.retries import Fail, GateFailedError, Hold, Retry, RetryPolicy, decide
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.publish.steps import Step, find_step, plan
 from booktape.store import clock
+from booktape.store.layout import Run
 
 
 class RunObserver:

@@ -12,8 +12,9 @@ from booktape.publish.context import Context
 from booktape.publish.files import FileChangedError
 from booktape.publish.results import name_of
 from booktape.publish.retries import GateFailedError, WaitingError
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.store import objects
+from booktape.store.layout import Run, hash_key, published_certificate_key, published_key
 
 
 def is_backfilled(source: DataSource) -> bool:
@@ -124,7 +125,7 @@ def require_passed_check(context: Context, run: Run) -> results.Check:
 def rename(context: Context, run: Run) -> results.Rename:
     """Copy the checked file to its published key, with its certificate and its hash beside it."""
     merged = manifest.require_result(context.store, run, results.MergeResult)
-    certificate = published_key(run).removesuffix(".csv") + ".certificate.json"
+    certificate = published_certificate_key(run)
     return publish_file(context, run, merged.url, lambda: _publish_certificate(context, run, certificate))
 
 
@@ -144,7 +145,7 @@ def publish_file(
     if copied != (checked.bytes, checked.sha256):
         raise FileChangedError(f"{published} is not the file that was checked; it is left as it is")
     certificate = publish_certificate()
-    context.publication.create(f"{key}.sha256", f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
+    context.publication.create(hash_key(key), f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
     return results.Rename(published, files.version(published, context.aws), certificate)
 
 
@@ -157,8 +158,3 @@ def _publish_certificate(context: Context, run: Run, key: str) -> str:
         if sha256(found).hexdigest() != certified.sha256:
             raise FileChangedError(f"{place} is not the certificate that was written for {run}; it is left as it is")
     return f"{context.publication.url}/{key}"
-
-
-def published_key(run: Run) -> str:
-    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.csv``"""
-    return f"published/{run.source}/{run.day:%Y/%m/%d}/{run.source}_{run.day}_run{run.number}.csv"

@@ -25,13 +25,19 @@ from booktape.publish.results import (
     name_of,
 )
 from booktape.publish.retries import GateFailedError
-from booktape.publish.sources import Run, runs_prefix
+from booktape.store.layout import (
+    InvalidKeyError,
+    Run,
+    active_run_key,
+    active_runs_prefix,
+    parse_active_run_key,
+    runs_prefix,
+)
 from booktape.store.objects import StorageDeniedError, Store
 
 Reason = Literal["nightly", "republish"]
 State = Literal["running", "held", "failed", "done"]
 
-_UNFINISHED: Final = "unfinished/"
 _NOT_STEPS: Final = frozenset(name_of(kind) for kind in (Start, Done, HeldRun, Failed))
 
 log = structlog.get_logger(__name__)
@@ -123,20 +129,20 @@ def published_file(store: Store, run: Run) -> PublishedFile | None:
 
 def mark_active(store: Store, run: Run) -> None:
     """Mark a run as active."""
-    store.create(_mark(run), b"")
+    store.create(active_run_key(run), b"")
 
 
 def mark_inactive(store: Store, run: Run) -> None:
     """Delete the mark of a run that has ended. If that is denied, the mark stays and costs a few reads now and then."""
     try:
-        store.delete(_mark(run))
+        store.delete(active_run_key(run))
     except StorageDeniedError as error:
         log.warning("the mark of a run that has ended stays", run=str(run), why=str(error))
 
 
 def active_runs(store: Store) -> list[Run]:
     """The runs marked as active, of all sources and days. Some may have ended: ask :func:`is_unfinished`."""
-    runs = (_marked_run(item.key) for item in store.objects(_UNFINISHED))
+    runs = (_marked_run(item.key) for item in store.objects(active_runs_prefix()))
     return sorted((run for run in runs if run is not None), key=str)
 
 
@@ -153,15 +159,10 @@ def is_unfinished(store: Store, run: Run) -> bool:
     return True
 
 
-def _mark(run: Run) -> str:
-    return f"{_UNFINISHED}{run.source}/{run.day}/{run.number:04d}"
-
-
 def _marked_run(key: str) -> Run | None:
     try:
-        _, source, day, number = key.split("/")
-        return Run(source, date.fromisoformat(day), int(number))
-    except ValueError:
+        return parse_active_run_key(key)
+    except InvalidKeyError:
         log.warning("the key names no run", key=key)
         return None
 

@@ -15,8 +15,8 @@ from msgspec import DecodeError, Struct, json
 
 from booktape.model.errors import BooktapeError
 from booktape.publish.results import Attempt, Failed, HeldRun, Query, name_of
-from booktape.publish.sources import Run
 from booktape.store import clock
+from booktape.store.layout import Run, manifest_key, parse_manifest_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
 _FIRST_TRY: Final = "began"
@@ -48,7 +48,7 @@ def read_entry(store: Store, run: Run, kind: type[T], name: str | None = None) -
     Raises :class:`InvalidManifestError`.
     """
     try:
-        found: Entry[T] = _read(store, _key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]  # made here
+        found: Entry[T] = _read(store, manifest_key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]  # made here
     except ObjectNotFoundError:
         return None
     return found
@@ -70,31 +70,31 @@ def require_result(store: Store, run: Run, kind: type[T]) -> T:
 
 def record_result(store: Store, run: Run, value: T) -> T:
     """Record a result unless there is one of its type; either way, return the recorded one."""
-    if store.create(_key(run, name_of(type(value))), _encode(value)):
+    if store.create(manifest_key(run, name_of(type(value))), _encode(value)):
         return value
     return require_result(store, run, type(value))
 
 
 def record_failure(store: Store, run: Run, step: str, why: str) -> None:
     """Record that a run failed at a step, in place of an earlier failure."""
-    store.replace(_key(run, name_of(Failed)), _encode(Failed(step, why)))
+    store.replace(manifest_key(run, name_of(Failed)), _encode(Failed(step, why)))
 
 
 def read_failure(store: Store, run: Run) -> Failed | None:
     """Where and why a run failed; None if it did not, or if the step has got a result since."""
     failed = read_result(store, run, Failed)
-    return failed if failed is not None and not store.exists(_key(run, failed.step)) else None
+    return failed if failed is not None and not store.exists(manifest_key(run, failed.step)) else None
 
 
 def clear_failure(store: Store, run: Run, failed: Failed) -> None:
     """Delete a failure, and the times of the step's first and last try. The failure goes last."""
     for name in (f"{failed.step}.{_FIRST_TRY}", f"{failed.step}.{_LAST_TRY}", name_of(Failed)):
-        store.delete(_key(run, name))
+        store.delete(manifest_key(run, name))
 
 
 def clear_hold(store: Store, run: Run) -> None:
     """Delete the hold of a run."""
-    store.delete(_key(run, name_of(HeldRun)))
+    store.delete(manifest_key(run, name_of(HeldRun)))
 
 
 def read_attempts(store: Store, run: Run, step: str) -> list[Attempt]:
@@ -107,7 +107,7 @@ def read_attempts(store: Store, run: Run, step: str) -> list[Attempt]:
 
 def record_attempt(store: Store, run: Run, step: str, number: int, attempt: Attempt) -> None:
     """Record the ``number``-th broken attempt of a step, counted from 1, unless it is recorded."""
-    store.create(_key(run, _attempt(step, number)), _encode(attempt))
+    store.create(manifest_key(run, _attempt(step, number)), _encode(attempt))
 
 
 def read_query(store: Store, run: Run, step: str, number: int) -> str | None:
@@ -118,27 +118,27 @@ def read_query(store: Store, run: Run, step: str, number: int) -> str | None:
 
 def record_query(store: Store, run: Run, step: str, number: int, identifier: str) -> None:
     """Record the query that the ``number``-th attempt of a step started, unless one is recorded."""
-    store.create(_key(run, _query(step, number)), _encode(Query(identifier)))
+    store.create(manifest_key(run, _query(step, number)), _encode(Query(identifier)))
 
 
 def read_first_try(store: Store, run: Run, step: str) -> int | None:
     """When (µs) a step was first tried since the run was last reopened; None if that is not recorded."""
     with suppress(ObjectNotFoundError):
-        recorded: _Recorded = _read(store, _key(run, f"{step}.{_FIRST_TRY}"), _Recorded)
+        recorded: _Recorded = _read(store, manifest_key(run, f"{step}.{_FIRST_TRY}"), _Recorded)
         return recorded.at
     return None
 
 
 def record_first_try(store: Store, run: Run, step: str, at: int) -> int:
     """Record when (µs) a step was first tried, unless that is recorded; either way, return the recorded time."""
-    store.create(_key(run, f"{step}.{_FIRST_TRY}"), json.encode(_Recorded(at)))
+    store.create(manifest_key(run, f"{step}.{_FIRST_TRY}"), json.encode(_Recorded(at)))
     recorded = read_first_try(store, run, step)
     return recorded if recorded is not None else at
 
 
 def take_last_try(store: Store, run: Run, step: str) -> bool:
     """Claim the one try that a step has after its deadline; False if it was claimed since the run was reopened."""
-    return store.create(_key(run, f"{step}.{_LAST_TRY}"), json.encode(_Recorded(clock.now())))
+    return store.create(manifest_key(run, f"{step}.{_LAST_TRY}"), json.encode(_Recorded(clock.now())))
 
 
 def recorded_times(store: Store, run: Run) -> dict[str, int]:
@@ -146,7 +146,7 @@ def recorded_times(store: Store, run: Run) -> dict[str, int]:
     times: dict[str, int] = {}
     for found in store.objects(run.prefix):
         with suppress(ObjectNotFoundError):  # deleted since it was listed, because the run was reopened
-            times[found.key.rpartition("/")[2].removesuffix(".json")] = _read(store, found.key, _Recorded).at
+            times[parse_manifest_key(found.key).name] = _read(store, found.key, _Recorded).at
     return times
 
 
@@ -160,10 +160,6 @@ def _read(store: Store, key: str, kind: Any) -> Any:
         return json.decode(content, type=kind)
     except DecodeError as error:
         raise InvalidManifestError(f"{store.url}/{key} does not hold what its name says: {error}") from error
-
-
-def _key(run: Run, name: str) -> str:
-    return f"{run.prefix}{name}.json"
 
 
 def _attempt(step: str, number: int) -> str:

@@ -8,7 +8,8 @@ from booktape.model.errors import BooktapeError
 from booktape.publish import analytics_steps, aws_steps, certify_step, checkpoints, file_steps, parquet_steps, results
 from booktape.publish.context import Context
 from booktape.publish.results import StepResult, name_of
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
 
 
 class UnknownStepError(BooktapeError):

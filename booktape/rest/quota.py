@@ -4,15 +4,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
-from hashlib import sha256
 from typing import Final
 from uuid import uuid4
 
 from msgspec import Struct, json
 
+from booktape.store.layout import quota_prefix
 from booktape.store.objects import ObjectNotFoundError, Store
-
-_PREFIX: Final = "healing/"
 
 
 class Spent(Struct, frozen=True):
@@ -33,7 +31,7 @@ class QuotaAccount:
 
     def __init__(self, store: Store, exchange: str, day: date, night: str) -> None:
         self._store = store
-        self._prefix = f"{_PREFIX}exchange={exchange}/{day}/{sha256(night.encode()).hexdigest()[:16]}/"
+        self._prefix = quota_prefix(exchange, day, night)
         self._own = f"{self._prefix}{uuid4().hex}.json"
 
     def keep(self, spent: Spent) -> None:

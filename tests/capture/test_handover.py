@@ -14,7 +14,7 @@ from booktape.capture.pipeline import ConnectionFeed, Pipeline, StreamGap
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel, Exchange, Message
 from booktape.model import codec, sequence
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -318,7 +318,7 @@ def test_a_record_that_its_rule_will_not_have_keeps_no_other_from_passing_over()
     world._feed(world.new, [(BOOK_UPDATES, "X", START + 6, bad)])
     world.deliver(world.new)
     world.handover.finish()
-    assert world.recorder.not_understood == {"Unnumbered": 1}
+    assert world.recorder.not_understood == {"UnnumberedRecordError": 1}
     assert [record.last_id for record in world.stored() if isinstance(record, BookUpdate)] == [10, 20, 30, 40, 50, 60]
 
 

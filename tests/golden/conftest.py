@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from rich.console import Console, ConsoleDimensions
 
 from tests.golden.entry import main
 
@@ -55,7 +56,7 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
         for name in _UNSET:
             patch.delenv(f"BOOKTAPE_{name}", raising=False)
-        patch.setenv("COLUMNS", "200")
+        patch.setattr(Console, "size", ConsoleDimensions(10_000, 25))  # whatever COLUMNS said when rich was imported
         patch.setenv("BOOKTAPE_HEAL", "false")
         patch.setenv("BOOKTAPE_POLL_SECONDS", "0.05")
         patch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
@@ -79,6 +80,9 @@ def booktape(environment: pytest.MonkeyPatch) -> Booktape:
                 main()
             except SystemExit as exited:
                 status = int(exited.code or 0)
+            except Exception as error:  # a mistake in the program: what it does otherwise is still compared
+                status = 1
+                err.write(f"{type(error).__name__}: {error}\n")
         return Outcome(tuple(map(str, arguments)), status, out.text, err.text)
 
     return run

@@ -7,18 +7,19 @@ from booktape.capture.batcher import Batcher as Stream
 from booktape.capture.raw_writer import RawFrames
 from booktape.capture.uploader import Uploader
 from booktape.cli.main import main
-from booktape.model import codec
-from booktape.model.keys import batch_key as key_of
-from booktape.model.keys import parse_batch_key as parse_key
-from booktape.model.records import RECORD_TYPES, Trade, record_time
+from booktape.integrity.uptime_log import encode_segment
+from booktape.model.codec import compress, decode_records
+from booktape.model.records import RECORD_TYPES, record_time
 from booktape.model.uptime import ReportedGap as LedgerGap
 from booktape.model.uptime import StreamInterval as LedgerState
 from booktape.model.uptime import StreamUptime as LedgerLine
 from booktape.model.uptime import WrittenBatch as LedgerBatch
-from booktape.model.uptime import decode_segment, encode_segment, parse_segment_key
-from booktape.store.live_cache import Latest, LiveCache, Top, latest
+from booktape.model.uptime import decode_segment
+from booktape.store.layout import parse_batch_key as parse_key
+from booktape.store.layout import parse_raw_key, parse_segment_key
+from booktape.store.live_cache import Latest, LiveCache, Top
 from booktape.store.objects import open_store
-from booktape.store.raw_frames import answer_object, parse_raw_key
+from booktape.store.raw_frames import answer_object
 
 __all__ = [
     "RECORD_TYPES",
@@ -31,14 +32,12 @@ __all__ = [
     "RawFrames",
     "Stream",
     "Top",
-    "Trade",
     "Uploader",
     "answer_object",
-    "codec",
+    "compress",
+    "decode_records",
     "decode_segment",
     "encode_segment",
-    "key_of",
-    "latest",
     "main",
     "open_store",
     "parse_key",

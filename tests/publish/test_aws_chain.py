@@ -15,7 +15,8 @@ from booktape.publish.executor import RunObserver, perform, run_steps
 from booktape.publish.lifecycle import run_status
 from booktape.publish.results import Attempt, Check, Imported, Revision, Revoked, Shown, name_of
 from booktape.publish.retries import GateFailedError, RetryPolicy
-from booktape.publish.sources import DataSource, Mode, Product, Run
+from booktape.publish.sources import DataSource, Mode, Product
+from booktape.store.layout import Run
 from tests.publish.aws_world import BUCKET, PRODUCT, World
 from tests.publish.recordings import DAY, store_trades
 

@@ -11,9 +11,10 @@ from booktape.publish.context import Context
 from booktape.publish.executor import perform, run_steps
 from booktape.publish.results import Check, Heal
 from booktape.publish.retries import GateFailedError
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.publish.steps import plan
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
+from booktape.store.layout import Run
 from booktape.store.objects import StorageUnavailableError, open_store
 from tests.publish.recordings import DAY, store_trades
 

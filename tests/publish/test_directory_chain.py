@@ -10,8 +10,8 @@ from msgspec import Raw, json
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import Batch, batch_key
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -24,14 +24,14 @@ from booktape.model.records import (
 )
 from booktape.model.sequence import MONOTONIC, NONE
 from booktape.publish import lifecycle, manifest, sources
-from booktape.publish.certify_step import certificate_key
 from booktape.publish.context import Context
 from booktape.publish.days import InvalidDayError, past_day
 from booktape.publish.executor import RunObserver, perform, run_steps
 from booktape.publish.lifecycle import NotReleasableError, release_held_run, run_status, run_to_release, source_statuses
 from booktape.publish.results import Check, Released, Rename
 from booktape.publish.retries import GateFailedError
-from booktape.publish.sources import DataSource, Run, UnknownSourceError
+from booktape.publish.sources import DataSource, UnknownSourceError
+from booktape.store.layout import Run, batch_key, certificate_key
 from booktape.store.objects import Store
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades
 

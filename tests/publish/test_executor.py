@@ -14,9 +14,9 @@ from booktape.publish.context import Context
 from booktape.publish.executor import RunObserver, perform, run_steps, try_step
 from booktape.publish.results import Done, Failed, Heal, HeldRun, MergeResult, StepResult
 from booktape.publish.retries import Fail, GateFailedError, GaveUpError, Hold, Retry, RetryPolicy, WaitingError, decide
-from booktape.publish.sources import Run
 from booktape.publish.steps import UnknownStepError
 from booktape.store import clock
+from booktape.store.layout import Run
 from booktape.store.objects import StorageUnavailableError
 from tests.publish.conftest import SOURCE
 from tests.publish.recordings import DAY, store_trades

@@ -5,7 +5,7 @@ import pytest
 from booktape.publish import lifecycle, manifest
 from booktape.publish.lifecycle import run_status
 from booktape.publish.results import Check, Done, MergeResult, Start
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from booktape.store.objects import StorageDeniedError, Store, open_store
 from tests.publish.recordings import DAY
 

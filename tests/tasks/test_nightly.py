@@ -9,7 +9,7 @@ import yaml
 from booktape.publish import lifecycle, manifest
 from booktape.publish.lifecycle import run_status
 from booktape.publish.results import Check, HeldRun, Released
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from sandbox.redis import free_port
 from tests.publish.recordings import DAY, store_trades
 from tests.tasks.conftest import SOURCE, Installation, eventually
