@@ -1,4 +1,4 @@
-"""Asking a venue for past trades: patiently, at half of its budget, and for one night no more than is allowed."""
+"""Requests past trades from a venue, at half of its rate limit and within a night's quota."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,32 +9,24 @@ from msgspec import MsgspecError
 from booktape.exchanges.spec import Exchange, Hole, RestTrades
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, Trade, sequence_id
-from booktape.rest.client import RateLimiter, VenueRefusedError, send_request
+from booktape.rest.client import VenueRefusedError, send_request
 from booktape.rest.quota import BackfillStoppedError, Quota
-from booktape.rest.rate_limits import RateLimitedError
+from booktape.rest.rate_limits import RateLimitedError, RateLimiter
 
 _TRIES: Final = 3
-_PAUSE: Final = 5.0
-"""Seconds before a venue that did not answer is asked again."""
+_RETRY_SECONDS: Final = 5.0
+"""The pause after a request that the venue did not answer."""
 
 _SHARE: Final = 2
-"""Others ask the venue too (order books, lists): every second request is theirs."""
+"""One request of so many is a backfill's; the others are for order books and lists of instruments."""
 
 
 class TradesNotGivenError(Exception):
-    """The venue does not give what was asked for; it may give other markets' trades."""
-
-
-def _may_fill(hole: Hole, trade: Trade) -> bool:
-    """Whether a trade that has a number of the hole has a time there: what is kept, is kept for good."""
-    number = sequence_id(trade)
-    if number is None or not hole.first <= number <= hole.last:
-        return True
-    return hole.after - MINUTE <= trade.timestamp <= hole.before + MINUTE
+    """The venue does not serve the requested trades. It may serve those of other markets."""
 
 
 class TradeHistory:
-    """One venue's past trades.
+    """The past trades of one venue.
 
     :param base: used instead of the REST URL that the exchange declares.
     """
@@ -43,59 +35,70 @@ class TradeHistory:
         self,
         exchange: Exchange,
         past: RestTrades,
-        purse: RateLimiter,
+        rate_limiter: RateLimiter,
         client: httpx.Client,
-        allowance: Quota,
+        quota: Quota,
         base: str | None = None,
     ) -> None:
         self._past = past
-        self._purse = purse
+        self._rate_limiter = rate_limiter
         self._client = client
-        self._allowance = allowance
+        self._quota = quota
         self._base = base or exchange.rest.url
         self._pause = _SHARE * 60 * past.weight / exchange.rest.budget
         self._next = 0.0
 
-    def ask(self, hole: Hole) -> Sequence[Trade]:
-        """What the venue tells of a hole, once.
+    def fetch(self, missing: Hole) -> Sequence[Trade]:
+        """One response of the venue to a request for missing trades; perhaps only some of them, and others too.
 
-        Raises :class:`TradesNotGivenError` and :class:`BackfillStoppedError`, never an error of the venue's.
+        Raises :class:`TradesNotGivenError` or :class:`~booktape.rest.quota.BackfillStoppedError`, and no other error
+        of the venue.
         """
         failures = 0
         while True:
-            self._allowance.require()
+            self._quota.require()
             try:
-                trades = self._ask(hole)
+                trades = self._request(missing)
             except RateLimitedError as error:
-                self._allowance.wait(error.seconds, str(error))
+                self._quota.wait(error.seconds, str(error))
             except TransientError as error:
                 failures += 1
                 if failures == _TRIES:
                     raise BackfillStoppedError(str(error)) from error
-                self._allowance.wait(_PAUSE, str(error))
+                self._quota.wait(_RETRY_SECONDS, str(error))
             else:
-                self._allowance.spend(len(trades))
+                self._quota.spend(len(trades))
                 return trades
 
-    def _ask(self, hole: Hole) -> Sequence[Trade]:
+    def _request(self, missing: Hole) -> Sequence[Trade]:
         self._keep_pace()
         try:
-            answer = send_request(self._past.request(hole), self._past.weight, self._purse, self._client, self._base)
+            response = send_request(
+                self._past.request(missing), self._past.weight, self._rate_limiter, self._client, self._base
+            )
         except (VenueRefusedError, httpx.HTTPError) as error:
             raise TradesNotGivenError(str(error)) from error
         try:
-            trades = self._past.parse(hole, answer.body, answer.received)
+            trades = self._past.parse(missing, response.body, response.received)
         except (MsgspecError, ValueError, LookupError, RecursionError) as error:
-            raise TradesNotGivenError(f"{answer.url}: {error}") from error
+            raise TradesNotGivenError(f"{response.url}: {error}") from error
         for trade in trades:
-            if not _may_fill(hole, trade):
+            if not _may_fill(missing, trade):
                 raise TradesNotGivenError(
-                    f"{answer.url}: trade {trade.id} is told at {trade.timestamp} µs, far from its neighbours"
+                    f"{response.url}: trade {trade.id} has the time {trade.timestamp} µs, far from its neighbours"
                 )
         return trades
 
     def _keep_pace(self) -> None:
-        now = self._allowance.monotonic()
+        now = self._quota.monotonic()
         if now < self._next:
-            self._allowance.wait(self._next - now, "the night's time of asking is over")
+            self._quota.wait(self._next - now, "the night's quota of time is used up")
         self._next = max(now, self._next) + self._pause
+
+
+def _may_fill(missing: Hole, trade: Trade) -> bool:
+    """Whether a trade with a missing id has a plausible time. Stored trades are never corrected."""
+    number = sequence_id(trade)
+    if number is None or not missing.first <= number <= missing.last:
+        return True
+    return missing.after - MINUTE <= trade.timestamp <= missing.before + MINUTE

@@ -61,8 +61,8 @@ class Night:
     def healer(self, **changes: Any) -> Backfiller:
         healer = Backfiller(
             systems=self.systems,
-            rest=self.rest,
-            purse=lambda venue: LocalRateLimiter(venue.id),
+            target=self.rest,
+            rate_limiter=lambda venue: LocalRateLimiter(venue.id),
             client=lambda: httpx.Client(timeout=10),
             base=lambda venue: self.simulation.routes["primary"].http,
             sleep=in_no_time,
