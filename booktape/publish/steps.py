@@ -36,9 +36,9 @@ RECORDED: Final = (
     Step(results.Check, file_steps.check_file),
     Step(results.Certify, certify_step.certify_day),
     Step(results.Rename, file_steps.rename),
-    Step(results.Parquet, parquet_steps.keep_parquet),
-    Step(results.Checkpoints, checkpoints.keep_checkpoints, checkpoints.of_book),
-    Step(results.MarketFiles, parquet_steps.write_files, lambda source: source.market_files),
+    Step(results.Parquet, parquet_steps.publish_parquet),
+    Step(results.Checkpoints, checkpoints.publish_checkpoints, checkpoints.has_checkpoints),
+    Step(results.MarketFiles, parquet_steps.publish_market_files, lambda source: source.market_files),
 )
 COMPUTED: Final = (
     Step(results.Compute, analytics_steps.compute),

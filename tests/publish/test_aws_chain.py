@@ -7,7 +7,7 @@ import pytest
 from booktape.merge import Merge, Merged, init_athena, open_engine
 from booktape.model.errors import BooktapeError
 from booktape.publish import data_exchange, lifecycle, manifest
-from booktape.publish.aws_steps import MOST_REPLACEMENTS, revision_comment
+from booktape.publish.aws_steps import MAX_REPLACEMENTS, revision_comment
 from booktape.publish.catalog import ChangeSetFailedError
 from booktape.publish.context import Context
 from booktape.publish.data_exchange import ImportJobFailedError
@@ -242,12 +242,12 @@ def test_an_import_that_was_refused_is_asked_for_anew_once_it_was_mended(
 def test_another_try_has_all_its_replacements_again(recorded: Context, world: World) -> None:
     broken = {"service": "marketplace-catalog", "change_set": "FAILED"}
     for _ in range(2):
-        world.state.faults.add({**broken, "times": MOST_REPLACEMENTS + 1})
+        world.state.faults.add({**broken, "times": MAX_REPLACEMENTS + 1})
         with pytest.raises(ChangeSetFailedError):
             publish(recorded)
     publish(recorded)
     tokens = [item.token for item in world.state.change_sets.values()]
-    assert len(tokens) == len(set(tokens)) == 2 * (MOST_REPLACEMENTS + 1) + 1
+    assert len(tokens) == len(set(tokens)) == 2 * (MAX_REPLACEMENTS + 1) + 1
 
 
 def test_a_query_that_was_started_is_not_started_again(recorded: Context) -> None:
@@ -323,7 +323,8 @@ def test_a_data_set_needs_a_bucket_to_import_from(in_directory: Context, world: 
 
 
 def test_the_longest_comment_fits(at_aws: Context) -> None:
-    assert len(revision_comment(Run("a" * 50, DAY, 9999), "f" * 64)) <= data_exchange.LONGEST_COMMENT
+    longest = 128  # AWS Data Exchange User Guide, "Service quotas"
+    assert len(revision_comment(Run("a" * 50, DAY, 9999), "f" * 64)) <= longest
 
 
 def republish(context: Context, *, revoke: bool) -> Run:
