@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-import structlog
-
 from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import manifest
 from booktape.publish.results import (
@@ -39,8 +37,6 @@ Reason = Literal["nightly", "republish"]
 State = Literal["running", "held", "failed", "done"]
 
 _NOT_STEPS: Final = frozenset(name_of(kind) for kind in (Start, Done, HeldRun, Failed))
-
-log = structlog.get_logger(__name__)
 
 
 class SupersededError(BooktapeError):
@@ -137,7 +133,7 @@ def mark_inactive(store: Store, run: Run) -> None:
     try:
         store.delete(active_run_key(run))
     except StorageDeniedError as error:
-        log.warning("the mark of a run that has ended stays", run=str(run), why=str(error))
+        _warn("the mark of a run that has ended stays", run=str(run), why=str(error))
 
 
 def active_runs(store: Store) -> list[Run]:
@@ -163,8 +159,14 @@ def _marked_run(key: str) -> Run | None:
     try:
         return parse_active_run_key(key)
     except InvalidKeyError:
-        log.warning("the key names no run", key=key)
+        _warn("the key names no run", key=key)
         return None
+
+
+def _warn(event: str, **values: str) -> None:
+    import structlog  # here, because readers of manifests need not have it
+
+    structlog.get_logger(__name__).warning(event, **values)
 
 
 def refuse_held(store: Store, run: Run, certified: Certify) -> None:
