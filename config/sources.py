@@ -1,4 +1,4 @@
-"""The data sources of ``sources.yaml``."""
+"""Reads and checks the data sources of ``sources.yaml``."""
 
 import re
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from config import files
 
 DEFAULT_SOURCES: Final = Path(__file__).with_name("sources.yaml")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
-"""Short enough for a revision's comment, and plain enough for a key and a task's argument."""
+"""Short enough for a revision's comment, and safe in keys and arguments of tasks."""
 
 
 def load_sources(path: Path | None = None) -> dict[str, DataSource]:
-    """Every data source by name. Raises :class:`~config.files.InvalidConfigurationError`."""
+    """All data sources by name. Raises :class:`~config.files.InvalidConfigurationError`."""
     path = path or DEFAULT_SOURCES
-    sources = files.load(path, DataSource)
+    sources = files.load_yaml(path, DataSource)
     for source in sources.values():
         fault = _fault(source) or _fault_of_kind(source, sources)
         if fault is not None:
