@@ -68,7 +68,8 @@ def _refuse_repeated_keys(path: Path, node: Any) -> None:
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                raise InvalidConfigurationError(f"{path}, line {key.start_mark.line + 1}: {key.value}: is a repeated key")
+                line = key.start_mark.line + 1
+                raise InvalidConfigurationError(f"{path}, line {line}: {key.value}: is a repeated key")
             seen.add(key.value)
             _refuse_repeated_keys(path, value)
 
