@@ -50,7 +50,7 @@ def _rate_limiter(settings: Settings, exchange: Exchange) -> RateLimiter:
         redis.ping()
     except RedisError:
         return LocalRateLimiter(exchange.id)
-    return RedisRateLimiter(redis, exchange.id, exchange.rest.budget)
+    return RedisRateLimiter(redis, exchange.id, exchange.rest.weight_per_minute)
 
 
 def _rest_url(settings: Settings, exchange: Exchange) -> str | None:

@@ -57,7 +57,7 @@ def http_client() -> httpx.Client:
 def rate_limiter(exchange: str) -> RedisRateLimiter:
     """The request budget of an exchange. All processes share it, and so do exchanges on the same host."""
     rest = exchange_of(exchange).rest
-    return RedisRateLimiter(redis(), rest.host, rest.budget)
+    return RedisRateLimiter(redis(), rest.host, rest.weight_per_minute)
 
 
 def rest_url(exchange: str) -> str | None:

@@ -68,8 +68,9 @@ class DataSource:
     def channel(self) -> Channel:
         """The venue's channel of the records that are published, or from which the analytics are computed.
 
-        Some venues send their books as whole snapshots only. Raises :class:`~booktape.exchanges.UnknownExchange`, or
-        KeyError if the venue has no such channel.
+        Some venues send their books as whole snapshots only.
+
+        Raises :class:`~booktape.exchanges.UnknownExchangeError`, or KeyError if the venue has no such channel.
         """
         venue = exchange(self.exchange)
         recorded = self.kind.of if self.kind is not None else self.data_type

@@ -18,7 +18,7 @@ import httpx
 
 from booktape.capture.batcher import Batcher
 from booktape.exchanges import exchange as exchange_of
-from booktape.exchanges.spec import Exchange, Hole
+from booktape.exchanges.spec import Exchange, MissingRange
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.codec import CorruptObjectError
@@ -41,7 +41,7 @@ _MAX_REFUSALS: Final = 5
 """A venue that refuses so many markets in a row is taken to refuse all."""
 
 
-def match_trades(missing: Hole, trades: Iterable[Trade]) -> tuple[list[Trade], list[Hole]]:
+def match_trades(missing: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], list[MissingRange]]:
     """The trades of a response that fill a missing range, by id, and the ranges to request next.
 
     These are the ranges that the response leaves open. A response that only brings the times around a range closer
@@ -61,7 +61,7 @@ def match_trades(missing: Hole, trades: Iterable[Trade]) -> tuple[list[Trade], l
     return found, left if left != [missing] else []
 
 
-def remaining_ranges(missing: Hole, times: Mapping[int, int]) -> list[Hole]:
+def remaining_ranges(missing: MissingRange, times: Mapping[int, int]) -> list[MissingRange]:
     """What is left of a missing range once the times (µs) of some ids, in it or around it, are known."""
     after = [times[number] for number in times if number < missing.first]
     before = [times[number] for number in times if number > missing.last]
@@ -71,7 +71,7 @@ def remaining_ranges(missing: Hole, times: Mapping[int, int]) -> list[Hole]:
         (missing.last + 1, min(missing.before, *before) if before else missing.before),
     ]
     return [
-        Hole(missing.symbol, left + 1, right - 1, since, until)
+        MissingRange(missing.symbol, left + 1, right - 1, since, until)
         for (left, since), (right, until) in pairwise(edges)
         if right - left > 1
     ]
@@ -153,7 +153,7 @@ class _MarketBackfill:
     symbol: str | None
     found: Sequence[MissingIds]
     ahead: Iterator[MissingIds]
-    left: list[Hole] = field(default_factory=list)
+    left: list[MissingRange] = field(default_factory=list)
     fetched: int = 0
     why: str | None = None
 
@@ -161,13 +161,13 @@ class _MarketBackfill:
     def missing(self) -> int:
         return sum(ids.size for ids in self.found)
 
-    def next_range(self, systems: Mapping[str, Store]) -> Hole | None:
+    def next_range(self, systems: Mapping[str, Store]) -> MissingRange | None:
         """The range to request now; None if there is none."""
         if self.symbol is None or self.why is not None:
             return None
         if not self.left and (ids := next(self.ahead, None)) is not None:
             after, before = _edge_time(systems, ids.left, -1), _edge_time(systems, ids.right, 0)
-            self.left = [Hole(self.symbol, ids.first, ids.last, after, before)]
+            self.left = [MissingRange(self.symbol, ids.first, ids.last, after, before)]
         return self.left.pop() if self.left else None
 
     def result(self, stopped: str | None) -> BackfilledMarket:

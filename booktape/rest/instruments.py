@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.exchanges.spec import Exchange, Listing, NotUnderstood, Request
+from booktape.exchanges.spec import Exchange, Listing, Request, UnknownFrameError
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import INSTRUMENTS, MINUTE, Instrument
@@ -49,8 +49,8 @@ def _pages(
         response = send_request(request, listing.weight, rate_limiter, client, base)
         try:
             found += listing.parse(response.body, response.received)
-            request = listing.following(request, response.body)
-        except (NotUnderstood, MsgspecError, ValueError, LookupError) as error:
+            request = listing.next_page(request, response.body)
+        except (UnknownFrameError, MsgspecError, ValueError, LookupError) as error:
             raise VenueRefusedError(f"{response.url}: the response is not understood: {error}") from error
     raise VenueRefusedError(f"{base.rstrip('/')}{first.path}: its list has more than {_MAX_PAGES} pages")
 

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.exchanges.spec import Exchange, Hole, RestTrades
+from booktape.exchanges.spec import Exchange, MissingRange, RestTrades
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, Trade, sequence_id
 from booktape.rest.client import VenueRefusedError, send_request
@@ -45,10 +45,10 @@ class TradeHistory:
         self._client = client
         self._quota = quota
         self._base = base or exchange.rest.url
-        self._pause = _SHARE * 60 * past.weight / exchange.rest.budget
+        self._pause = _SHARE * 60 * past.weight / exchange.rest.weight_per_minute
         self._next = 0.0
 
-    def fetch(self, missing: Hole) -> Sequence[Trade]:
+    def fetch(self, missing: MissingRange) -> Sequence[Trade]:
         """One response of the venue to a request for missing trades; perhaps only some of them, and others too.
 
         Raises :class:`TradesNotGivenError` or :class:`~booktape.rest.quota.BackfillStoppedError`, and no other error
@@ -70,7 +70,7 @@ class TradeHistory:
                 self._quota.spend(len(trades))
                 return trades
 
-    def _request(self, missing: Hole) -> Sequence[Trade]:
+    def _request(self, missing: MissingRange) -> Sequence[Trade]:
         self._keep_pace()
         try:
             response = send_request(
@@ -96,7 +96,7 @@ class TradeHistory:
         self._next = max(now, self._next) + self._pause
 
 
-def _may_fill(missing: Hole, trade: Trade) -> bool:
+def _may_fill(missing: MissingRange, trade: Trade) -> bool:
     """Whether a trade with a missing id has a plausible time. Stored trades are never corrected."""
     number = sequence_id(trade)
     if number is None or not missing.first <= number <= missing.last:
