@@ -56,7 +56,9 @@ def night(self: BoundTask, day: str | None = None, since: int | None = None) -> 
 
 
 @task("tasks.nightly.republish")
-def republish_day(self: BoundTask, source: str, day: str, since: int | None = None, *, revoke: bool = False) -> str:
+def start_republication(
+    self: BoundTask, source: str, day: str, since: int | None = None, *, revoke: bool = False
+) -> str:
     """Publish a source's day (``YYYY-MM-DD``) once more, as a new run.
 
     :param revoke: whether the earlier runs' revisions are revoked once the new one is final.
@@ -74,7 +76,7 @@ def republish_day(self: BoundTask, source: str, day: str, since: int | None = No
 
 
 @task("tasks.nightly.release")
-def release_day(
+def start_released(
     self: BoundTask, source: str, day: str, number: int, who: str, why: str, since: int | None = None
 ) -> str:
     """Release the run of that number, which is held for its source's threshold, and record by whom and why."""

@@ -70,8 +70,8 @@ def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
     ("task", "arguments"),
     [
         (nightly.night, ()),
-        (nightly.republish_day, ("binance-trades", "2024-08-09")),
-        (nightly.release_day, ("binance-trades", "2024-08-09", 1, "ops", "the venue was down")),
+        (nightly.start_republication, ("binance-trades", "2024-08-09")),
+        (nightly.start_released, ("binance-trades", "2024-08-09", 1, "ops", "the venue was down")),
     ],
 )
 def test_a_replica_publishes_nothing(monkeypatch: pytest.MonkeyPatch, task: Any, arguments: tuple[Any, ...]) -> None:
