@@ -97,14 +97,15 @@ def try_step(
     """Try a step once, and record what comes of it.
 
     :param tries: how many tries came before this one.
-    :param first_try: when (µs) the caller first tried the step. It counts only while the manifest, which keeps that
-        time, cannot be read.
+    :param first_try: when (µs) the caller first tried the step; None if this is the first try.
     :param exclusive: makes the context in which the step runs, such as a lock. What the context raises is handled as
         if the step had raised it.
-    :param repeats_killed_tries: whether somebody tries the step again by itself after the process was killed. The time
-        of the first try is then recorded before the try. Once the deadline has passed, one last try is made; if that
-        is killed too, the step fails.
+    :param repeats_killed_tries: whether the step is tried again automatically if the process is killed. The time of the
+        first try is then recorded in the manifest before the try, so that the deadline counts whichever process tries.
     :returns: the step's result, or when to try again.
+
+    The deadline counts from the first try in the manifest, or else from ``first_try``. After the deadline one last try
+    is made of a step whose tries were killed; if that is killed too, the next call fails the step.
 
     Raises :class:`GateFailedError` if the run is held, :class:`~booktape.publish.retries.GaveUpError` if the deadline
     has passed, and the step's own error if the step has failed. Failures of every kind are recorded in the manifest.
@@ -112,10 +113,10 @@ def try_step(
     started = clock.now()
     try:
         with exclusive():
-            return _try(context, run, name, policy, observer, started if repeats_killed_tries else None)
+            return _try(context, run, name, policy, observer, record_first_try=repeats_killed_tries)
     except Exception as error:  # whatever it is, the run must not seem to go on
         if isinstance(error, TransientError):
-            first_try = _first_try(context, run, name, started, started if first_try is None else first_try)
+            first_try = _first_try(context, run, name, first_try or started, record=repeats_killed_tries)
         decision = decide(policy, error, first_try=first_try or started, now=clock.now(), tries=tries)
         if isinstance(decision, Retry):
             observer.on_retry(run, name, decision)
@@ -131,13 +132,13 @@ def try_step(
 
 
 def _try(
-    context: Context, run: Run, name: str, policy: RetryPolicy, observer: RunObserver, record_first_try: int | None
+    context: Context, run: Run, name: str, policy: RetryPolicy, observer: RunObserver, *, record_first_try: bool
 ) -> StepResult:
     source = context.source(run.source)
     step = find_step(source, name)
     is_repeated = manifest.read_result(context.store, run, step.kind) is not None
     if not is_repeated:
-        _refuse_endless_tries(context, run, name, policy, record_first_try)
+        _refuse_endless_tries(context, run, name, policy, record=record_first_try)
     began = time.monotonic()
     result = perform(context, run, name)
     observer.on_result(run, name, result, None if is_repeated else time.monotonic() - began)
@@ -146,27 +147,30 @@ def _try(
     return result
 
 
-def _refuse_endless_tries(
-    context: Context, run: Run, name: str, policy: RetryPolicy, record_first_try: int | None
-) -> None:
+def _refuse_endless_tries(context: Context, run: Run, name: str, policy: RetryPolicy, *, record: bool) -> None:
     """Raise :class:`~booktape.publish.retries.GaveUpError` if the deadline and the last try after it have passed.
 
-    A try that fails by itself is judged when it fails. So the tries after the deadline were killed.
+    A try that ends by itself is judged when it ends. So the tries since the deadline were killed.
     """
-    if record_first_try is not None:
-        first_try: int | None = manifest.record_first_try(context.store, run, name, record_first_try)
-    else:
-        first_try = manifest.read_first_try(context.store, run, name)
-    if first_try is None or not policy.is_over(first_try, clock.now()):
+    now = clock.now()
+    if not policy.is_over(_recorded_first_try(context, run, name, now, record=record), now):
         return
     if not manifest.take_last_try(context.store, run, name):
         raise policy.give_up("its tries were killed; does it need more than BOOKTAPE_TASK_SECONDS, or more memory?")
 
 
-def _first_try(context: Context, run: Run, name: str, started: int, otherwise: int) -> int:
-    """When (µs) the step was first tried, by the manifest; ``otherwise`` if the manifest cannot be read."""
+def _recorded_first_try(context: Context, run: Run, name: str, otherwise: int, *, record: bool) -> int:
+    """When (µs) the step was first tried, by the manifest; else ``otherwise``, which is recorded if ``record``."""
+    if record:
+        return manifest.record_first_try(context.store, run, name, otherwise)
+    recorded = manifest.read_first_try(context.store, run, name)
+    return otherwise if recorded is None else min(recorded, otherwise)
+
+
+def _first_try(context: Context, run: Run, name: str, otherwise: int, *, record: bool) -> int:
+    """Like :func:`_recorded_first_try`; ``otherwise`` also while the store does not answer."""
     with suppress(TransientError):
-        return manifest.record_first_try(context.store, run, name, started)
+        return _recorded_first_try(context, run, name, otherwise, record=record)
     return otherwise
 
 

@@ -207,14 +207,14 @@ def test_a_hold_is_recorded_and_reported_and_is_no_failure(
     assert manifest.read_failure(in_directory.store, run) is None
 
 
-def test_another_process_goes_on_with_the_same_deadline(
+def test_a_task_in_another_process_goes_on_with_the_same_deadline(
     in_directory: Context, run: Run, time: Clock, replace_step: Callable[..., None]
 ) -> None:
     replace_step("heal", failing(*[TransientError("busy")] * 1_000))
-    first = try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0)
+    first = try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0, repeats_killed_tries=True)
     assert isinstance(first, Retry)
     time.seconds += 60
-    second = try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0)
+    second = try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0, repeats_killed_tries=True)
     assert isinstance(second, Retry)
     assert second.first_try == first.first_try
     time.seconds += 60
@@ -222,17 +222,29 @@ def test_another_process_goes_on_with_the_same_deadline(
         run_steps(in_directory, run, POLICY)
 
 
+def test_waiting_at_the_command_line_leaves_no_times_of_tries(
+    in_directory: Context, run: Run, replace_step: Callable[..., None]
+) -> None:
+    store_trades(in_directory.store, range(1, 50))
+    replace_step("heal", failing(WaitingError("running"), TransientError("busy")))
+    run_steps(in_directory, run, POLICY)
+    assert not [name for name in manifest.recorded_times(in_directory.store, run) if "began" in name]
+
+
 def test_a_failed_run_that_is_reopened_has_the_whole_deadline_again(
     in_directory: Context, run: Run, time: Clock, replace_step: Callable[..., None]
 ) -> None:
+    def attempt() -> StepResult | Retry:
+        return try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0, repeats_killed_tries=True)
+
     replace_step("heal", failing(TransientError("busy"), TransientError("busy"), TransientError("busy")))
-    try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0)
+    assert isinstance(attempt(), Retry)
     time.seconds += 101
     with pytest.raises(GaveUpError):
-        try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=1)
+        attempt()
     lifecycle.reopen_run(in_directory.store, run)
-    assert isinstance(try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=0), Retry)
-    assert try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=1) == Heal({})
+    assert isinstance(attempt(), Retry)
+    assert attempt() == Heal({})
 
 
 def test_tries_that_were_killed_count_until_one_last_try(
@@ -301,9 +313,12 @@ def test_while_the_manifest_cannot_be_read_the_callers_first_try_counts(
     assert isinstance(outcome, Retry)
     assert outcome.first_try == began
     time.seconds += 60
-    outcome = try_step(in_directory, run, "heal", POLICY, RunObserver(), tries=1, first_try=began)
-    assert isinstance(outcome, Retry)
-    assert outcome.first_try == began
+    for record in (True, False):
+        outcome = try_step(
+            in_directory, run, "heal", POLICY, RunObserver(), tries=1, first_try=began, repeats_killed_tries=record
+        )
+        assert isinstance(outcome, Retry)
+        assert outcome.first_try == began
 
 
 def test_a_superseded_run_fails(in_directory: Context, run: Run) -> None:

@@ -69,7 +69,7 @@ async def test_the_budget_that_all_share_is_waited_for(binance: Night, monkeypat
     monkeypatch.setattr(clock, "now", lambda: this_minute)  # the next minute has a budget of its own
     redis = FakeRedis()
     RedisRateLimiter(redis, "binance", 6_000).take(6_000)
-    healing = await binance.heal(rate_limiter=lambda venue: RedisRateLimiter(redis, venue.id, 6_000), seconds=0.5)
+    healing = await binance.heal(rate_limiter=lambda venue: RedisRateLimiter(redis, venue.id, 6_000), max_seconds=0.5)
     assert healing.why == "binance: this minute's request weight of 6000 is used up"
     assert healing.markets["BTC-USDT"].healed == 0
 

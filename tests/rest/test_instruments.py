@@ -93,7 +93,7 @@ def test_pages_without_an_end_are_refused() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>maintenance</html>", b'{"result":{"X":{}}}'])
 def test_an_answer_that_is_no_list_is_refused_and_named(body: bytes) -> None:
     with pytest.raises(
-        VenueRefusedError, match=r"https://api.kraken.com/0/public/AssetPairs: the answer is not understood"
+        VenueRefusedError, match=r"https://api.kraken.com/0/public/AssetPairs: the response is not understood"
     ):
         fetched(exchange("kraken"), lambda request: httpx.Response(200, content=body))
 
