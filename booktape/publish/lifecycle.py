@@ -302,5 +302,13 @@ def _state(store: Store, run: Run) -> tuple[State, str]:
 
 
 def source_statuses(store: Store, source: str, *, since: date | None = None) -> Iterator[RunStatus]:
-    """The state of each of a source's runs in order of day and number, from day ``since`` on."""
-    return (run_status(store, run) for run in runs_of_source(store, source, since=since))
+    """The state of each of a source's runs in order of day and number, from day ``since`` on.
+
+    A run without a start is left out: in a directory, a run's folder exists a moment before its first object.
+    """
+    for run in runs_of_source(store, source, since=since):
+        try:
+            found = run_status(store, run)
+        except manifest.OutOfOrderError:
+            continue
+        yield found
