@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from booktape.exchanges.spec import Exchange
 from booktape.rest.backfill import Backfiller
-from booktape.rest.rate_limits import LocalRateLimiter, RateLimiter, RedisRateLimiter
+from booktape.rest.rate_limits import LocalRateLimiter, RateLimiter, shared_rate_limiter
 from booktape.store.layout import backfill_url
 from booktape.store.objects import open_store
 from config.settings import Settings
@@ -50,7 +50,7 @@ def _rate_limiter(settings: Settings, exchange: Exchange) -> RateLimiter:
         redis.ping()
     except RedisError:
         return LocalRateLimiter(exchange.id)
-    return RedisRateLimiter(redis, exchange.id, exchange.rest.weight_per_minute)
+    return shared_rate_limiter(redis, exchange)
 
 
 def _rest_url(settings: Settings, exchange: Exchange) -> str | None:

@@ -9,7 +9,7 @@ from redis import Redis
 
 from booktape.exchanges import exchange as exchange_of
 from booktape.publish.context import Context
-from booktape.rest.rate_limits import RedisRateLimiter
+from booktape.rest.rate_limits import RedisRateLimiter, shared_rate_limiter
 from booktape.store.objects import Store, open_store
 from config.context import open_context
 from config.settings import Settings, load_settings
@@ -55,9 +55,8 @@ def http_client() -> httpx.Client:
 
 
 def rate_limiter(exchange: str) -> RedisRateLimiter:
-    """The request budget of an exchange. All processes share it, and so do exchanges on the same host."""
-    rest = exchange_of(exchange).rest
-    return RedisRateLimiter(redis(), rest.host, rest.weight_per_minute)
+    """The rate limit of an exchange, which all processes share."""
+    return shared_rate_limiter(redis(), exchange_of(exchange))
 
 
 def rest_url(exchange: str) -> str | None:

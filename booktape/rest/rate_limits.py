@@ -11,6 +11,7 @@ from typing import Final, Protocol, cast
 from redis import Redis
 from redis.client import Pipeline
 
+from booktape.exchanges.spec import Exchange
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, SECOND
 from booktape.store import clock
@@ -86,6 +87,11 @@ class RedisRateLimiter:
     @property
     def _ban_key(self) -> str:
         return f"booktape:ban:{self._name}"
+
+
+def shared_rate_limiter(client: Redis[bytes], exchange: Exchange) -> RedisRateLimiter:
+    """The rate limit of an exchange's REST API. Exchanges at one host share it."""
+    return RedisRateLimiter(client, exchange.rest.host, exchange.rest.weight_per_minute)
 
 
 class LocalRateLimiter:
