@@ -10,7 +10,6 @@ COPY booktape booktape
 COPY workers workers
 COPY tasks tasks
 COPY config config
-COPY cli cli
 RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 
 FROM python:3.12-slim

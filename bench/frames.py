@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Final
 
-from booktape.core.book import Book
-from booktape.core.records import MINUTE, SECOND, Level
 from booktape.exchanges.kraken import DEPTH
-from booktape.exchanges.kraken_frames import checksum
+from booktape.exchanges.kraken.spot_frames import checksum
+from booktape.model.book import Book
+from booktape.model.records import MINUTE, SECOND, Level
 
 START: Final = int(datetime(2024, 8, 9, 12, tzinfo=UTC).timestamp()) * SECOND
 """The time of the first frame, µs."""

@@ -14,13 +14,14 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import json
 
-from booktape.core import codec
-from booktape.core.records import DAY, MINUTE, SECOND, TRADES, Trade
-from booktape.core.streams import Batch, key_of
 from booktape.exchanges import exchange
-from booktape.integrity.certificate import File, certify
+from booktape.integrity.certify import File, certify
 from booktape.merge import Engine, Merge, open_engine
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import DAY, MINUTE, SECOND, TRADES, Trade
+from booktape.store.layout import batch_key
+from booktape.store.objects import Store, open_store
 
 TRADES_OF_THE_DAY: Final = 775_418
 """Trades of Binance's BTC-USDT on 2019-10-25, the example day of the documentation."""
@@ -82,8 +83,8 @@ def _put(store: Store, trades: list[Trade]) -> None:
     if trades:
         first, last = _number(trades[0]), _number(trades[-1])
         minute = trades[0].timestamp // MINUTE * MINUTE
-        batch = Batch(TRADES, MARKET, minute, first, last, len(trades), codec.encode(trades))
-        store.create(str(key_of(batch, EXCHANGE)), codec.compress(batch.lines))
+        batch = Batch(TRADES, MARKET, minute, first, last, len(trades), codec.encode_records(trades))
+        store.create(str(batch_key(batch, EXCHANGE)), codec.compress(batch.lines))
 
 
 def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Night:

@@ -16,11 +16,13 @@ from msgspec import Raw, json
 
 from bench.night import EXCHANGE, MARKET, NIGHT, START, WrongMerge, generate, peak_mebibytes
 from booktape import Archive
-from booktape.core import codec
-from booktape.core.missing import Missing
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, BookUpdate, Level, Record
-from booktape.core.streams import Batch, Stream, key_of
-from booktape.storage import open_store
+from booktape.capture.batcher import Batcher
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.gap import Gap
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, BookUpdate, Level, Record
+from booktape.store.layout import batch_key
+from booktape.store.objects import open_store
 
 MESSAGES: Final = 500_000
 LEVELS: Final = 10
@@ -48,7 +50,7 @@ def prepare(directory: Path, messages: int = MESSAGES, **trades: int) -> None:
     _keep_book(directory / "primary", messages)
     settings = {"BOOKTAPE_STORAGE": "primary", "BOOKTAPE_REPLICA": "replica", "BOOKTAPE_HEAL": "false"}
     for source in _SOURCES:
-        command = [sys.executable, "-m", "cli.main", "nightly", "--day", str(NIGHT), "--source", source]
+        command = [sys.executable, "-m", "booktape.cli.main", "nightly", "--day", str(NIGHT), "--source", source]
         subprocess.run(
             command, check=True, cwd=directory, env=os.environ | settings | _importable(), stdout=subprocess.PIPE
         )
@@ -58,10 +60,10 @@ def _keep_book(directory: Path, messages: int) -> None:
     store = open_store(str(directory))
 
     def put(batch: Batch) -> None:
-        store.create(str(key_of(batch, EXCHANGE)), codec.compress(batch.lines))
+        store.create(str(batch_key(batch, EXCHANGE)), codec.compress(batch.lines))
 
     for data_type, records in ((BOOK_SNAPSHOTS, iter([_snapshot()])), (BOOK_UPDATES, _updates(messages))):
-        stream = Stream(data_type, MARKET, put, lambda stream, gap: None)
+        stream = Batcher(data_type, MARKET, put, lambda gap: None)
         for record in records:
             stream.append(record, _sent(record))
         stream.close()
@@ -109,7 +111,7 @@ def _table(archive: Archive) -> int:
 
 def _records(archive: Archive) -> int:
     rows = archive.trades(EXCHANGE, MARKET, *_WHOLE, gaps="mark")
-    return sum(not isinstance(row, Missing) for row in rows)
+    return sum(not isinstance(row, Gap) for row in rows)
 
 
 def _book_at_noon(archive: Archive) -> int:
@@ -119,7 +121,7 @@ def _book_at_noon(archive: Archive) -> int:
 
 def _replay(archive: Archive) -> int:
     events = archive.replay([f"{EXCHANGE}:{MARKET}"], *_WHOLE)
-    return sum(not isinstance(event.record, Missing) for event in events)
+    return sum(not isinstance(event.record, Gap) for event in events)
 
 
 def _select(directory: Path, source: str) -> str:

@@ -9,12 +9,13 @@ import deflate
 from msgspec import Raw, Struct, json
 
 from bench.frames import START
-from booktape.core import codec
-from booktape.core.records import BookUpdate, Trade
-from booktape.core.streams import Batch, key_of
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
-from booktape.recorder import Recorder
-from booktape.storage import open_store
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import BookUpdate, Trade
+from booktape.store.layout import batch_key
+from booktape.store.objects import open_store
 
 Work = Callable[[], object]
 Prepare = Callable[[list[bytes], Path], Work]
@@ -31,9 +32,9 @@ def booktape(exchange_id: str) -> Prepare:
         venue, store = exchange(exchange_id), open_store(str(directory))
 
         def put(batch: Batch) -> None:
-            store.create(str(key_of(batch, exchange_id)), codec.compress(batch.lines))
+            store.create(str(batch_key(batch, exchange_id)), codec.compress(batch.lines))
 
-        recorder = Recorder(venue, put, lambda gap: None)
+        recorder = Pipeline(venue, put, lambda gap: None)
         feed = recorder.connection().feed
 
         def work() -> None:

@@ -3,8 +3,8 @@
 from math import ceil
 from typing import Any, Final
 
-from booktape.errors import BooktapeError
 from booktape.exchanges import exchanges
+from booktape.model.errors import BooktapeError
 from config.settings import Settings
 
 NIGHTLY: Final = "nightly"
@@ -13,7 +13,7 @@ _GRACE: Final = 60
 """Seconds that a task has to end by itself between the soft limit and the hard one."""
 
 
-class BadTimes(BooktapeError):
+class InvalidTimeLimitsError(BooktapeError):
     """Times that would make the broker hand out a task which is still being worked on."""
 
 
@@ -37,7 +37,7 @@ def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **r
 
 
 def celery_settings(settings: Settings) -> dict[str, Any]:
-    """Celery's configuration, with Redis as the broker. Raises :class:`BadTimes`."""
+    """Celery's configuration, with Redis as the broker. Raises :class:`InvalidTimeLimitsError`."""
     hard_limit = settings.task_seconds + _GRACE
     visibility = _visibility(settings, hard_limit)
     return {
@@ -73,7 +73,7 @@ def _visibility(settings: Settings, hard_limit: int) -> int:
     done twice. A killed worker's runs need not wait for this, ``resume`` takes them up.
     """
     if settings.lock_seconds >= settings.attended_seconds:
-        raise BadTimes(
+        raise InvalidTimeLimitsError(
             f"BOOKTAPE_LOCK_SECONDS={settings.lock_seconds:g} must be less than "
             f"BOOKTAPE_ATTENDED_SECONDS={settings.attended_seconds:g}"
         )

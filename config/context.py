@@ -3,8 +3,8 @@
 from booktape.merge import open_engine
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
-from booktape.storage import open_store
-from config.healer import open_healer
+from booktape.store.objects import open_store
+from config.backfill import open_backfiller
 from config.settings import Settings
 from config.sources import load_sources
 
@@ -12,7 +12,7 @@ from config.sources import load_sources
 def open_context(settings: Settings) -> Context:
     """The stores, the engine, AWS and the sources that the settings name. Nothing is asked of AWS yet.
 
-    Raises a :class:`~booktape.errors.BooktapeError` for a bad URL or a bad sources file.
+    Raises a :class:`~booktape.model.errors.BooktapeError` for a bad URL or a bad sources file.
     """
     return Context(
         store=open_store(settings.storage),
@@ -29,5 +29,5 @@ def open_context(settings: Settings) -> Context:
         sources=load_sources(settings.sources),
         aws=Aws(),
         verify_seconds=settings.verify_seconds,
-        healer=open_healer(settings) if settings.heal else None,
+        healer=open_backfiller(settings) if settings.heal else None,
     )

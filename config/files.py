@@ -7,24 +7,24 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 T = TypeVar("T")
 
 
-class BadConfiguration(BooktapeError):
+class InvalidConfigurationError(BooktapeError):
     """A configuration file is missing, or does not say what it must say."""
 
 
 def load(path: Path, kind: type[T]) -> dict[str, T]:
     """A file that maps names to definitions of one dataclass; the name becomes its first field, ``name``.
 
-    Unknown and repeated keys are refused. Raises :class:`BadConfiguration`.
+    Unknown and repeated keys are refused. Raises :class:`InvalidConfigurationError`.
     """
     root = _parse(path)
     content = yaml.safe_load(path.read_text()) or {}
     if not isinstance(content, dict):
-        raise BadConfiguration(f"{path}: expected a mapping of names to definitions")
+        raise InvalidConfigurationError(f"{path}: expected a mapping of names to definitions")
     named = {
         name: {"name": name, **body} if isinstance(body, dict) else body or {"name": name}
         for name, body in content.items()
@@ -35,7 +35,9 @@ def load(path: Path, kind: type[T]) -> dict[str, T]:
     except ValidationError as error:
         first = error.errors()[0]
         keys = [str(part) for part in first["loc"] if part != "[key]"]
-        raise BadConfiguration(f"{path}, line {_line(root, keys)}: {'.'.join(keys)}: {first['msg']}") from error
+        raise InvalidConfigurationError(
+            f"{path}, line {_line(root, keys)}: {'.'.join(keys)}: {first['msg']}"
+        ) from error
 
 
 def line_of(path: Path, keys: Sequence[str]) -> int:
@@ -47,12 +49,12 @@ def _parse(path: Path) -> yaml.Node | None:
     try:
         root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
     except OSError as error:
-        raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
+        raise InvalidConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, yaml.reader.ReaderError) as error:
-        raise BadConfiguration(f"{path} is not UTF-8 text") from error
+        raise InvalidConfigurationError(f"{path} is not UTF-8 text") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise BadConfiguration(f"{path}, line {line}: {error.problem}") from error
+        raise InvalidConfigurationError(f"{path}, line {line}: {error.problem}") from error
     _refuse_repeated_keys(path, root)
     return root
 
@@ -66,7 +68,7 @@ def _refuse_repeated_keys(path: Path, node: Any) -> None:
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                raise BadConfiguration(f"{path}, line {key.start_mark.line + 1}: {key.value}: is there twice")
+                raise InvalidConfigurationError(f"{path}, line {key.start_mark.line + 1}: {key.value}: is there twice")
             seen.add(key.value)
             _refuse_repeated_keys(path, value)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from booktape import clock
+from booktape.store import clock
 
 NAMESPACE: Final = "Booktape"
 _MOST_DIMENSIONS: Final = 30

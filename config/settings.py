@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from booktape.errors import BooktapeError
-from booktape.integrity.healing import MOST_TRADES, SECONDS
-from booktape.publish.chain import Patience
+from booktape.model.errors import BooktapeError
+from booktape.publish.executor import RetryPolicy
+from booktape.rest.backfill import MOST_TRADES, SECONDS
 
 PREFIX = "BOOKTAPE_"
 
 
-class BadSettings(BooktapeError):
+class InvalidSettingsError(BooktapeError):
     """An environment variable holds what it must not hold."""
 
 
-class PrimaryOnly(BooktapeError):
+class PrimaryOnlyError(BooktapeError):
     """A replica system records for the primary, which publishes both systems' records."""
 
 
@@ -88,23 +88,23 @@ class Settings(BaseSettings):
         return self.results or f"{self.storage.rstrip('/')}/merged"
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> RetryPolicy:
         """How long to wait before asking again, and when to give up."""
-        return Patience(self.poll_seconds, self.retry_seconds, self.retry_most_seconds, self.deadline_seconds)
+        return RetryPolicy(self.poll_seconds, self.retry_seconds, self.retry_most_seconds, self.deadline_seconds)
 
 
 def load_settings() -> Settings:
-    """The settings of this environment. Raises :class:`BadSettings`, in one line that names the variable."""
+    """The settings of this environment. Raises :class:`InvalidSettingsError`, in one line that names the variable."""
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
         variable = name if name in environ else f"{PREFIX}{name.upper()}"
-        raise BadSettings(f"{variable}={first['input']}: {first['msg']}") from error
+        raise InvalidSettingsError(f"{variable}={first['input']}: {first['msg']}") from error
 
 
 def require_primary(settings: Settings) -> None:
-    """Raise :class:`PrimaryOnly` on another system than the primary: it heals, publishes and releases nothing."""
+    """Raise :class:`PrimaryOnlyError` on another system than the primary: it heals, publishes and releases nothing."""
     if settings.system != "primary":
-        raise PrimaryOnly(f"this is the {settings.system} system (BOOKTAPE_SYSTEM); only the primary publishes")
+        raise PrimaryOnlyError(f"this is the {settings.system} system (BOOKTAPE_SYSTEM); only the primary publishes")

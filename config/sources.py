@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from booktape.computed.intervals import BadInterval, microseconds
-from booktape.core.csv import PUBLISHED
-from booktape.exchanges import UnknownExchange
-from booktape.publish.kinds import KINDS
-from booktape.publish.sources import Source, UnknownSource, base_of
+from booktape.analytics.time_grid import InvalidIntervalError, microseconds
+from booktape.exchanges import UnknownExchangeError
+from booktape.model.csv import PUBLISHED
+from booktape.publish.analytics_kinds import KINDS
+from booktape.publish.sources import DataSource, UnknownSourceError, base_of
 from config import files
 
 DEFAULT: Final = Path(__file__).with_name("sources.yaml")
@@ -17,20 +17,20 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
 """Short enough for a revision's comment, and plain enough for a key and a task's argument."""
 
 
-def load_sources(path: Path | None = None) -> dict[str, Source]:
-    """Every data source by name. Raises :class:`~config.files.BadConfiguration`."""
+def load_sources(path: Path | None = None) -> dict[str, DataSource]:
+    """Every data source by name. Raises :class:`~config.files.InvalidConfigurationError`."""
     path = path or DEFAULT
-    sources = files.load(path, Source)
+    sources = files.load(path, DataSource)
     for source in sources.values():
         fault = _fault(source) or _fault_of_kind(source, sources)
         if fault is not None:
             key, why = fault
             line = files.line_of(path, [source.name, key])
-            raise files.BadConfiguration(f"{path}, line {line}: {source.name}.{key}: {why}")
+            raise files.InvalidConfigurationError(f"{path}, line {line}: {source.name}.{key}: {why}")
     return sources
 
 
-def _fault(source: Source) -> tuple[str, str] | None:
+def _fault(source: DataSource) -> tuple[str, str] | None:
     if not _NAME.fullmatch(source.name):
         return "name", "a source's name is 1 to 50 of a-z, 0-9 and -"
     if not 0 <= source.threshold <= 1:
@@ -39,14 +39,14 @@ def _fault(source: Source) -> tuple[str, str] | None:
         return "products", "products show the revisions of a data set: give data_set as well"
     try:
         _ = source.channel
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         return "exchange", str(error)
     except KeyError:
         return "data_type", f"{source.exchange} has no {source.data_type}; published types are {', '.join(PUBLISHED)}"
     return None
 
 
-def _fault_of_kind(source: Source, sources: Mapping[str, Source]) -> tuple[str, str] | None:
+def _fault_of_kind(source: DataSource, sources: Mapping[str, DataSource]) -> tuple[str, str] | None:
     kind = source.kind
     if kind is None:
         given = next((key for key in ("of", "every") if getattr(source, key) is not None), None)
@@ -60,10 +60,10 @@ def _fault_of_kind(source: Source, sources: Mapping[str, Source]) -> tuple[str, 
     try:
         if source.every is not None:
             microseconds(source.every)
-    except BadInterval as error:
+    except InvalidIntervalError as error:
         return "every", str(error)
     try:
         base_of(source, sources)
-    except UnknownSource as error:
+    except UnknownSourceError as error:
         return "data_type" if source.of is None else "of", str(error)
     return None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from booktape.exchanges import UnknownExchange, exchange
+from booktape.exchanges import UnknownExchangeError, exchange
 from config import files
 
 DEFAULT: Final = Path(__file__).with_name("venues.yaml")
@@ -26,21 +26,23 @@ class Venue:
 
 
 def load_venues(path: Path | None = None) -> dict[str, Venue]:
-    """Every venue by its exchange's id. Raises :class:`~config.files.BadConfiguration`."""
+    """Every venue by its exchange's id. Raises :class:`~config.files.InvalidConfigurationError`."""
     path = path or DEFAULT
     venues = files.load(path, Venue)
     for venue in venues.values():
         fault = _fault(venue)
         if fault is not None:
             line = files.line_of(path, [venue.name, fault[0]])
-            raise files.BadConfiguration(f"{path}, line {line}: {'.'.join((venue.name, fault[0]))}: {fault[1]}")
+            raise files.InvalidConfigurationError(
+                f"{path}, line {line}: {'.'.join((venue.name, fault[0]))}: {fault[1]}"
+            )
     return venues
 
 
 def _fault(venue: Venue) -> tuple[str, str] | None:
     try:
         exchange(venue.name)
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         return "name", str(error)
     if len(set(venue.markets)) != len(venue.markets):
         return "markets", "a market is there twice"

@@ -9,12 +9,12 @@ import runpy
 import sys
 from pathlib import Path
 
-from booktape import clock
+from booktape.store import clock
 from sandbox.exchanges.clock import MarketClock, Opening
 
 
 def main() -> None:
-    """Replace the functions of :mod:`booktape.clock` and run the module as ``python -m`` would."""
+    """Replace the functions of :mod:`booktape.store.clock` and run the module as ``python -m`` would."""
     start, speed, origin, opening, module, *arguments = sys.argv[1:]
     shared = Opening(Path(opening)) if opening else None
     market = MarketClock(int(start), float(speed), float(origin), opening=shared)

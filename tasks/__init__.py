@@ -4,7 +4,7 @@
 Tasks are thin: each unpacks its arguments and calls one function of the library.
 """
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 try:
     from tasks import instruments, nightly, snapshots

@@ -1,11 +1,11 @@
 """The list of each venue's instruments, kept daily."""
 
 from booktape.exchanges import exchange as exchange_of
-from booktape.rest.listing import fetch_instruments, store_instruments
-from booktape.storage import open_store
+from booktape.rest.instruments import fetch_instruments, store_instruments
+from booktape.store.objects import open_store
 from config import metrics
 from tasks.application import BoundTask, task
-from tasks.asking import budget, client, patiently, rest_url
+from tasks.rest_calls import budget, client, patiently, rest_url
 from tasks.runtime import settings
 
 

@@ -17,9 +17,9 @@ import structlog
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
-from booktape.errors import Transient
-from booktape.publish.errors import Waiting
-from booktape.publish.sources import Run
+from booktape.model.errors import TransientError
+from booktape.publish.errors import WaitingError
+from booktape.store.layout import Run
 
 _RENEWALS: Final = 3
 """How often a lock is renewed within its life."""
@@ -27,47 +27,50 @@ _RENEWALS: Final = 3
 log = structlog.get_logger(__name__)
 
 
-class Locked(Waiting):
+class LockedError(WaitingError):
     """Another worker is at this source and day."""
 
 
-class RedisUnavailable(Transient):
+class RedisDownError(TransientError):
     """Redis does not answer."""
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what the Redis client raises inside into :class:`RedisUnavailable`."""
+def redis_errors() -> Iterator[None]:
+    """Turn what the Redis client raises inside into :class:`RedisDownError`."""
     try:
         yield
     except RedisError as error:
-        raise RedisUnavailable(f"Redis does not answer: {error}") from error
+        raise RedisDownError(f"Redis does not answer: {error}") from error
 
 
 @contextmanager
 def holding(client: Redis[bytes], run: Run, seconds: float) -> Iterator[None]:
-    """Hold the lock of a run's source and day. Raises :class:`Locked` at once if another worker does.
+    """Hold the lock of a run's source and day. Raises :class:`LockedError` at once if another worker does.
 
     :param seconds: how long the lock outlives its holder.
     """
     lock = client.lock(f"booktape:lock:{run.source}:{run.day}", timeout=seconds, thread_local=False)
-    with explained():
+    with redis_errors():
         if not lock.acquire(blocking=False):
-            raise Locked(f"another worker is at {run.source} {run.day}")
+            raise LockedError(f"another worker is at {run.source} {run.day}")
     over = threading.Event()
 
     def renew() -> None:
         while not over.wait(seconds / _RENEWALS):
             try:
                 lock.reacquire()
-                attend(client, run, seconds)
-            except (RedisError, Transient) as error:  # the next beat may succeed; the step itself does no harm twice
+                heartbeat(client, run, seconds)
+            except (
+                RedisError,
+                TransientError,
+            ) as error:  # the next beat may succeed; the step itself does no harm twice
                 log.warning("lock not renewed", error=str(error))
 
     heart = threading.Thread(target=renew, name="lock heartbeat", daemon=True)
     heart.start()
     try:
-        attend(client, run, seconds)
+        heartbeat(client, run, seconds)
         yield
     finally:
         over.set()
@@ -78,15 +81,15 @@ def holding(client: Redis[bytes], run: Run, seconds: float) -> Iterator[None]:
             log.warning("lock not released", error=str(error))
 
 
-def attend(client: Redis[bytes], run: Run, seconds: float) -> None:
+def heartbeat(client: Redis[bytes], run: Run, seconds: float) -> None:
     """Say that somebody looks after a run for the next seconds."""
-    with explained():
+    with redis_errors():
         client.set(_sign(run), "1", px=_milliseconds(seconds))
 
 
-def attend_alone(client: Redis[bytes], run: Run, seconds: float) -> bool:
+def claim_heartbeat(client: Redis[bytes], run: Run, seconds: float) -> bool:
     """Say so unless somebody does already; False means that."""
-    with explained():
+    with redis_errors():
         return bool(client.set(_sign(run), "1", px=_milliseconds(seconds), nx=True))
 
 

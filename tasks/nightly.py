@@ -9,22 +9,23 @@ from typing import Any, Final, NoReturn, TypeVar
 import structlog
 from celery import chain
 
-from booktape.errors import BooktapeError, Transient
+from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import manifest
-from booktape.publish.chain import past_day, yesterday
-from booktape.publish.errors import Held
-from booktape.publish.marks import marked
-from booktape.publish.release import chosen
-from booktape.publish.release import release as let_go
+from booktape.publish.active_runs import active_runs
+from booktape.publish.aws_steps import require_revocable
+from booktape.publish.days import past_day, yesterday
+from booktape.publish.errors import GateFailedError
+from booktape.publish.release import release_held_run as let_go
+from booktape.publish.release import run_to_release
 from booktape.publish.results import Certify, Check
-from booktape.publish.revoke_step import require_revocable
-from booktape.publish.sources import Run, in_order
+from booktape.publish.sources import in_publication_order
 from booktape.publish.steps import KINDS, perform, plan
+from booktape.store.layout import Run
 from config import metrics
 from config.settings import require_primary
 from tasks import locks
 from tasks.application import BoundTask, task
-from tasks.retrying import GaveUp, is_over, try_again
+from tasks.retries import GaveUpError, is_over, try_again
 from tasks.runtime import context, redis, settings
 
 T = TypeVar("T")
@@ -32,7 +33,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class NotTakenUp(BooktapeError):
+class NotStartedError(BooktapeError):
     """Some of several runs could not be taken up; the others were."""
 
 
@@ -51,8 +52,8 @@ def night(self: BoundTask, day: str | None = None, since: int | None = None) -> 
         return run if manifest.can_go_on(store, run) and enqueue(run) else None
 
     try:
-        return _take_up_each(in_order(context().sources), take_up)
-    except Transient as error:
+        return _take_up_each(in_publication_order(context().sources), take_up)
+    except TransientError as error:
         keep = {} if day is not None else {"day": str(chosen)}
         try_again(self, error, settings().patience, since, keep=keep)
 
@@ -70,7 +71,7 @@ def republish(self: BoundTask, source: str, day: str, since: int | None = None, 
         name = context().source(source).name
         run = manifest.claim(context().store, name, past_day(day), "republish", self.request.id, revoke=revoke)
         enqueue(run)
-    except Transient as error:
+    except TransientError as error:
         try_again(self, error, settings().patience, since)
     return str(run)
 
@@ -84,10 +85,10 @@ def release(self: BoundTask, source: str, day: str, number: int, who: str, why: 
     require_primary(settings())
     store = context().store
     try:
-        run = chosen(store, context().source(source).name, past_day(day), number)
+        run = run_to_release(store, context().source(source).name, past_day(day), number)
         let_go(store, run, who, why)
         enqueue(run)  # if somebody is still thought to look after it, the next look for abandoned runs takes it up
-    except Transient as error:
+    except TransientError as error:
         try_again(self, error, settings().patience, since)
     log.warning("released", source=source, day=day, run=run.number, who=who, why=why)
     return str(run)
@@ -101,7 +102,7 @@ def resume(self: BoundTask) -> list[str]:
     def take_up(run: Run) -> Run | None:
         return run if manifest.is_unfinished(store, run) and enqueue(run) else None
 
-    resumed = _take_up_each(marked(store), take_up)
+    resumed = _take_up_each(active_runs(store), take_up)
     log.info("resumed", runs=resumed)
     return resumed
 
@@ -109,7 +110,7 @@ def resume(self: BoundTask) -> list[str]:
 def _take_up_each(candidates: Iterable[T], take_up: Callable[[T], Run | None]) -> list[str]:
     """Take up each of several runs, whatever becomes of the others.
 
-    Raises afterwards: an error that may pass as it is, others as :class:`NotTakenUp`.
+    Raises afterwards: an error that may pass as it is, others as :class:`NotStartedError`.
     """
     taken: list[str] = []
     errors: list[BooktapeError] = []
@@ -121,18 +122,20 @@ def _take_up_each(candidates: Iterable[T], take_up: Callable[[T], Run | None]) -
             errors.append(error)
         else:
             taken.extend([str(run)] if run is not None else [])
-    passing = [error for error in errors if isinstance(error, Transient)]
+    passing = [error for error in errors if isinstance(error, TransientError)]
     if passing:
         raise passing[0]
     if errors:
-        raise NotTakenUp(f"{len(errors)} not taken up, {len(taken)} taken up; the first: {errors[0]}") from errors[0]
+        raise NotStartedError(f"{len(errors)} not taken up, {len(taken)} taken up; the first: {errors[0]}") from errors[
+            0
+        ]
     return taken
 
 
 def enqueue(run: Run) -> bool:
     """Queue the chain of a run's steps, unless somebody looks after the run already: then False."""
     steps = plan(context().source(run.source))
-    if not locks.attend_alone(redis(), run, settings().attended_seconds):
+    if not locks.claim_heartbeat(redis(), run, settings().attended_seconds):
         return False
     manifest.reopen(context().store, run)
     chain(*(STEP_TASKS[step.name].si(run.source, str(run.day), run.number) for step in steps)).apply_async()
@@ -154,12 +157,12 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
         with locks.holding(redis(), run, settings().lock_seconds):
             _refuse_endless(name, run)
             _do(name, run)
-        locks.attend(redis(), run, settings().attended_seconds)
-    except Held as error:
+        locks.heartbeat(redis(), run, settings().attended_seconds)
+    except GateFailedError as error:
         log.warning("held", step=name, why=str(error))
         _count_end(run, held=1)
         raise
-    except Transient as error:
+    except TransientError as error:
         _later(self, name, run, error, since)
     except Exception as error:  # recorded and raised: a run must not seem to go on
         _fail(name, run, error)
@@ -167,7 +170,7 @@ def _attempt(self: BoundTask, name: str, run: Run, since: int | None) -> None:
 
 
 def _refuse_endless(name: str, run: Run) -> None:
-    """Raise :class:`GaveUp` for a step whose deadline and last chance have passed: each try of it was killed."""
+    """Raise :class:`GaveUpError` for a step whose deadline and last chance have passed: each try of it was killed."""
     store, patience = context().store, settings().patience
     if manifest.result(store, run, KINDS[name]) is not None or not is_over(
         patience, manifest.first_tried(store, run, name)
@@ -175,7 +178,7 @@ def _refuse_endless(name: str, run: Run) -> None:
         return
     if not manifest.take_last_try(store, run, name):
         why = "its tries were killed; does it need more than BOOKTAPE_TASK_SECONDS, or more memory?"
-        raise GaveUp(f"gave up after {patience.deadline:.0f} s: {why}")
+        raise GaveUpError(f"gave up after {patience.deadline:.0f} s: {why}")
 
 
 def _do(name: str, run: Run) -> None:
@@ -201,16 +204,16 @@ def _count_end(run: Run, *, done: int = 0, held: int = 0, failed: int = 0) -> No
     metrics.emit({"Source": run.source}, ends, day=str(run.day), run=run.number)
 
 
-def _later(self: BoundTask, name: str, run: Run, error: Transient, since: int | None) -> NoReturn:
-    with suppress(Transient):  # if the store does not answer either, what the message says must do
+def _later(self: BoundTask, name: str, run: Run, error: TransientError, since: int | None) -> NoReturn:
+    with suppress(TransientError):  # if the store does not answer either, what the message says must do
         since = manifest.first_tried(context().store, run, name)
 
     def attend(pause: float) -> None:
-        locks.attend(redis(), run, pause + settings().attended_seconds)
+        locks.heartbeat(redis(), run, pause + settings().attended_seconds)
 
     try:
         try_again(self, error, settings().patience, since, before=attend)
-    except GaveUp as over:
+    except GaveUpError as over:
         _fail(name, run, over)
         raise
 

@@ -2,21 +2,20 @@
 
 from functools import cache
 
-from booktape.core.markets import is_pattern, matching, named
-from booktape.errors import BooktapeError
 from booktape.exchanges import exchange as exchange_of
-from booktape.rest.books import fetch as fetch_book
-from booktape.rest.books import require_book
-from booktape.rest.listing import fetch_instruments
-from booktape.storage import Store, open_store
+from booktape.model.errors import BooktapeError
+from booktape.model.symbols import is_pattern, literal_names, matching_markets
+from booktape.rest.books import fetch_book, require_book
+from booktape.rest.instruments import fetch_instruments
+from booktape.store.objects import Store, open_store
 from config import metrics
 from config.venues import Venue
 from tasks.application import BoundTask, task
-from tasks.asking import budget, client, patiently, rest_url
+from tasks.rest_calls import budget, client, patiently, rest_url
 from tasks.runtime import settings, venues
 
 
-class NotRecorded(BooktapeError):
+class ExchangeNotRecordedError(BooktapeError):
     """The venues file does not name that exchange."""
 
 
@@ -31,11 +30,11 @@ def fetch_all(self: BoundTask, exchange: str, since: int | None = None) -> None:
     with patiently(self, exchange, since):
         markets = _markets(venue)
     for market in markets:
-        fetch.apply_async((exchange, market), expires=venue.snapshot_seconds)
+        fetch_one.apply_async((exchange, market), expires=venue.snapshot_seconds)
 
 
 @task("tasks.snapshots.fetch")
-def fetch(self: BoundTask, exchange: str, market: str, since: int | None = None) -> None:
+def fetch_one(self: BoundTask, exchange: str, market: str, since: int | None = None) -> None:
     """Fetch one market's order book and store it."""
     declared = exchange_of(exchange)
     with patiently(self, exchange, since):
@@ -47,11 +46,11 @@ def fetch(self: BoundTask, exchange: str, market: str, since: int | None = None)
 
 def _markets(venue: Venue) -> list[str]:
     """The recorded markets; what globs stand for is looked up in the venue's list."""
-    markets = named(venue.markets)
+    markets = literal_names(venue.markets)
     if any(map(is_pattern, venue.markets)):
         exchange = exchange_of(venue.name)
         instruments = fetch_instruments(exchange, budget(venue.name), client(), base=venue.rest_url)
-        markets += [instrument.market for instrument in matching(venue.markets, instruments)]
+        markets += [instrument.market for instrument in matching_markets(venue.markets, instruments)]
     return list(dict.fromkeys(markets))
 
 
@@ -60,7 +59,7 @@ def _venue(exchange: str) -> Venue:
         return venues()[exchange]
     except KeyError:
         known = ", ".join(sorted(venues())) or "none"
-        raise NotRecorded(f"{exchange} is not recorded; the venues file has: {known}") from None
+        raise ExchangeNotRecordedError(f"{exchange} is not recorded; the venues file has: {known}") from None
 
 
 @cache

@@ -9,15 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from booktape.core.markets import named
-from booktape.errors import BooktapeError
-from booktape.feed.plan import WHOLE, Shard
+from booktape.capture.subscriptions import WHOLE, Shard
+from booktape.model.errors import BooktapeError
+from booktape.model.symbols import literal_names
 
 _MARKET: Final = re.compile(r"[^\s/,=]+(-[^\s/,=]+)+")
 _SHARD: Final = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
 
-class BadOption(BooktapeError):
+class InvalidOptionError(BooktapeError):
     """An option that makes no sense."""
 
 
@@ -70,27 +70,30 @@ class Options:
 
 
 def market_names(text: str) -> tuple[str, ...]:
-    """A list of markets, globs and ``all``. Raises :class:`BadOption` for what is no market's name in Booktape."""
+    """A list of markets, globs and ``all``.
+    Raises :class:`InvalidOptionError` for what is no market's name in Booktape."""
     names = split_list(text)
-    for name in named(names):
+    for name in literal_names(names):
         if name.islower() or not _MARKET.fullmatch(name):
-            raise BadOption(f"{name!r} is not a market's name; write base and quote as in BTC-USDT, or *-USDT, or all")
+            raise InvalidOptionError(
+                f"{name!r} is not a market's name; write base and quote as in BTC-USDT, or *-USDT, or all"
+            )
     return names
 
 
 def shard(text: str) -> Shard:
-    """``2/4``: the second of four processes that share the markets. Raises :class:`BadOption`."""
+    """``2/4``: the second of four processes that share the markets. Raises :class:`InvalidOptionError`."""
     match = _SHARD.fullmatch(text)
     if match is None or int(match[1]) > int(match[2]):
-        raise BadOption(f"{text!r} is no shard; write 2/4 for the second of four")
+        raise InvalidOptionError(f"{text!r} is no shard; write 2/4 for the second of four")
     return Shard(int(match[1]), int(match[2]))
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """``a, b`` to its parts. Raises :class:`BadOption` when nothing is named."""
+    """``a, b`` to its parts. Raises :class:`InvalidOptionError` when nothing is named."""
     parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not parts:
-        raise BadOption(f"{text!r} names nothing; expected a list such as BTC-USDT,ETH-USDT")
+        raise InvalidOptionError(f"{text!r} names nothing; expected a list such as BTC-USDT,ETH-USDT")
     return parts
 
 
@@ -98,12 +101,14 @@ def split_list(text: str) -> tuple[str, ...]:
 def sole_owner(directory: Path) -> Iterator[None]:
     """Own a spool as long as the context: two workers at one spool would take each other's batches.
 
-    Raises :class:`BadOption` where another process owns it. The lock ends with the process, however it ends.
+    Raises :class:`InvalidOptionError` where another process owns it. The lock ends with the process, however it ends.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_name(f"{directory.name}.lock").open("w") as lock:
         try:
             flock(lock, LOCK_EX | LOCK_NB)
         except BlockingIOError:
-            raise BadOption(f"another worker uses the spool {directory}; give this one another --instance") from None
+            raise InvalidOptionError(
+                f"another worker uses the spool {directory}; give this one another --instance"
+            ) from None
         yield

@@ -10,29 +10,30 @@ from typing import Final
 import structlog
 import uvloop
 
-from booktape import clock
-from booktape.core.markets import named
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES
-from booktape.errors import BooktapeError
+from booktape.capture.connection import Connection
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
+from booktape.capture.socket import check_address
+from booktape.capture.subscriptions import channels
+from booktape.capture.timeouts import Timeouts
+from booktape.capture.uploader import Uploader
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
-from booktape.feed.link import Link
-from booktape.feed.patience import Patience
-from booktape.feed.plan import channels
-from booktape.feed.socket import check_address
-from booktape.feed.uploader import Uploader
-from booktape.recorder import ANY, Connection, GapSeen, Recorder
-from booktape.storage import open_store
-from workers.following import Following
-from workers.ledger import Ledger
-from workers.links import Links
-from workers.live import EVERY_SECONDS, Live, live_cache
-from workers.options import BadOption, Options, sole_owner
-from workers.raw_keeping import RawKeeping
-from workers.silence import Heard, Silence
+from booktape.model.errors import BooktapeError
+from booktape.model.gap import ANY, Gap, GapCause
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES
+from booktape.model.symbols import literal_names
+from booktape.store import clock
+from booktape.store.objects import open_store
+from workers.connections import Connections
+from workers.instrument_watcher import InstrumentWatcher
+from workers.live_writer import EVERY_SECONDS, LiveWriter, live_cache
+from workers.metrics_reporter import MetricsReporter
+from workers.options import InvalidOptionError, Options, sole_owner
+from workers.raw_capture import RawCapture
 from workers.snapshot_requests import SnapshotRequests
-from workers.telling import Teller
-from workers.watching import GRACE, Watch
+from workers.stale_streams import Heard, StaleStreamDetector
+from workers.stream_state import GRACE, StreamState
+from workers.uptime_writer import UptimeWriter
 
 _RESYNC_SECONDS: Final = 10.0
 _METRICS_SECONDS: Final = 60.0
@@ -41,18 +42,18 @@ _METRICS_SECONDS: Final = 60.0
 class Worker:
     """Records some markets of one exchange until it is told to stop."""
 
-    def __init__(self, options: Options, venue: Exchange, patience: Patience) -> None:
+    def __init__(self, options: Options, venue: Exchange, patience: Timeouts) -> None:
         self.exchange = venue
         self.log = structlog.get_logger().bind(exchange=venue.id, system=options.system, instance=options.worker)
         _refuse_unknown(venue, options)
-        ledger = Ledger(options.worker, clock.now())
+        ledger = UptimeWriter(options.worker, clock.now())
         stores = open_store(options.storage), open_store(options.spool_url)
         told = self._upload_failed
         self.uploader = Uploader(*stores, venue.id, told, on_kept=ledger.wrote, on_lost=ledger.lost)
-        self.recorder = Recorder(venue, self.uploader.submit, self._gap)
-        self.watch = Watch(venue, self.recorder, ledger)
-        self.raw = RawKeeping(venue, options, self._upload_failed) if options.raw else None
-        self.links = Links(
+        self.recorder = Pipeline(venue, self.uploader.submit, self._gap, self._frames_lost)
+        self.watch = StreamState(venue, self.recorder, ledger)
+        self.raw = RawCapture(venue, options, self._upload_failed) if options.raw else None
+        self.links = Connections(
             venue,
             options.websocket_url or venue.websocket_url,
             options.data_types,
@@ -62,7 +63,7 @@ class Worker:
             shard=options.shard,
             raw=self.raw.frames if self.raw is not None else None,
         )
-        self.following = Following(
+        self.following = InstrumentWatcher(
             venue,
             options.markets,
             options.shard,
@@ -72,19 +73,19 @@ class Worker:
             redis_url=options.redis_url,
             rest_url=options.rest_url,
         )
-        asks = venue.rest.book is not None and not venue.book_begins_itself
+        asks = venue.rest.book is not None and not venue.book_starts_with_snapshot
         self.requests = SnapshotRequests(venue, options.redis_url) if asks else None
-        self.live: Live | None = None
+        self.live: LiveWriter | None = None
         if options.live and options.redis_url is not None:
             cache = live_cache(options.redis_url, venue.id, f"{options.system}-{options.worker}")
-            self.live = Live(venue, self.recorder, cache.write)
+            self.live = LiveWriter(venue, self.recorder, cache.write)
         dimensions = {"Exchange": venue.id, "System": options.system, "Instance": options.worker}
-        self.teller = Teller(self.log, dimensions, self.recorder, self.uploader)
+        self.teller = MetricsReporter(self.log, dimensions, self.recorder, self.uploader)
         self._channels = {channel.name: channel for channel in venue.channels}
-        self._silence: Silence[tuple[str, str]] = Silence()
-        self._wanted: dict[Link, dict[Subscription, None]] = {}
-        self._resynced: dict[Link, float] = {}
-        self._asking: set[Link] = set()
+        self._silence: StaleStreamDetector[tuple[str, str]] = StaleStreamDetector()
+        self._wanted: dict[Connection, dict[Subscription, None]] = {}
+        self._resynced: dict[Connection, float] = {}
+        self._asking: set[Connection] = set()
 
     async def run(self) -> None:
         """Record until SIGTERM or SIGINT; then flush everything that is held."""
@@ -180,14 +181,14 @@ class Worker:
     def _watched(self, subscription: Subscription) -> Iterator[str]:
         """The data types of a subscription whose silence means something: a book's snapshots come but once."""
         channel = self._channels[subscription.channel]
-        if channel.quiet is not None and subscription.symbol != WHOLE_VENUE:
+        if channel.stale_after is not None and subscription.symbol != WHOLE_VENUE:
             for data_type in channel.data_types:
                 if data_type != BOOK_SNAPSHOTS or BOOK_UPDATES not in channel.data_types:
                     yield data_type
 
     def _heard(self, data_type: str, symbol: str) -> Heard:
         stream = self.recorder.streams.get((data_type, symbol))
-        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).quiet or 0)
+        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).stale_after or 0)
 
     # What links, recorder and uploader tell
 
@@ -199,7 +200,7 @@ class Worker:
         """Streams are to be recorded no more."""
         self.watch.ended(subscriptions)
 
-    def connected(self, link: Link) -> None:
+    def connected(self, link: Connection) -> None:
         """A link is up."""
         self.log.info("connected", connection=link.number, url=link.url, streams=len(link.subscriptions))
         self._asking.add(link)
@@ -220,14 +221,14 @@ class Worker:
                 if channel == self.exchange.book.name:
                     self.requests.want(self.exchange.market(symbol))
 
-    def disconnected(self, link: Link, reason: str, pause: float) -> None:
+    def disconnected(self, link: Connection, reason: str, pause: float) -> None:
         """A link is down; it comes back by itself."""
         self.teller.counts["Disconnects"] += 1
         self._asking.discard(link)
         self.watch.disconnected(link.subscriptions)
         self.log.warning("disconnected", connection=link.number, reason=reason, again_in_seconds=round(pause, 2))
 
-    def handed_over(self, link: Link, reason: str | None) -> None:
+    def handed_over(self, link: Connection, reason: str | None) -> None:
         """A link's new connection has taken over, or could not."""
         if reason is None:
             self.teller.counts["Handovers"] += 1
@@ -236,36 +237,40 @@ class Worker:
         else:
             self.log.warning("not_handed_over", connection=link.number, reason=reason)
 
-    def _gap(self, gap: GapSeen) -> None:
+    def _gap(self, gap: Gap) -> None:
+        self._log_gap(gap)
+        self.watch.gap(gap)
+        if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS) and gap.cause in (GapCause.LOST, GapCause.CHECKSUM):
+            self._want_snapshot(gap.market, self.links)
+
+    def _frames_lost(self, connection: ConnectionFeed, gap: Gap) -> None:
+        """Frames of a connection are missing: no one knows of which of its markets."""
+        self._log_gap(gap)
+        carrying = [link for link in self.links if link.carries(connection)]
+        subscriptions = [one for link in carrying for one in link.subscriptions]
+        self.watch.frames_lost(gap, connection, subscriptions)
+        self._want_snapshot(ANY, carrying)
+
+    def _log_gap(self, gap: Gap) -> None:
         self.teller.counts["SequenceGaps"] += 1
-        told = {"data_type": gap.data_type, "market": gap.market, "first": gap.first, "last": gap.last}
-        self.log.warning("gap", **told, reconnect=gap.reconnect, resumed=gap.resumed)
-        self.watch.gap(gap, self._carried(gap.connection))
-        if not (gap.reconnect or gap.resumed) and gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
-            self._want_snapshot(gap)
+        stream = {"data_type": gap.data_type, "market": gap.market}
+        first, last = gap.bounds
+        self.log.warning("gap", **stream, unit=gap.unit, first=first, last=last, cause=gap.cause)
 
-    def _carried(self, connection: Connection | None) -> list[Subscription]:
-        """What the link carries whose connection this is."""
-        if connection is None:
-            return []
-        return [one for link in self.links if link.carries(connection) for one in link.subscriptions]
-
-    def _want_snapshot(self, gap: GapSeen) -> None:
-        """A fresh snapshot of one market's book, or of all whose loss only this connection's counter can show.
+    def _want_snapshot(self, market: str, links: Iterable[Connection]) -> None:
+        """A fresh snapshot of one market's book, or of all that some links carry.
 
         After a reconnect none is wanted: the new subscription has begun with one.
         """
         book = self.exchange.book
         if self.requests is not None:
-            self.requests.want(gap.market)
+            self.requests.want(market)
         elif book is not None:
-            for link in self.links:
-                if gap.connection is None or link.carries(gap.connection):
-                    for subscription in link.subscriptions:
-                        market = self.exchange.market(subscription.symbol)
-                        if subscription.channel == book.name and gap.market in (ANY, market):
-                            self.watch.resyncing(subscription)
-                            self._wanted.setdefault(link, {})[subscription] = None
+            for link in links:
+                for subscription in link.subscriptions:
+                    if subscription.channel == book.name and market in (ANY, self.exchange.market(subscription.symbol)):
+                        self.watch.resyncing(subscription)
+                        self._wanted.setdefault(link, {})[subscription] = None
 
     def _resubscribe(self) -> None:
         """Ask each link for the snapshots that are wanted of it, at most every ten seconds."""
@@ -284,15 +289,17 @@ def _refuse_unknown(venue: Exchange, options: Options) -> None:
     """Raise a BooktapeError for orders that no venue's list is needed to see through."""
     channels(venue, options.data_types)
     if not options.instance or "/" in options.instance:
-        raise BadOption(f"{options.instance!r} is no instance's name; write a letter or a word, without slashes")
+        raise InvalidOptionError(
+            f"{options.instance!r} is no instance's name; write a letter or a word, without slashes"
+        )
     check_address(options.websocket_url or venue.websocket_url)
-    for name in named(options.markets):
+    for name in literal_names(options.markets):
         if venue.market(venue.symbol(name)) != name:
-            raise BadOption(f"{name!r} is no market of {venue.id}: `booktape markets {venue.id}` lists them")
+            raise InvalidOptionError(f"{name!r} is no market of {venue.id}: `booktape markets {venue.id}` lists them")
 
 
-def record_markets(options: Options, patience: Patience | None = None) -> None:
+def record_markets(options: Options, patience: Timeouts | None = None) -> None:
     """Record until SIGTERM or SIGINT. Orders that make no sense raise a BooktapeError at once."""
-    worker = Worker(options, exchange(options.exchange), patience or Patience())
+    worker = Worker(options, exchange(options.exchange), patience or Timeouts())
     with sole_owner(options.spool_directory), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(worker.run())

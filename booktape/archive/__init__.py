@@ -1,24 +1,31 @@
 """Reading back what was recorded: any market, at any instant."""
 
 from booktape.archive.archive import Archive
-from booktape.archive.coverage import Coverage
-from booktape.archive.errors import BadRequest, FramesMissing, GapError, NotRecorded, ReadFailed, UnknownMarket
-from booktape.archive.library import MarketStored
-from booktape.archive.replay import Event
+from booktape.archive.catalog import MarketStored
+from booktape.archive.errors import (
+    FramesMissingError,
+    GapError,
+    InvalidRequestError,
+    NotRecordedError,
+    ReadFailedError,
+    UnknownMarketError,
+)
+from booktape.archive.gaps import Coverage
+from booktape.archive.replay import ReplayEvent
 from booktape.archive.rows import Rows
-from booktape.core.missing import Missing
+from booktape.model.gap import Gap
 
 __all__ = [
     "Archive",
-    "BadRequest",
     "Coverage",
-    "Event",
-    "FramesMissing",
+    "FramesMissingError",
+    "Gap",
     "GapError",
+    "InvalidRequestError",
     "MarketStored",
-    "Missing",
-    "NotRecorded",
-    "ReadFailed",
+    "NotRecordedError",
+    "ReadFailedError",
+    "ReplayEvent",
     "Rows",
-    "UnknownMarket",
+    "UnknownMarketError",
 ]

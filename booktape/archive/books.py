@@ -7,17 +7,17 @@ from typing import Final, NamedTuple
 
 from msgspec import Raw, json
 
-from booktape.archive.finder import opened_day
-from booktape.archive.lapses import Lapses, channel_of, heard, is_numbered
+from booktape.analytics.book_view import BookView
+from booktape.archive.gaps import opened_day
+from booktape.archive.market_days import MARGIN, MarketDays, RowSource, StreamKey
+from booktape.archive.outages import Outages, channel_of, is_numbered, receipt_time
 from booktape.archive.queries import FIELDS, record_of
-from booktape.archive.shelf import MARGIN, Asked, Shelf, Source
-from booktape.computed.view import BookView
-from booktape.core.instants import day_of
-from booktape.core.missing import Missing, interleaved
-from booktape.core.rebuilt import LATE, Message, Rebuilt
-from booktape.core.records import BOOK_UPDATES, DAY, MINUTE, BookSnapshot, record_time
-from booktape.core.sequence import NONE
 from booktape.exchanges import exchanges
+from booktape.model.book_replay import LATE, BookReplayer, Message
+from booktape.model.gap import Gap, GapCause, interleave, time_gap
+from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, BookSnapshot, record_time
+from booktape.model.sequence import NONE
+from booktape.model.timestamps import day_of
 
 _DAYS_BACK: Final = 7
 """How many days before the one asked for may hold the snapshot that a book begins with."""
@@ -40,7 +40,7 @@ class Base(NamedTuple):
     """Where a book can begin: with a snapshot, after the ``position``-th message of an opened day."""
 
     start: int
-    source: Source
+    source: RowSource
     position: int
     snapshot: BookSnapshot
 
@@ -66,10 +66,10 @@ class Remembered:
         return [(position, book) for (name, position), book in found if name == table and record_time(book) <= time]
 
 
-class Books:
+class BookReader:
     """One market's books, at instants up to ``last`` (µs)."""
 
-    def __init__(self, shelf: Shelf, lapses: Lapses, remembered: Remembered, asked: Asked, last: int) -> None:
+    def __init__(self, shelf: MarketDays, lapses: Outages, remembered: Remembered, asked: StreamKey, last: int) -> None:
         channel, venue = channel_of(asked), exchanges().get(asked.exchange)
         self._shelf = shelf
         self._lapses = lapses
@@ -145,14 +145,14 @@ class Books:
                     yield Base(start, source, position, make(row))
 
     def _views(self, base: Base, instants: Sequence[int]) -> Iterator[BookView]:
-        rebuilt = Rebuilt(self._rule, self._checksum)
+        rebuilt = BookReplayer(self._rule, self._checksum, self._asked.market)
         rebuilt.apply(base.snapshot)
         lapses = self._lapses_since(base)
         waiting = iter(instants)
         due = next(waiting, None)
-        latest, position = heard(base.snapshot), base.position
-        for item in interleaved(self._messages(base), [] if self._numbered else lapses, heard):
-            if isinstance(item, Missing):
+        latest, position = receipt_time(base.snapshot), base.position
+        for item in interleave(self._messages(base), [] if self._numbered else lapses, receipt_time):
+            if isinstance(item, Gap):
                 rebuilt.lose(item)
                 continue
             time = record_time(item)
@@ -167,7 +167,7 @@ class Books:
                 return
             rebuilt.apply(item)
             position += 1
-            latest = max(latest, heard(item))
+            latest = max(latest, receipt_time(item))
         while due is not None:
             yield self._view(due, rebuilt, _lapse(lapses, due, latest))
             due = next(waiting, None)
@@ -183,16 +183,16 @@ class Books:
                 rows = opened.source.select(FIELDS[BOOK_UPDATES], f"timestamp <= {end}") if opened.source else ()
                 yield from map(make, rows)
 
-    def _lapses_since(self, base: Base) -> list[Missing]:
+    def _lapses_since(self, base: Base) -> list[Gap]:
         """When something may have been missed since a snapshot was received."""
-        found: list[Missing] = []
+        found: list[Gap] = []
         for start in range(base.start, self._last + 1, DAY):
             day = day_of(start)
             run = self._shelf.library.published(self._asked.exchange, BOOK_UPDATES, day)
             found += self._lapses.of(self._asked, day, run)
-        return [lapse for lapse in found if lapse.end > heard(base.snapshot) + LATE]
+        return [lapse for lapse in found if lapse.end > receipt_time(base.snapshot) + LATE]
 
-    def _view(self, at: int, rebuilt: Rebuilt, missing: Missing | None) -> BookView:
+    def _view(self, at: int, rebuilt: BookReplayer, missing: Gap | None) -> BookView:
         missing = missing if rebuilt.sound else rebuilt.missing
         sides = tuple(rebuilt.book.bids.top()), tuple(rebuilt.book.asks.top())
         as_of = rebuilt.as_of if rebuilt.as_of is not None else 0
@@ -201,7 +201,7 @@ class Books:
 
     def _nothing(self, at: int) -> BookView:
         since = max(at // DAY - _DAYS_BACK, 0) * DAY
-        missing = Missing(BOOK_UPDATES, since, at, "there is no snapshot of the book")
+        missing = time_gap(BOOK_UPDATES, self._asked.market, since, at, GapCause.NO_SNAPSHOT)
         return BookView(self._asked.exchange, self._asked.market, at, 0, None, (), (), sound=False, missing=missing)
 
 
@@ -225,13 +225,13 @@ def _since(minutes: list[int], until: int) -> list[int]:
     return [until] * late + [minute for minute in minutes if minute <= until][:_TRIES]
 
 
-def _newest(source: Source, until: int, where: str) -> list[int]:
+def _newest(source: RowSource, until: int, where: str) -> list[int]:
     """The positions of a file's last rows up to a time."""
     sql = f"SELECT position FROM {{table}} WHERE {where} AND timestamp <= {until} ORDER BY position DESC LIMIT {_TRIES}"
     return [position for (position,) in source.query(sql)]
 
 
-def _lapse(lapses: list[Missing], at: int, latest: int) -> Missing | None:
+def _lapse(lapses: list[Gap], at: int, latest: int) -> Gap | None:
     """The first lapse that began by an instant and was not over when the last message was received."""
     found = (lapse for lapse in lapses if lapse.start <= at and (lapse.start >= latest or lapse.end > latest + LATE))
     return next(found, None)

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from booktape.archive.archive import Archive
-from booktape.archive.lapses import UNKNOWN
 from booktape.archive.rows import Rows
-from booktape.core.instants import Instant, instant
-from booktape.core.missing import Missing
+from booktape.model.gap import Gap
+from booktape.model.timestamps import TimestampLike, parse_timestamp
 
 SECONDS: Final = 3.0
 """How often the storage is looked at."""
@@ -19,7 +18,7 @@ def follow(
     data_type: str,
     exchange: str,
     market: str,
-    start: Instant,
+    start: TimestampLike,
     *,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Rows[Any]]:
@@ -27,7 +26,7 @@ def follow(
 
     A minute is read when its first object is there: up to a minute late, and what comes later still is left out.
     """
-    begin = instant(start)
+    begin = parse_timestamp(start)
     while True:
         end = archive.newest(data_type, exchange, market)
         if end is not None and end > begin:
@@ -36,6 +35,6 @@ def follow(
         sleep(SECONDS)
 
 
-def is_news(missing: Missing) -> bool:
-    """Whether a loss is one. The ledgers of the last minutes are still to come, so that nobody knows is none."""
-    return missing.why != UNKNOWN
+def is_news(gap: Gap) -> bool:
+    """Whether a gap is news. No uptime log covers the last minutes yet: that they are unknown is none."""
+    return not gap.is_unknown

@@ -8,9 +8,9 @@ from typing import Any, Final
 import duckdb
 from msgspec import Raw
 
-from booktape.archive.errors import ReadFailed
-from booktape.core.csv import PublishedRecord
-from booktape.core.records import (
+from booktape.archive.errors import ReadFailedError
+from booktape.model.csv import PublishedRecord
+from booktape.model.records import (
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
     LIQUIDATIONS,
@@ -67,12 +67,12 @@ def scan(files: Sequence[Path], market: str, *, folders: bool = False) -> str:
     )
 
 
-def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Any, ...]]:
+def stream_rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Any, ...]]:
     """A query's rows, a few thousand in memory at a time."""
-    with explained():
+    with duckdb_errors():
         cursor.execute(sql)
     while True:
-        with explained():
+        with duckdb_errors():
             rows = cursor.fetchmany(_AT_ONCE)
         if not rows:
             return
@@ -80,19 +80,19 @@ def stream(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Any, .
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Raise :class:`ReadFailed` for what DuckDB cannot do."""
+def duckdb_errors() -> Iterator[None]:
+    """Raise :class:`ReadFailedError` for what DuckDB cannot do."""
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise ReadFailed(
+        raise ReadFailedError(
             f"DuckDB needs more memory, or more room to spill: {_first_line(error)}; "
             'allow more (memory="4GB"), or ask for less'
         ) from error
     except duckdb.Error as error:
         if any(told in str(error) for told in _CLOSED):
-            raise ReadFailed("the archive was closed while it was read; open another one") from error
-        raise ReadFailed(f"DuckDB: {_first_line(error)}; ask for less, or restore what it names") from error
+            raise ReadFailedError("the archive was closed while it was read; open another one") from error
+        raise ReadFailedError(f"DuckDB: {_first_line(error)}; ask for less, or restore what it names") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 import duckdb
 import msgspec
 
-from booktape.archive.errors import BadRequest, FramesMissing, GapError
-from booktape.archive.finder import Finder, days_of, opened_day
-from booktape.archive.lapses import Lapses, heard, is_numbered
-from booktape.archive.queries import FIELDS, explained, literal, record_of, table_columns
-from booktape.archive.shelf import MARGIN, Asked, Shelf, Window
-from booktape.core.csv import lines, rows
-from booktape.core.instants import day_of, text
-from booktape.core.missing import Missing, interleaved
-from booktape.core.records import BOOK_UPDATES, DAY, TRADES, record_time
+from booktape.archive.errors import FramesMissingError, GapError, InvalidRequestError
+from booktape.archive.gaps import GapFinder, days_of, opened_day
+from booktape.archive.market_days import MARGIN, MarketDays, StreamKey, Window
+from booktape.archive.outages import Outages, is_numbered, receipt_time
+from booktape.archive.queries import FIELDS, duckdb_errors, literal, record_of, table_columns
+from booktape.model.csv import csv_lines, csv_rows
+from booktape.model.gap import Gap, interleave
+from booktape.model.records import BOOK_UPDATES, DAY, TRADES, record_time
+from booktape.model.timestamps import day_of, format_timestamp
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-untyped]  # it brings no types
@@ -37,33 +37,33 @@ _OF_THEIR_DAY: Final = (TRADES, BOOK_UPDATES)
 class Rows(Generic[R]):
     """Records of one market whose ``timestamp`` (µs, as published) lies in a half-open range, in the published order.
 
-    Iterate for :mod:`booktape.core.records`, or take a table. Nothing is read before that, and iterating holds a few
+    Iterate for :mod:`booktape.model.records`, or take a table. Nothing is read before that, and iterating holds a few
     thousand records at a time. With ``gaps="raise"`` a :class:`~booktape.archive.GapError` is raised where something is
-    missing; with ``gaps="mark"`` a :class:`~booktape.core.missing.Missing` stands there among the records.
+    missing; with ``gaps="mark"`` a :class:`~booktape.model.gap.Gap` stands there among the records.
     """
 
-    asked: Asked
+    asked: StreamKey
     window: Window
     gaps: Gaps
-    _shelf: Shelf
-    _lapses: Lapses
+    _shelf: MarketDays
+    _lapses: Outages
 
     def __repr__(self) -> str:
-        start, end = map(text, self.window)
+        start, end = map(format_timestamp, self.window)
         return f"<{self.asked.data_type} of {self.asked.exchange} {self.asked.market}, {start} to {end}>"
 
     def __iter__(self) -> Iterator[R]:
         read = self._day_by_day if self.asked.data_type in _OF_THEIR_DAY else self._across_days
         for item in read():
-            if isinstance(item, Missing) and self.gaps == "raise":
+            if isinstance(item, Gap) and self.gaps == "raise":
                 raise GapError(self.asked.exchange, self.asked.market, item)
             yield item
 
     @property
-    def missing(self) -> list[Missing]:
+    def missing(self) -> list[Gap]:
         """All that is missing, or may be, in the order of time."""
         finder = self._finder()
-        found: list[Missing] = []
+        found: list[Gap] = []
         for start in days_of(self.window):
             with opened_day(self._shelf, self.asked, start, self.window) as opened:
                 found += finder.day(opened)
@@ -74,7 +74,7 @@ class Rows(Generic[R]):
         _require("pyarrow")
         with ExitStack() as stack:
             sql = self._table(stack, exact=exact)
-            stack.enter_context(explained())
+            stack.enter_context(duckdb_errors())
             return stack.enter_context(self._shelf.cursor()).sql(sql).to_arrow_table()
 
     def to_polars(self, *, exact: bool = False) -> "polars.DataFrame":
@@ -113,25 +113,25 @@ class Rows(Generic[R]):
     def csv(self) -> Iterator[str]:
         """The lines of :meth:`to_csv`. What is missing has no line."""
         exchange, market, data_type = self.asked
-        records: Iterator[Any] = (record for record in self if not isinstance(record, Missing))
-        return lines(data_type, (row for record in records for row in rows(exchange, market, record)))
+        records: Iterator[Any] = (record for record in self if not isinstance(record, Gap))
+        return csv_lines(data_type, (row for record in records for row in csv_rows(exchange, market, record)))
 
     def json(self) -> Iterator[bytes]:
         """The lines of :meth:`to_json`; what is missing is ``{"missing": …}``."""
         encoder = msgspec.json.Encoder()
         for record in self:
-            told = {"missing": record._asdict()} if isinstance(record, Missing) else record
+            told = {"missing": record.to_json()} if isinstance(record, Gap) else record
             yield encoder.encode(told) + b"\n"
 
-    def _finder(self) -> Finder:
-        return Finder(self._shelf, self._lapses, self.asked, self.window)
+    def _finder(self) -> GapFinder:
+        return GapFinder(self._shelf, self._lapses, self.asked, self.window)
 
     def _day_by_day(self) -> Iterator[Any]:
         finder = self._finder()
-        clock = heard if self.asked.data_type == BOOK_UPDATES and not is_numbered(self.asked) else record_time
+        clock = receipt_time if self.asked.data_type == BOOK_UPDATES and not is_numbered(self.asked) else record_time
         for start in days_of(self.window):
             with opened_day(self._shelf, self.asked, start, self.window) as opened:
-                yield from interleaved(self._records(start), finder.day(opened), clock)
+                yield from interleave(self._records(start), finder.day(opened), clock)
         yield from finder.end()
 
     def _across_days(self) -> Iterator[Any]:
@@ -142,7 +142,7 @@ class Rows(Generic[R]):
             with opened_day(self._shelf, self.asked, start, self.window) as opened:
                 lapses += finder.day(opened)
         around = self.window[0] - MARGIN, self.window[1] + MARGIN
-        return interleaved(_by_time(self._records, days_of(around)), lapses, record_time)
+        return interleave(_by_time(self._records, days_of(around)), lapses, record_time)
 
     def _records(self, start: int) -> Iterator[Any]:
         """The records of a day's file that are asked for. ``start`` is its midnight (µs)."""
@@ -206,13 +206,14 @@ def _by_time(read: Callable[[int], Iterator[Any]], days: list[int]) -> Iterator[
 
 @contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """A file to write, which takes its place when it is whole. Raises :class:`BadRequest` where that cannot be."""
+    """A file to write, which takes its place when it is whole.
+    Raises :class:`InvalidRequestError` where that cannot be."""
     aside = path.with_name(f".{path.name}.part")
     try:
         yield aside
         aside.replace(path)
     except (OSError, duckdb.IOException) as error:
-        raise BadRequest(
+        raise InvalidRequestError(
             f"{path} cannot be written: {str(error).partition(chr(10))[0]}; choose another file"
         ) from error
     finally:
@@ -221,4 +222,4 @@ def _whole(path: Path) -> Iterator[Path]:
 
 def _require(package: str) -> None:
     if find_spec(package) is None:
-        raise FramesMissing(f"{package} is not installed; pip install 'booktape[frames]'")
+        raise FramesMissingError(f"{package} is not installed; pip install 'booktape[frames]'")

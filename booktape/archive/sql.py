@@ -17,11 +17,10 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from booktape.archive.library import open_library
+from booktape.archive.catalog import open_catalog
 from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, Days, Table, Tables
-from booktape.errors import BooktapeError
-from booktape.merge import athena
-from booktape.merge.query import literal
+from booktape.merge.sql_fragments import literal
+from booktape.model.errors import BooktapeError
 
 _AT_ONCE: Final = 4096
 _TABLES: Final = (*PUBLISHED_TABLES, *RECORDED_TABLES)
@@ -32,12 +31,12 @@ _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _READ_ONLY: Final = "SQL can only read the archive's own tables"
 
 
-class BadQuery(BooktapeError):
+class InvalidSqlError(BooktapeError):
     """SQL that cannot be answered. Its text says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SqlResult:
     """What a query gave. ``types`` are DuckDB's, by column, where it told them; rows come as they are computed."""
 
     columns: tuple[str, ...]
@@ -46,7 +45,7 @@ class Answer:
 
 
 @contextmanager
-def query(
+def query_archive(
     url: str,
     sql: str,
     *,
@@ -54,14 +53,14 @@ def query(
     publication: str | None = None,
     days: Days = (None, None),
     memory: str = "1GB",
-) -> Iterator[Answer]:
-    """Ask DuckDB, for as long as the answer is read. Raises :class:`BadQuery`.
+) -> Iterator[SqlResult]:
+    """Ask DuckDB, for as long as the answer is read. Raises :class:`InvalidSqlError`.
 
     :param url: where the primary system stores; ``replica`` and ``publication`` as of
         :class:`~booktape.archive.Archive`.
     :param days: the first and the last day whose files are looked at; all of them, unless given.
     """
-    tables = Tables(open_library(url, replica, publication), days)
+    tables = Tables(open_catalog(url, replica, publication), days)
     with (
         TemporaryDirectory(prefix="booktape-sql-") as spilled,
         _explained(),
@@ -73,27 +72,33 @@ def query(
         described = connection.description or []
         columns = _distinct([name for name, *_ in described])
         types = {column: str(kind) for column, (_, kind, *_) in zip(columns, described, strict=True)}
-        yield Answer(columns, types, _rows(connection))
+        yield SqlResult(columns, types, _rows(connection))
 
 
 @contextmanager
-def query_athena(sql: str, *, results: str, database: str, workgroup: str) -> Iterator[Answer]:
+def query_athena(sql: str, *, results: str, database: str, workgroup: str) -> Iterator[SqlResult]:
     """Ask Athena over the tables that ``booktape athena init`` made, for as long as the answer is read.
 
-    Raises :class:`BadQuery`, :class:`~booktape.merge.MergeFailed`, or :class:`~booktape.errors.Transient`.
+
+
+
+    Raises :class:`InvalidSqlError`, :class:`~booktape.merge.MergeFailedError`, or
+    :class:`~booktape.model.errors.TransientError`.
     """
     _require_select(sql)
-    with athena.cursor(results, database, workgroup) as cursor:
+    from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries
+
+    with athena_engine.cursor(results, database, workgroup) as cursor:
         cursor.execute(sql)
         columns = _distinct([name for name, *_ in cursor.description or ()])
-        yield Answer(columns, {}, (tuple(row) for row in cursor))
+        yield SqlResult(columns, {}, (tuple(row) for row in cursor))
 
 
 def _names(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-    """The archive's tables that a query names. Raises :class:`BadQuery` unless it only reads."""
+    """The archive's tables that a query names. Raises :class:`InvalidSqlError` unless it only reads."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise BadQuery(f"{_READ_ONLY}; give one SELECT, DESCRIBE, SUMMARIZE or SHOW TABLES")
+        raise InvalidSqlError(f"{_READ_ONLY}; give one SELECT, DESCRIBE, SUMMARIZE or SHOW TABLES")
     named = {name.lower() for name in connection.get_table_names(sql)}
     return [name for name in _TABLES if name in named]
 
@@ -131,13 +136,15 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException as error:
-        raise BadQuery("the query needs more memory than it may have: ask for less at once, or allow more") from error
+        raise InvalidSqlError(
+            "the query needs more memory than it may have: ask for less at once, or allow more"
+        ) from error
     except duckdb.PermissionException as error:
-        raise BadQuery(f"{_READ_ONLY}: {_first_line(error)}") from error
+        raise InvalidSqlError(f"{_READ_ONLY}: {_first_line(error)}") from error
     except duckdb.CatalogException as error:
-        raise BadQuery(f"{_first_line(error)} Tables are {', '.join(_TABLES)}") from error
+        raise InvalidSqlError(f"{_first_line(error)} Tables are {', '.join(_TABLES)}") from error
     except duckdb.Error as error:
-        raise BadQuery(_first_line(error)) from error
+        raise InvalidSqlError(_first_line(error)) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -145,10 +152,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _require_select(sql: str) -> None:
-    """Raise :class:`BadQuery` unless it is one SELECT in Athena's dialect."""
+    """Raise :class:`InvalidSqlError` unless it is one SELECT in Athena's dialect."""
     try:
         statements = sqlglot.parse(sql, read="athena")
     except SqlglotError as error:
-        raise BadQuery(_first_line(error)) from error
+        raise InvalidSqlError(_first_line(error)) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise BadQuery(f"{_READ_ONLY}; give one SELECT")
+        raise InvalidSqlError(f"{_READ_ONLY}; give one SELECT")

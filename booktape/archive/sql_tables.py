@@ -14,14 +14,27 @@ import sqlglot
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
 from msgspec import DecodeError, Struct, json
 
-from booktape.archive.library import Library
-from booktape.core.csv import PUBLISHED
-from booktape.core.instants import day_of
-from booktape.core.keys import BadKey, parse_key
-from booktape.errors import BooktapeError
-from booktape.merge.query import literal
-from booktape.merge.tables import COLUMNS, PARTITIONS, systems_of
-from booktape.storage import NoSuchObject, Object, Store
+from booktape.archive.catalog import Catalog
+from booktape.merge.sql_fragments import literal
+from booktape.merge.tables import COLUMNS, systems_of
+from booktape.model.csv import PUBLISHED
+from booktape.model.errors import BooktapeError
+from booktape.model.timestamps import day_of
+from booktape.store.layout import (
+    DONE,
+    PARTITIONS,
+    InvalidKeyError,
+    Run,
+    data_type_prefix,
+    parquet_key,
+    parquet_root,
+    parse_batch_key,
+    parse_manifest_key,
+    published_certificate_key,
+    published_prefix,
+    runs_prefix,
+)
+from booktape.store.objects import ObjectNotFoundError, Store, StoredObject
 
 if TYPE_CHECKING:
     from obstore import ReadableFile
@@ -36,7 +49,7 @@ Days = tuple[date | None, date | None]
 """The first and the last day; None where there is no bound."""
 
 
-class NoTable(BooktapeError):
+class UnknownTableError(BooktapeError):
     """There are no files of which a table could be made."""
 
 
@@ -49,9 +62,9 @@ class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         super().__init__()
         self.protocol = protocol
         self._store = store
-        self._objects: dict[str, Object] = {}
+        self._objects: dict[str, StoredObject] = {}
 
-    def add(self, found: Object) -> str:
+    def add(self, found: StoredObject) -> str:
         """Make an object known; its path."""
         path = f"{self.protocol}://{found.key}"
         self._objects[path] = found
@@ -85,13 +98,13 @@ class Table(NamedTuple):
 class Tables:
     """An archive's tables, of the days given."""
 
-    def __init__(self, library: Library, days: Days = (None, None)) -> None:
+    def __init__(self, library: Catalog, days: Days = (None, None)) -> None:
         self._library = library
         self._first, self._last = days
         self._file_systems: dict[str, Objects] = {}
 
     def table(self, name: str) -> Table:
-        """One of :data:`PUBLISHED_TABLES` or :data:`RECORDED_TABLES`. Raises :class:`NoTable`."""
+        """One of :data:`PUBLISHED_TABLES` or :data:`RECORDED_TABLES`. Raises :class:`UnknownTableError`."""
         select, paths = self._published(name) if name in PUBLISHED else self._recorded(name.removeprefix(_RECORDED))
         return Table(name, select, paths, list(self._file_systems.values()))
 
@@ -99,7 +112,7 @@ class Tables:
         """Those of the published records that there are."""
         found = []
         for name in PUBLISHED_TABLES:
-            with suppress(NoTable):
+            with suppress(UnknownTableError):
                 found.append(self.table(name))
         return found
 
@@ -107,15 +120,16 @@ class Tables:
         store = self._library.publication
         files: list[str] = []
         parts: list[str] = []
-        for source, bases in self._bases.items():
+        for source, runs in self._runs.items():
             if self._data_types[source] != data_type:
                 continue
-            for found in store.objects(f"published/{source}/"):
-                base, parquet, part = found.key.partition(".parquet")
-                if parquet and base in bases and (not part or part.endswith(".parquet")):
-                    (parts if part else files).append(self._path(_PUBLICATION, store, found))
+            roots = {parquet_key(run) for run in runs}
+            for found in store.objects(published_prefix(source)):
+                root = parquet_root(found.key)
+                if root in roots:
+                    (files if found.key == root else parts).append(self._path(_PUBLICATION, store, found))
         if not files and not parts:
-            raise NoTable(
+            raise UnknownTableError(
                 f"no {data_type} are published in {store.url}{self._when}: publish a day with `booktape nightly`, or "
                 f"ask {_RECORDED}{data_type} for what is recorded"
             )
@@ -126,44 +140,48 @@ class Tables:
         paths: dict[str, list[str]] = defaultdict(list)
         for system in systems_of(data_type):
             store = self._library.systems.get(system)
-            for found in store.objects(f"{data_type}/") if store is not None else ():
+            for found in store.objects(data_type_prefix(data_type)) if store is not None else ():
                 if store is not None and self._is_wanted(found.key):
                     paths[system].append(self._path(system, store, found))
         if not paths:
-            raise NoTable(f"no {data_type} are recorded in {self._library.store.url}{self._when}")
+            raise UnknownTableError(f"no {data_type} are recorded in {self._library.store.url}{self._when}")
         read = [_read_json(data_type, system, found) for system, found in paths.items()]
         return " UNION ALL ".join(read), [path for found in paths.values() for path in found]
 
     @cached_property
-    def _bases(self) -> dict[str, set[str]]:
-        """The keys, without their endings, of the newest finished run of each day, by source."""
-        done: dict[tuple[str, date], int] = {}
-        for found in self._library.store.objects("runs/"):
-            match found.key.split("/"):
-                case [_, source, name, number, "done.json"]:
-                    day = date.fromisoformat(name)
-                    if self._holds(day):
-                        done[source, day] = max(int(number), done.get((source, day), 0))
-        bases: defaultdict[str, set[str]] = defaultdict(set)
-        for (source, day), run in done.items():
-            bases[source].add(f"published/{source}/{day:%Y/%m/%d}/{source}_{day}_run{run}")
-        return bases
+    def _runs(self) -> dict[str, list[Run]]:
+        """The newest finished run of each day, by source."""
+        newest: dict[tuple[str, date], Run] = {}
+        for found in self._library.store.objects(runs_prefix()):
+            try:
+                run, name = parse_manifest_key(found.key)
+            except InvalidKeyError:  # another program's object
+                continue
+            if name == DONE and self._holds(run.day):
+                known = newest.get((run.source, run.day), run)
+                newest[run.source, run.day] = max(known, run, key=lambda one: one.number)
+        runs: defaultdict[str, list[Run]] = defaultdict(list)
+        for (source, _), run in newest.items():
+            runs[source].append(run)
+        return runs
 
     @cached_property
     def _data_types(self) -> dict[str, str | None]:
         """What each source holds, as the certificate of its last day tells; None where there is none."""
-        return {source: self._certified(max(bases)) for source, bases in self._bases.items()}
+        return {source: self._certified(max(runs, key=lambda run: run.day)) for source, runs in self._runs.items()}
 
-    def _certified(self, base: str) -> str | None:
-        key = f"{base}.certificate.json"
+    def _certified(self, run: Run) -> str | None:
+        key = published_certificate_key(run)
         try:
             return json.decode(self._library.publication.read(key), type=_Certificate).data_type
-        except NoSuchObject:
+        except ObjectNotFoundError:
             return None
         except DecodeError as error:
-            raise NoTable(f"{self._library.publication.url}/{key} cannot be read: {error}; restore it") from error
+            raise UnknownTableError(
+                f"{self._library.publication.url}/{key} cannot be read: {error}; restore it"
+            ) from error
 
-    def _path(self, name: str, store: Store, found: Object) -> str:
+    def _path(self, name: str, store: Store, found: StoredObject) -> str:
         """The path by which DuckDB reads an object."""
         if store.directory is not None:
             return str(store.directory / found.key)
@@ -172,8 +190,8 @@ class Tables:
     def _is_wanted(self, key: str) -> bool:
         """Whether it is the key of an object of the days wanted. What the merge does not read is no row either."""
         try:
-            return self._holds(day_of(parse_key(key).minute))
-        except BadKey:
+            return self._holds(day_of(parse_batch_key(key).minute))
+        except InvalidKeyError:
             return False
 
     def _holds(self, day: date) -> bool:

@@ -1,226 +1,222 @@
-"""The certificate of a day, from the stored objects and ledgers: read market by market, in bounded memory.
+"""A certificate: what is proven of one day of one data source, as plain data and as bytes.
 
-What is told here is computed from the recordings in Python, and does not look at the merged file; what was found in
-that file, which SQL wrote, is then held against it.
+The same recordings give the same bytes: keys are sorted, shares are decimal text made of integers and rounded down, and
+neither the time of making nor the number of the run is in it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from hashlib import sha256
-from importlib.resources import files
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-import booktape
-from booktape.core import codec
-from booktape.core import merge as merging
-from booktape.core.codec import CorruptObject
-from booktape.core.csv import PUBLISHED
-from booktape.core.proof import SYSTEMS, Evidence, Market, prove, unverifiable
-from booktape.core.proof_ids import Range
-from booktape.core.proof_order import Part, begins
-from booktape.core.proof_terms import Terms
-from booktape.core.proof_text import Heading, Present, certificate, encode, present
-from booktape.core.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, Record
-from booktape.exchanges import exchange as find_exchange
-from booktape.exchanges.spec import Channel
-from booktape.integrity import evidence
-from booktape.integrity.evidence import Place, Stored, date_of
-from booktape.merge import Merge, MergeFailed, inputs
-from booktape.merge.inputs import Systems
+from msgspec import json
 
-_NAMED: Final = 3
-"""How many ids a fault names."""
+from booktape.integrity.audit import MarketAudit
+from booktape.integrity.replica_audit import ReplicaAudit
+from booktape.integrity.sequence_audit import Edge, SequenceLoss
+from booktape.model.gap import Gap
+from booktape.model.id_sets import Range
+from booktape.model.intervals import total_length
 
-_AHEAD: Final = 32
-"""How many objects are fetched before they are needed: a bucket answers slowly, but many at once."""
+CERTIFICATE_FORMAT: Final = 1
+NOTHING_NUMBERED: Final = "no numbered record"
+"""Why a market is unverifiable of which numbers could show loss: nothing is known of them."""
+
+_MILLION: Final = 1_000_000
+_CLOCKS: Final = {True: "exchange", False: "collectors", None: None}
+
+Plain = dict[str, Any]
+FirstAndLast = tuple[int | str | None, int | str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class InFile:
-    """What the merged file holds of one market. ``sha256`` is over the market's lines."""
+class Heading:
+    """What a certificate is about. ``sql`` is the SHA-256 of the merge's SQL text, ``code`` this program's version."""
 
-    rows: int
-    sha256: str | None
-    first_id: int | str | None
-    last_id: int | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What the merged file holds."""
-
+    source: str
+    exchange: str
+    data_type: str
+    day: str
+    rule: str
+    unverifiable: str | None
     rows: int
     bytes: int
     sha256: str
-    markets: Mapping[str, InFile]
+    sql: str
+    code: str
+    systems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Certified:
-    """A certificate's bytes, what is present of the venue's numbers, and in what the file and the proof disagree.
+class Present:
+    """How many of the venue's numbers (or links) are there, in all markets; ``expected`` None: nothing is numbered."""
 
-    ``lacking`` has, for each market that lacks numbers, how many and in how many ranges; ``lost`` are those markets of
-    which not one numbered record of the day is there.
+    seen: int
+    expected: int | None
+
+    @property
+    def share(self) -> str | None:
+        """Decimal text with six digits, rounded down; None where no number is known of that should be there."""
+        return share(self.seen, self.expected) if self.expected else None
+
+
+def share(part: int, whole: int) -> str | None:
+    """A share as decimal text with six digits. Rounded down: only the whole is 1. None of nothing."""
+    if not whole:
+        return None
+    millionths = part * _MILLION // whole
+    return f"{millionths // _MILLION}.{millionths % _MILLION:06d}"
+
+
+def present(losses: Iterable[SequenceLoss]) -> Present:
+    """What is there of all markets together. What is missing between two days counts for either."""
+    seen = expected = 0
+    numbered = False
+    for loss in losses:
+        if loss.expected is None or loss.seen is None:
+            continue
+        numbered = True
+        seen += loss.seen
+        expected += loss.expected + loss.at_edges
+    return Present(seen, expected if numbered else None)
+
+
+def build_certificate(heading: Heading, markets: Mapping[str, MarketAudit], ids: Mapping[str, FirstAndLast]) -> Plain:
+    """The whole certificate.
+
+    :param ids: the first and the last id of each market's rows in the file.
     """
-
-    content: bytes
-    present: Present
-    lacking: Mapping[str, tuple[int, int]]
-    lost: list[str]
-    faults: list[str]
-
-
-def certify(
-    systems: Systems,
-    merge: Merge,
-    channel: Channel,
-    source: str,
-    file: File,
-    on_standing: Callable[[str, BookSnapshot], object] = lambda market, book: None,
-) -> Certified:
-    """Prove a day's recordings, and hold what the merged file holds against that.
-
-    ``on_standing`` is told of each market's book at the day's end that is known to be right. Raises
-    :class:`~booktape.merge.MergeFailed` for an object that does not hold what its key says, or
-    :class:`~booktape.merge.NothingToMerge`.
-    """
-    stored = evidence.find(systems, merge, channel, inputs.require_markets(systems, merge))
-    markets: dict[str, Market] = {}
-    with ThreadPoolExecutor(_AHEAD) as pool:
-        for market in stored.markets:
-            proven = _prove(stored, market, pool)
-            if proven.standing is not None:
-                on_standing(market, proven.standing)
-            markets[market] = replace(proven, standing=None)
-    heading = _heading(systems, merge, channel, source, file)
-    ids = {name: (found.first_id, found.last_id) for name, found in file.markets.items()}
-    return Certified(
-        encode(certificate(heading, markets, ids)),
-        present(market.loss for market in markets.values()),
-        {name: lacking for name, market in markets.items() if (lacking := _lacking(market))[0]},
-        [name for name, market in markets.items() if market.loss.is_lost_day],
-        _faults(file, markets),
-    )
+    told = {name: _market(market, ids.get(name), heading) for name, market in markets.items()}
+    return {
+        "format": CERTIFICATE_FORMAT,
+        "source": heading.source,
+        "exchange": heading.exchange,
+        "data_type": heading.data_type,
+        "day": heading.day,
+        "rule": heading.rule,
+        "unverifiable": heading.unverifiable,
+        "systems": list(heading.systems),
+        "file": {"rows": heading.rows, "bytes": heading.bytes, "sha256": heading.sha256},
+        "made_by": {"booktape": heading.code, "sql_sha256": heading.sql},
+        "totals": _totals(markets),
+        "markets": told,
+    }
 
 
-def _heading(systems: Systems, merge: Merge, channel: Channel, source: str, file: File) -> Heading:
-    text = files("booktape.merge").joinpath(f"sql/{PUBLISHED[merge.data_type]}.sql").read_bytes()
-    return Heading(
-        source,
-        merge.exchange,
-        merge.data_type,
-        str(merge.day),
-        channel.rule,
-        unverifiable(channel.rule, merge.data_type),
-        file.rows,
-        file.bytes,
-        file.sha256,
-        sha256(text).hexdigest(),
-        booktape.__version__,
-        tuple(name for name in SYSTEMS if systems.get(name) is not None),
-    )
+def encode_certificate(plain: Plain) -> bytes:
+    """The bytes of a certificate, readable and always the same."""
+    return json.format(json.encode(plain, order="sorted"), indent=1) + b"\n"
 
 
-def _prove(stored: Stored, market: str, pool: ThreadPoolExecutor) -> Market:
-    merge, channel = stored.merge, stored.channel
-    venue = find_exchange(merge.exchange)
-    checksum = venue.book_checksum
-    midnight = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
-    terms = Terms(
-        exchange=merge.exchange,
-        market=market,
-        data_type=merge.data_type,
-        rule=channel.rule,
-        date=merge.day,
-        day=range(midnight, midnight + DAY),
-        checksum=checksum.compute if checksum is not None else None,
-        depth=checksum.depth if checksum is not None else None,
-        has_updates=BOOK_UPDATES in channel.data_types,
-        restarts=tuple(stored.restarts.get(market, ())),
-    )
-    places = [*stored.places.get(market, ()), *stored.next_ones(market)]
-    ordered = sorted(places, key=lambda place: begins(place.key.data_type, channel.rule, place.key, terms.restarts))
-    reading = _Reading(ordered, pool)
-
-    def part(number: int, place: Place) -> Part:
-        start = begins(place.key.data_type, channel.rule, place.key, terms.restarts)
-        return Part(start, place.system, date_of(place.key) == merge.day, lambda: reading.read(number))
-
-    def records() -> list[list[merging.Stored[Any]]]:
-        """All of the market's records: of trades those healed over REST too, which no other merge reads."""
-        known = len(SYSTEMS) if merge.data_type == TRADES else len(SYSTEMS) - 1
-        return [
-            [
-                merging.Stored(market, date_of(place.key), record, place.path)
-                for place in ordered
-                if place.system == system
-                for record in _records(place)
-            ]
-            for system in range(known)
-        ]
-
-    known = Evidence(
-        [part(number, place) for number, place in enumerate(ordered)],
-        stored.numbers_before(market, ordered),
-        stored.of_market(market),
-        records,
-    )
-    return prove(terms, known)
+def _totals(markets: Mapping[str, MarketAudit]) -> Plain:
+    there = present(market.loss for market in markets.values())
+    return {
+        "markets": len(markets),
+        "rows": sum(market.rows for market in markets.values()),
+        "expected": there.expected,
+        "seen": there.seen if there.expected is not None else None,
+        "missing": there.expected - there.seen if there.expected is not None else None,
+        "share_present": there.share,
+        "void": sum(_count(market.void) for market in markets.values()),
+        "healed_by_replica": sum(market.agreement.by_replica for market in markets.values()),
+        "healed_by_rest": sum(market.agreement.by_rest for market in markets.values()),
+        "disagree": sum(market.agreement.disagree for market in markets.values()),
+    }
 
 
-class _Reading:
-    """Objects one after the other, with those that come next fetched already."""
-
-    def __init__(self, places: Sequence[Place], pool: ThreadPoolExecutor) -> None:
-        self._places = places
-        self._pool = pool
-        self._ahead: dict[int, Future[bytes]] = {}
-
-    def read(self, number: int) -> list[Record]:
-        """The records of the ``number``-th object."""
-        for next_one in range(number, min(number + _AHEAD, len(self._places))):
-            if next_one not in self._ahead:
-                place = self._places[next_one]
-                self._ahead[next_one] = self._pool.submit(place.store.read, place.path)
-        content = self._ahead.pop(number).result()
-        return _decoded(self._places[number], content)
-
-
-def _records(place: Place) -> list[Record]:
-    return _decoded(place, place.store.read(place.path))
-
-
-def _decoded(place: Place, content: bytes) -> list[Record]:
-    try:
-        return codec.decode(place.key.data_type, content)
-    except CorruptObject as error:
-        raise MergeFailed(f"{place.store.url}/{place.path} cannot be certified: {error}; restore it") from error
-
-
-def _lacking(market: Market) -> Range:
-    """How many numbers a market lacks, and in how many places."""
+def _market(market: MarketAudit, ids: FirstAndLast | None, heading: Heading) -> Plain:
     loss = market.loss
-    ranges = {*loss.missing, *loss.start.missing, *loss.end.missing}
-    links = {*loss.links, *loss.start.links, *loss.end.links}
-    return sum(last - first + 1 for first, last in ranges) + len(links), len(ranges) + len(links)
+    first, last = ids if ids is not None else (None, None)
+    return {
+        "rows": market.rows,
+        "records": market.records,
+        "sha256": market.sha256,
+        "first_id": first,
+        "last_id": last,
+        "unverifiable": market.why or (NOTHING_NUMBERED if loss.expected is None else None),
+        "share_verified": share(_verified(market), market.records),
+        "share_present": present([loss]).share,
+        "numbers": _numbers(market) if loss.expected is not None else None,
+        "edges": {"start": _edge(loss.start), "end": _edge(loss.end)},
+        "void": {"count": _count(market.void), "ranges": market.void},
+        "healed": {"replica": market.agreement.by_replica, "rest": market.agreement.by_rest},
+        "agreement": _agreement(market.agreement) if "replica" in heading.systems else None,
+        "downtime": {
+            "down": market.downtime.down,
+            "down_microseconds": total_length(market.downtime.down),
+            "unknown": market.downtime.unknown,
+            "unknown_microseconds": total_length(market.downtime.unknown),
+            "silent": market.downtime.silent,
+            "silent_microseconds": total_length(market.downtime.silent),
+            "clock": _CLOCKS[market.downtime.by_exchange],
+            "breaks": market.downtime.breaks,
+        },
+        "book": _book(market),
+    }
 
 
-def _faults(file: File, markets: Mapping[str, Market]) -> list[str]:
-    """In what the file differs from what the recordings say that it must hold."""
-    faults = []
-    for name in sorted({*file.markets, *(name for name, market in markets.items() if market.rows)}):
-        found, proven = file.markets.get(name), markets.get(name)
-        rows = (found.rows if found is not None else 0, proven.rows if proven is not None else 0)
-        if rows[0] != rows[1]:
-            faults.append(f"{name}: {rows[0]:,} rows in the file, {rows[1]:,} by the recordings")
-        elif found is not None and proven is not None and found.sha256 not in (None, proven.sha256):
-            faults.append(f"{name}: {rows[0]:,} rows as by the recordings, but not the same ones")
-    for name, market in markets.items():
-        if market.reused:
-            ids = ", ".join(map(str, market.reused[:_NAMED]))
-            faults.append(
-                f"{name}: {len(market.reused):,} ids stand for two trades each, and nothing tells apart: {ids}"
-            )
-    return faults
+def _verified(market: MarketAudit) -> int:
+    """How many of the day's published records the venue's numbers vouch for."""
+    numbered = market.why is None and market.loss.expected is not None
+    return market.records - market.unnumbered if numbered else 0
+
+
+def _numbers(market: MarketAudit) -> Plain:
+    eras = [{"from": era.begins, **_of_era(era.loss)} for era in market.loss.eras]
+    return {**_of_era(market.loss), "eras": eras, "unnumbered": market.unnumbered}
+
+
+def _of_era(loss: SequenceLoss) -> Plain:
+    return {
+        "first": loss.first,
+        "last": loss.last,
+        "expected": loss.expected,
+        "seen": loss.seen,
+        "missing": _count(loss.missing),
+        "ranges": loss.missing,
+        "links": _links(loss.links),
+        "resumed": loss.resumed,
+        "elsewhere": loss.elsewhere,
+    }
+
+
+def _edge(edge: Edge) -> Plain | str:
+    if not edge.known:
+        return "unknown"
+    return {"missing": _count(edge.missing), "ranges": edge.missing, "links": _links(edge.links)}
+
+
+def _links(gaps: Iterable[Gap]) -> list[tuple[int, int]]:
+    """Each gap between linked messages as the ids of the messages before and after it."""
+    return [(gap.first - 1, gap.last + 1) for gap in gaps]
+
+
+def _agreement(agreement: ReplicaAudit) -> Plain:
+    return {
+        "both": agreement.both,
+        "primary_only": agreement.primary_only,
+        "replica_only": agreement.replica_only,
+        "disagree": agreement.disagree,
+        "disagreeing": agreement.disagreeing,
+        "untold": agreement.untold,
+    }
+
+
+def _book(market: MarketAudit) -> Plain | None:
+    book = market.book
+    if book is None:
+        return None
+    mismatch = book.mismatch
+    return {
+        "crossed": book.crossed,
+        "snapshots": book.snapshots,
+        "snapshots_compared": book.compared,
+        "snapshots_differing": book.differing,
+        "first_mismatch": None if mismatch is None else {"id": mismatch[0], "time": mismatch[1]},
+        "checksums_checked": book.checked,
+        "checksums_failed": book.failed,
+        "checksums_unchecked": book.unchecked,
+    }
+
+
+def _count(ranges: Iterable[Range]) -> int:
+    return sum(last - first + 1 for first, last in ranges)

@@ -14,19 +14,20 @@ from typing import Final
 
 from msgspec import structs
 
-from booktape.core.keys import BadKey, Key, day_prefix, exchange_prefix, parse_key
-from booktape.core.ledger import Line
-from booktape.core.proof import SYSTEMS
-from booktape.core.proof_order import begins, placed_by_number
-from booktape.core.records import MINUTE, SECOND
-from booktape.core.restarts import Restarts
 from booktape.exchanges.spec import Channel
-from booktape.integrity.segments import day_of, readable_lines
-from booktape.merge import Merge, MergeFailed, eras, inputs
-from booktape.merge.inputs import Inputs, Systems
-from booktape.merge.query import stored_types
+from booktape.integrity.audit import SYSTEMS
+from booktape.integrity.ordering import begins_epoch
+from booktape.integrity.uptime_log import day_start, readable_lines
+from booktape.merge import Merge, MergeFailedError, epochs, inputs
+from booktape.merge.inputs import MergeInputs, Systems
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import systems_of
-from booktape.storage import Store
+from booktape.model.records import MINUTE, SECOND
+from booktape.model.resets import Resets
+from booktape.model.sequence import placed_by_number
+from booktape.model.uptime import StreamUptime
+from booktape.store.layout import BatchKey, InvalidKeyError, day_prefix, exchange_prefix, month_prefix, parse_batch_key
+from booktape.store.objects import Store
 
 _AT_ONCE: Final = 32
 _REST: Final = SYSTEMS.index("rest")
@@ -37,22 +38,22 @@ _FAR: Final = 7
 _EVERY: Final = "*"
 """The market of a ledger's lines about a subscription to all markets at once."""
 
-Ledgers = Mapping[str, Mapping[tuple[str, str], list[Line]]]
+Ledgers = Mapping[str, Mapping[tuple[str, str], list[StreamUptime]]]
 """The ledgers' lines by market, and by system and instance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ObjectRef:
     """One stored object."""
 
-    key: Key
+    key: BatchKey
     system: int
     store: Store
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredDay:
     """What storage holds of a day.
 
     ``places`` are the objects that the merge reads, by market. ``before`` has the markets that the day before has
@@ -63,10 +64,10 @@ class Stored:
     systems: Systems
     merge: Merge
     channel: Channel
-    places: Mapping[str, list[Place]]
+    places: Mapping[str, list[ObjectRef]]
     before: Mapping[str, int | None]
     ledgers: Ledgers
-    restarts: Restarts
+    restarts: Resets
 
     @property
     def markets(self) -> list[str]:
@@ -76,7 +77,7 @@ class Stored:
         )
         return sorted({*self.places, *self.before, *told})
 
-    def numbers_before(self, market: str, around: list[Place]) -> int | None:
+    def numbers_before(self, market: str, around: list[ObjectRef]) -> int | None:
         """The last number that is known from before the day; None where there is none, or where ids have begun anew.
 
         :param around: the objects of the day and of the day after it.
@@ -89,7 +90,7 @@ class Stored:
             before = max((place.key.last for place in self._nearest(market, -1)), default=None)
         return before if before is not None and before <= max(key.last for key in numbered) else None
 
-    def next_ones(self, market: str) -> list[Place]:
+    def next_ones(self, market: str) -> list[ObjectRef]:
         """The first objects of the nearest day after the next, where a market's numbers of these two are lost."""
         if self._has_objects(market) or any(self._is_numbered(place.key) for place in self.places.get(market, ())):
             return []
@@ -97,7 +98,7 @@ class Stored:
         first = min((self._begins(place) for place in found), default=0)
         return [place for place in found if self._begins(place) == first]
 
-    def of_market(self, market: str) -> list[list[Line]]:
+    def of_market(self, market: str) -> list[list[StreamUptime]]:
         """The lines of each instance about a market's stream, those about all markets included.
 
         Without any for a system that recorded something of the market, and whose ledger tells nothing of it.
@@ -114,19 +115,19 @@ class Stored:
             for place in self.places.get(market, ())
         )
 
-    def _is_numbered(self, key: Key) -> bool:
+    def _is_numbered(self, key: BatchKey) -> bool:
         kind = recorded_type(self.merge, self.channel)
-        return key.data_type == kind and placed_by_number(kind, self.channel.rule, key)
+        return key.data_type == kind and placed_by_number(kind, self.channel.rule, key.first, key.minute)
 
-    def _begins(self, place: Place) -> int:
-        return begins(place.key.data_type, self.channel.rule, place.key)
+    def _begins(self, place: ObjectRef) -> int:
+        return begins_epoch(place.key.data_type, self.channel.rule, place.key)
 
-    def _nearest(self, market: str, direction: int) -> list[Place]:
+    def _nearest(self, market: str, direction: int) -> list[ObjectRef]:
         """A market's numbered objects of the nearest day that has any, beyond the neighbouring one: before it (-1) or
         after it (1)."""
         kind = recorded_type(self.merge, self.channel)
         near = [self.merge.day + direction * timedelta(days=days) for days in range(2, _FAR + 1)]
-        months = {day_prefix(kind, self.merge.exchange, market, day).rpartition("day=")[0] for day in near}
+        months = {month_prefix(kind, self.merge.exchange, market, day) for day in near}
         there = {
             f"{month}{folder}/"
             for system, month in product(systems_of(kind), months)
@@ -142,17 +143,18 @@ class Stored:
         return [place for place in found if self._is_numbered(place.key)]
 
 
-def find(systems: Systems, merge: Merge, channel: Channel, pairs: list[str]) -> Stored:
-    """Find what storage holds of a day of some markets. Raises :class:`~booktape.merge.MergeFailed`: a strange key."""
-    found = inputs.find(systems, merge, pairs)
-    return Stored(
+def find_evidence(systems: Systems, merge: Merge, channel: Channel, pairs: list[str]) -> StoredDay:
+    """Find what storage holds of a day of some markets.
+    Raises :class:`~booktape.merge.MergeFailedError`: a strange key."""
+    found = inputs.find_inputs(systems, merge, pairs)
+    return StoredDay(
         systems,
         merge,
         channel,
         _places(found),
         _before(systems, merge, channel),
         _ledgers(systems, merge, channel),
-        eras.restarts(merge, found),
+        epochs.find_merge_resets(merge, found),
     )
 
 
@@ -161,21 +163,21 @@ def recorded_type(merge: Merge, channel: Channel) -> str:
     return next((kind for kind in stored_types(merge.data_type) if kind in channel.data_types), merge.data_type)
 
 
-def date_of(key: Key) -> date:
+def date_of(key: BatchKey) -> date:
     """The day of the partition that an object lies in."""
     return datetime.fromtimestamp(key.minute // SECOND, UTC).date()
 
 
-def _places(objects: Iterable[Inputs]) -> dict[str, list[Place]]:
-    found: defaultdict[str, list[Place]] = defaultdict(list)
+def _places(objects: Iterable[MergeInputs]) -> dict[str, list[ObjectRef]]:
+    found: defaultdict[str, list[ObjectRef]] = defaultdict(list)
     for one in objects:
         system = SYSTEMS.index(one.system)
         for item in one.objects:
             try:
-                key = parse_key(item.key)
-            except BadKey as error:
-                raise MergeFailed(f"{one.store.url}: {error}") from error
-            found[key.market].append(Place(key, system, one.store, item.key))
+                key = parse_batch_key(item.key)
+            except InvalidKeyError as error:
+                raise MergeFailedError(f"{one.store.url}: {error}") from error
+            found[key.market].append(ObjectRef(key, system, one.store, item.key))
     return found
 
 
@@ -187,7 +189,9 @@ def _before(systems: Systems, merge: Merge, channel: Channel) -> dict[str, int |
         keys = [found.key for found in _of_day(systems, merge, kind, name, market, day)]
         newest = max((key.minute for key in keys), default=0) - MINUTE  # numbers of before may have been of another era
         last_ones = (key for key in keys if key.minute >= newest)
-        numbers = (key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key))
+        numbers = (
+            key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key.first, key.minute)
+        )
         return market, bool(keys), max(numbers, default=None)
 
     there = [
@@ -205,21 +209,21 @@ def _before(systems: Systems, merge: Merge, channel: Channel) -> dict[str, int |
     return {market: max(numbers, default=None) for market, numbers in lasts.items()}
 
 
-def _of_day(systems: Systems, merge: Merge, kind: str, system: str, market: str, day: date) -> Iterator[Place]:
+def _of_day(systems: Systems, merge: Merge, kind: str, system: str, market: str, day: date) -> Iterator[ObjectRef]:
     """One system's objects of one data type of a market's day."""
     store = systems.get(system)
     if store is None:
         return
     for item in store.objects(day_prefix(kind, merge.exchange, market, day)):
         try:
-            yield Place(parse_key(item.key), SYSTEMS.index(system), store, item.key)
-        except BadKey:  # not one of ours; the merge of that day names it
+            yield ObjectRef(parse_batch_key(item.key), SYSTEMS.index(system), store, item.key)
+        except InvalidKeyError:  # not one of ours; the merge of that day names it
             continue
 
 
-def _is_told(instances: Mapping[tuple[str, str], list[Line]], day: date) -> bool:
+def _is_told(instances: Mapping[tuple[str, str], list[StreamUptime]], day: date) -> bool:
     """Whether somebody was responsible for a stream on a day; a line may only tell what was written before."""
-    begin, end = day_of(day)
+    begin, end = day_start(day)
     lines = (line for lines in instances.values() for line in lines)
     return any(max(line.start, begin) < min(line.end, end) for line in lines)
 
@@ -227,7 +231,7 @@ def _is_told(instances: Mapping[tuple[str, str], list[Line]], day: date) -> bool
 def _ledgers(systems: Systems, merge: Merge, channel: Channel) -> Ledgers:
     """The lines about the day's streams and the hours around it, by market and by instance."""
     data_type = recorded_type(merge, channel)
-    found: defaultdict[str, defaultdict[tuple[str, str], list[Line]]] = defaultdict(lambda: defaultdict(list))
+    found: defaultdict[str, defaultdict[tuple[str, str], list[StreamUptime]]] = defaultdict(lambda: defaultdict(list))
     for name in SYSTEMS:
         store = systems.get(name)
         if store is None:

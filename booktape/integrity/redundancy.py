@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from booktape.core.ledger import Interval, Line, SegmentKey, Written, intersection, length
-from booktape.core.records import MINUTE
-from booktape.integrity.segments import day_of, segments
-from booktape.storage import Store
+from booktape.integrity.uptime_log import day_start, read_segments
+from booktape.model.intervals import Interval, intersection, total_length
+from booktape.model.records import MINUTE
+from booktape.model.uptime import StreamUptime, WrittenBatch
+from booktape.store.layout import SegmentKey
+from booktape.store.objects import Store
 
 _OPEN: Final = 60 * MINUTE
 """A minute is judged when the segments that follow begin so much later: nobody tells of it any more."""
@@ -80,12 +82,12 @@ class Redundancy:
 
 
 def redundancy(store: Store, exchange: str, day: date) -> Redundancy:
-    """Read one system's ledger of a day. Raises :class:`~booktape.integrity.segments.BadSegment`."""
+    """Read one system's ledger of a day. Raises :class:`~booktape.integrity.uptime_log.InvalidSegmentError`."""
     found = Redundancy(exchange, day)
     spans: defaultdict[str, list[Interval]] = defaultdict(list)
 
-    def read() -> Iterator[tuple[SegmentKey, list[Line]]]:
-        for key, lines in segments(store, exchange, day):
+    def read() -> Iterator[tuple[SegmentKey, list[StreamUptime]]]:
+        for key, lines in read_segments(store, exchange, day):
             spans[key.instance] += (
                 [(min(line.start for line in lines), max(line.end for line in lines))] if lines else []
             )
@@ -98,19 +100,19 @@ def redundancy(store: Store, exchange: str, day: date) -> Redundancy:
         if minute.disagreed and len(found.troubled) < _MOST_TROUBLED:
             found.troubled.append(minute)
     found.legs = dict(sorted(legs.items()))
-    found.covered = {name: length(intersection(span, [day_of(day)])) for name, span in sorted(spans.items())}
+    found.covered = {name: total_length(intersection(span, [day_start(day)])) for name, span in sorted(spans.items())}
     return found
 
 
 Stream = tuple[str, str]
-Told = dict[str, set[Written]]
+WrittenByInstance = dict[str, set[WrittenBatch]]
 """What each instance told of one minute of one stream."""
 
 
-def minutes(told: Iterable[tuple[SegmentKey, list[Line]]], day: date) -> Iterator[Minute]:
+def minutes(told: Iterable[tuple[SegmentKey, list[StreamUptime]]], day: date) -> Iterator[Minute]:
     """Each minute of each stream of a day, from segments in the order in which they began."""
-    first, last = day_of(day)
-    waiting: defaultdict[int, dict[Stream, Told]] = defaultdict(dict)
+    first, last = day_start(day)
+    waiting: defaultdict[int, dict[Stream, WrittenByInstance]] = defaultdict(dict)
     for key, lines in told:
         for minute in sorted(minute for minute in waiting if minute + MINUTE + _OPEN < key.start):
             yield from _judged(minute, waiting.pop(minute))
@@ -123,7 +125,7 @@ def minutes(told: Iterable[tuple[SegmentKey, list[Line]]], day: date) -> Iterato
         yield from _judged(minute, waiting[minute])
 
 
-def _judged(minute: int, streams: Mapping[Stream, Told]) -> Iterator[Minute]:
+def _judged(minute: int, streams: Mapping[Stream, WrittenByInstance]) -> Iterator[Minute]:
     for (data_type, market), told in sorted(streams.items()):
         every = set().union(*told.values())
         collided = sum(map(len, told.values())) - len(every)
@@ -131,7 +133,7 @@ def _judged(minute: int, streams: Mapping[Stream, Told]) -> Iterator[Minute]:
         yield Minute(data_type, market, minute, collided, instances)
 
 
-def _counts(instance: str, told: Told, every: set[Written]) -> Counts:
+def _counts(instance: str, told: WrittenByInstance, every: set[WrittenBatch]) -> Counts:
     own = told[instance]
     if len(told) > 1 and all(batches == every for batches in told.values()):  # nearly always
         return Counts(batches=len(own), identical=len(own))
@@ -139,7 +141,7 @@ def _counts(instance: str, told: Told, every: set[Written]) -> Counts:
     return sum((_count(batch, others) for batch in own), Counts())
 
 
-def _count(batch: Written, others: set[Written]) -> Counts:
+def _count(batch: WrittenBatch, others: set[WrittenBatch]) -> Counts:
     if batch in others:
         return Counts(batches=1, identical=1)
     overlapping = [other for other in others if other.first <= batch.last and batch.first <= other.last]

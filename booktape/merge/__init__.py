@@ -1,7 +1,8 @@
 """The nightly merge: the systems' records of one exchange, data type and day become one sorted CSV without duplicates.
 
 Beside it the same records are written in full, as Parquet. One SQL text per published data type (``sql/``), in Athena's
-dialect, runs on Athena at scale and, translated, on DuckDB as the embedded default. :mod:`booktape.core.merge` says the
+dialect, runs on Athena at scale and, translated, on DuckDB as the embedded default. :mod:`booktape.merge.reference`
+says the
 same in plain Python, as the reference for tests.
 """
 
@@ -9,19 +10,19 @@ from collections.abc import Sequence
 from os import cpu_count
 from typing import Literal
 
-from booktape.merge import athena
-from booktape.merge.embedded import DuckDBEngine
-from booktape.merge.engine import Engine, Merge, Merged, MergeFailed, MergeInterrupted, NothingToMerge
+from booktape.merge.duckdb_engine import DuckDBEngine
+from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
-from booktape.storage import BadStorageUrl, open_store
+from booktape.store.layout import backfill_url
+from booktape.store.objects import InvalidStorageUrlError, open_store
 
 __all__ = [
     "Engine",
     "Merge",
-    "MergeFailed",
-    "MergeInterrupted",
+    "MergeFailedError",
+    "MergeInterruptedError",
     "Merged",
-    "NothingToMerge",
+    "NothingToMergeError",
     "init_athena",
     "open_engine",
 ]
@@ -38,7 +39,7 @@ def open_engine(
     database: str = "booktape",
     workgroup: str = "primary",
 ) -> Engine:
-    """The engine that merges two systems' storage. Raises :class:`~booktape.storage.BadStorageUrl`.
+    """The engine that merges two systems' storage. Raises :class:`~booktape.store.objects.InvalidStorageUrlError`.
 
     :param primary: storage URL of the primary system; what was fetched over REST lies there below ``rest/``.
     :param replica: storage URL of the replica, or None where there is none: then the primary alone is merged.
@@ -51,12 +52,14 @@ def open_engine(
     systems = {
         PRIMARY: open_store(primary),
         REPLICA: open_store(replica) if replica else None,
-        REST: open_store(f"{primary.rstrip('/')}/{REST}"),
+        REST: open_store(backfill_url(primary)),
     }
     if kind == "duckdb":
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
     _require_s3(primary, replica, results)
-    return athena.connect(systems, results, database, workgroup)
+    from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries
+
+    return athena_engine.connect_athena(systems, results, database, workgroup)
 
 
 def init_athena(
@@ -72,13 +75,17 @@ def init_athena(
 
     :param exchanges: the ids of the exchanges that may be recorded.
 
-    Raises :class:`MergeFailed`, whose text names the next step, or :class:`~booktape.errors.Transient`.
+    Raises :class:`MergeFailedError`, whose text names the next step, or :class:`~booktape.model.errors.TransientError`.
     """
     _require_s3(primary, replica, results)
-    athena.init(primary, replica, results, exchanges, database, workgroup)
+    from booktape.merge import athena_engine
+
+    athena_engine.init_tables(primary, replica, results, exchanges, database, workgroup)
 
 
 def _require_s3(*urls: str | None) -> None:
     for url in urls:
         if url is not None and not url.startswith("s3://"):
-            raise BadStorageUrl(f"Athena reads and writes s3://bucket/prefix only, not {url!r}: use DuckDB for it")
+            raise InvalidStorageUrlError(
+                f"Athena reads and writes s3://bucket/prefix only, not {url!r}: use DuckDB for it"
+            )

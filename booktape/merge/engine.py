@@ -6,19 +6,19 @@ from datetime import date
 from hashlib import sha256
 from typing import Protocol
 
-from booktape.errors import BooktapeError, Transient
-from booktape.storage import Store
+from booktape.model.errors import BooktapeError, TransientError
+from booktape.store.objects import Store
 
 
-class NothingToMerge(BooktapeError):
+class NothingToMergeError(BooktapeError):
     """There is not one object, or not one record, of that day: never to be mistaken for a quiet day."""
 
 
-class MergeFailed(BooktapeError):
+class MergeFailedError(BooktapeError):
     """The merge is over and gave no result. Its text says why; a new attempt needs a new token."""
 
 
-class MergeInterrupted(Transient):
+class MergeInterruptedError(TransientError):
     """The query is over without a result by no fault of its own: start it again, with a new token."""
 
 
@@ -26,7 +26,7 @@ class MergeInterrupted(Transient):
 class Merge:
     """What to merge: one data source and one UTC day.
 
-    ``data_type`` is one of :data:`booktape.core.csv.PUBLISHED`; ``book_updates`` takes the book's snapshots in.
+    ``data_type`` is one of :data:`booktape.model.csv.PUBLISHED`; ``book_updates`` takes the book's snapshots in.
     """
 
     exchange: str
@@ -47,7 +47,7 @@ class Merged:
     parquet: Mapping[str, str] = field(default_factory=dict)
 
 
-def fingerprint(merge: Merge, *scope: str) -> str:
+def merge_fingerprint(merge: Merge, *scope: str) -> str:
     """Sixty-four hex digits that stand for this merge under a caller's token, and whatever else tells it apart."""
     parts = (merge.exchange, merge.data_type, str(merge.day), *scope)
     return sha256("\n".join(parts).encode()).hexdigest()
@@ -64,7 +64,11 @@ class Engine(Protocol):
     def start(self, merge: Merge, token: str) -> str:
         """Start a merge and return its query id; the same token finds the same query again, and pays once.
 
-        Raises :class:`NothingToMerge`, :class:`MergeFailed`, or :class:`~booktape.errors.Transient`: the same call may
+
+
+
+        Raises :class:`NothingToMergeError`, :class:`MergeFailedError`, or
+        :class:`~booktape.model.errors.TransientError`: the same call may
         be tried again.
         """
         ...
@@ -72,7 +76,11 @@ class Engine(Protocol):
     def poll(self, query: str) -> Merged | None:
         """The result of a query, or None while it runs.
 
-        Raises :class:`MergeFailed` (terminal), :class:`MergeInterrupted` (start again with a new token) or another
-        :class:`~booktape.errors.Transient` (poll again).
+
+
+
+        Raises :class:`MergeFailedError` (terminal), :class:`MergeInterruptedError` (start again with a new token) or
+        another
+        :class:`~booktape.model.errors.TransientError` (poll again).
         """
         ...

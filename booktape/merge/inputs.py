@@ -8,35 +8,34 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-from booktape.core import codec
-from booktape.core.codec import CorruptObject
-from booktape.core.keys import BadKey, day_prefix, exchange_prefix, parse_key
-from booktape.merge.engine import Merge, MergeFailed, NothingToMerge
-from booktape.merge.query import days_read, stored_types
+from booktape.merge.engine import Merge, MergeFailedError, NothingToMergeError
+from booktape.merge.statement import days_read, stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, systems_of
-from booktape.storage import Object, Store
+from booktape.model import codec
+from booktape.model.codec import CorruptObjectError
+from booktape.store.layout import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key, partition_values
+from booktape.store.objects import Store, StoredObject
 
 _AT_ONCE: Final = 32
-_PAIR: Final = "pair="
 
 Systems = Mapping[str, Store | None]
 """The store of each system by its name (:data:`~booktape.merge.tables.SYSTEMS`); one may be None or left out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class MergeInputs:
     """The objects of one stored data type of one system."""
 
     data_type: str
     system: str
     store: Store
-    objects: list[Object]
+    objects: list[StoredObject]
 
 
 def require_markets(systems: Systems, merge: Merge) -> list[str]:
     """The markets of the merge's exchange that any system has stored, whatever the day.
 
-    Raises :class:`NothingToMerge` where no object at all lies in the day's own partitions.
+    Raises :class:`NothingToMergeError` where no object at all lies in the day's own partitions.
     """
     places = list(_places(systems, merge))
     pairs = sorted({pair for data_type, _, store in places for pair in _markets(store, data_type, merge)})
@@ -44,7 +43,7 @@ def require_markets(systems: Systems, merge: Merge) -> list[str]:
         (store, day_prefix(kind, merge.exchange, pair, merge.day)) for pair in pairs for kind, _, store in places
     ]
     if not any(True for store, prefix in prefixes for _ in store.objects(prefix)):
-        raise nothing(systems, merge)
+        raise no_inputs(systems, merge)
     return pairs
 
 
@@ -58,28 +57,27 @@ def _places(systems: Systems, merge: Merge) -> Iterator[tuple[str, str, Store]]:
 
 
 def _markets(store: Store, data_type: str, merge: Merge) -> list[str]:
-    names = store.folders(exchange_prefix(data_type, merge.exchange))
-    return [name.removeprefix(_PAIR) for name in names if name.startswith(_PAIR)]
+    return partition_values(store.folders(exchange_prefix(data_type, merge.exchange)), "pair")
 
 
-def nothing(systems: Systems, merge: Merge) -> NothingToMerge:
+def no_inputs(systems: Systems, merge: Merge) -> NothingToMergeError:
     """The error that says that there is nothing to merge, and where it was looked for."""
     recorded = (systems.get(system) for system in (PRIMARY, REPLICA))
     urls = " and ".join(store.url for store in recorded if store is not None)
     what = f"{merge.data_type} of {merge.exchange} on {merge.day}"
-    return NothingToMerge(f"there are no {what} in {urls}: was it recorded?")
+    return NothingToMergeError(f"there are no {what} in {urls}: was it recorded?")
 
 
-def find(systems: Systems, merge: Merge, pairs: list[str]) -> list[Inputs]:
+def find_inputs(systems: Systems, merge: Merge, pairs: list[str]) -> list[MergeInputs]:
     """Every object that the merge reads, by data type and system."""
     return [
-        Inputs(data_type, system, store, _objects(store, data_type, merge, pairs))
+        MergeInputs(data_type, system, store, _objects(store, data_type, merge, pairs))
         for data_type, system, store in _places(systems, merge)
     ]
 
 
-def _objects(store: Store, data_type: str, merge: Merge, pairs: list[str]) -> list[Object]:
-    def listed(place: tuple[str, date]) -> list[Object]:
+def _objects(store: Store, data_type: str, merge: Merge, pairs: list[str]) -> list[StoredObject]:
+    def listed(place: tuple[str, date]) -> list[StoredObject]:
         pair, day = place
         return [found for found in store.objects(day_prefix(data_type, merge.exchange, pair, day)) if _is_data(found)]
 
@@ -90,19 +88,19 @@ def _objects(store: Store, data_type: str, merge: Merge, pairs: list[str]) -> li
     return sorted((found for page in pages for found in page), key=lambda found: found.key)
 
 
-def _is_data(found: Object) -> bool:
+def _is_data(found: StoredObject) -> bool:
     """Athena does not read hidden files either."""
     return not found.key.rpartition("/")[2].startswith((".", "_"))
 
 
-def local_files(inputs: Inputs, directory: Path) -> list[Path]:
+def local_files(inputs: MergeInputs, directory: Path) -> list[Path]:
     """The objects as sound local files: those of a bucket are copied below ``directory``, many at once.
 
     Every object is held against its key, because DuckDB accepts a wrong gzip checksum silently. Raises
-    :class:`MergeFailed`, which names the object.
+    :class:`MergeFailedError`, which names the object.
     """
 
-    def checked(found: Object) -> Path:
+    def checked(found: StoredObject) -> Path:
         content = inputs.store.read(found.key)
         _check(inputs.store, found.key, content)
         if inputs.store.directory is not None:
@@ -117,14 +115,14 @@ def local_files(inputs: Inputs, directory: Path) -> list[Path]:
 
 
 def _check(store: Store, key: str, content: bytes) -> None:
-    """Raise :class:`MergeFailed` unless the object holds what its key promises."""
+    """Raise :class:`MergeFailedError` unless the object holds what its key promises."""
     fault = None
     try:
-        promised = parse_key(key).digest
+        promised = parse_batch_key(key).digest
         held = codec.digest(codec.decompress(content))
         if held != promised:
             fault = f"its content has the digest {held}"
-    except (BadKey, CorruptObject) as error:
+    except (InvalidKeyError, CorruptObjectError) as error:
         fault = str(error)
     if fault is not None:
-        raise MergeFailed(f"{store.url}/{key} cannot be merged: {fault}; restore it, or move it away")
+        raise MergeFailedError(f"{store.url}/{key} cannot be merged: {fault}; restore it, or move it away")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 
 PRIMARY: Final = "primary"
 REPLICA: Final = "replica"
@@ -15,8 +15,6 @@ SYSTEMS: Final = (PRIMARY, REPLICA, REST)
 HEALED: Final = frozenset({TRADES})
 """The stored data types that can be fetched afterwards: only these have a table of :data:`REST`."""
 
-PARTITIONS: Final = ("exchange", "pair", "year", "month", "day")
-"""Partition columns, all of them text: ``month`` and ``day`` have two digits."""
 
 OBJECT: Final = "$path"
 """Athena's hidden column that every table has: the object that a row was read from."""
@@ -86,7 +84,7 @@ COLUMNS: Final = {
         "sent_timestamp": "bigint",
     },
 }
-"""Column names and types (Athena's) of each data type that is merged: the fields of :mod:`booktape.core.records`."""
+"""Column names and types (Athena's) of each data type that is merged: the fields of :mod:`booktape.model.records`."""
 
 
 def systems_of(data_type: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NotConnected
 
-from booktape.errors import BooktapeError, Transient
+from booktape.model.errors import BooktapeError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dataexchange import DataExchangeClient
@@ -37,19 +37,19 @@ _THROTTLED: Final = frozenset({"ThrottlingException", "Throttling", "SlowDown", 
 _FIRST_SERVER_ERROR: Final = 500
 
 
-class AwsUnavailable(Transient):
+class AwsUnavailableError(TransientError):
     """AWS does not answer, is busy, or broke."""
 
 
-class AwsRefused(BooktapeError):
+class AwsRefusedError(BooktapeError):
     """AWS says no, and would again."""
 
 
-class Conflict(AwsRefused):
+class ConflictError(AwsRefusedError):
     """The resource is not in a state that allows this: maybe because it was done already. Ask before judging."""
 
 
-class NoSuchResource(AwsRefused):
+class ResourceNotFoundError(AwsRefusedError):
     """There is no such data set, revision, job, product or object."""
 
 
@@ -83,16 +83,16 @@ def _config(attempts: int) -> Config:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turn what boto3 raises inside into :class:`AwsUnavailable` or a kind of :class:`AwsRefused`."""
+def aws_errors() -> Iterator[None]:
+    """Turn what boto3 raises inside into :class:`AwsUnavailableError` or a kind of :class:`AwsRefusedError`."""
     try:
         yield
     except ClientError as error:
         raise _translated(error) from error
     except (NotConnected, HTTPClientError, IncompleteReadError) as error:  # the effect may have happened
-        raise AwsUnavailable(f"AWS does not answer: {_first_line(error)}") from error
+        raise AwsUnavailableError(f"AWS does not answer: {_first_line(error)}") from error
     except (BotoCoreError, Boto3Error) as error:
-        raise AwsRefused(f"AWS cannot be called: {_first_line(error)}") from error
+        raise AwsRefusedError(f"AWS cannot be called: {_first_line(error)}") from error
 
 
 def _translated(error: ClientError) -> BooktapeError:
@@ -100,12 +100,12 @@ def _translated(error: ClientError) -> BooktapeError:
     status = error.response["ResponseMetadata"]["HTTPStatusCode"]
     text = f"{error.operation_name}: {code}: {error.response['Error'].get('Message', '')}".partition("\n")[0]
     if status in _MAY_PASS or status >= _FIRST_SERVER_ERROR or code in _THROTTLED:
-        return AwsUnavailable(text)
+        return AwsUnavailableError(text)
     if status == _CONFLICT:
-        return Conflict(text)
+        return ConflictError(text)
     if status == _NOT_FOUND:
-        return NoSuchResource(text)
-    return AwsRefused(text)
+        return ResourceNotFoundError(text)
+    return AwsRefusedError(text)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,20 +1,28 @@
-"""The steps at AWS: a revision with the file in it, finalised, and shown by its products."""
+"""The steps at AWS: a revision with the file in it, finalised, and shown by its products.
 
-from collections.abc import Callable
+The last step at AWS: taking back what earlier runs of the day published, where a republication was asked to.
+
+A run may have been killed, or have failed, after its revision was final, and so before its manifest said that. So
+Data Exchange is asked of every revision that an earlier run made, in the data set in which it was made.
+"""
+
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from booktape import clock
-from booktape.core.records import SECOND
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
+from booktape.model.records import SECOND
 from booktape.publish import catalog, data_exchange, files, manifest, results
-from booktape.publish.catalog import ChangeSetFailed
+from booktape.publish.aws import ResourceNotFoundError
+from booktape.publish.catalog import ChangeSetFailedError
 from booktape.publish.context import Context
-from booktape.publish.data_exchange import JobFailed
-from booktape.publish.errors import Waiting
+from booktape.publish.data_exchange import ImportJobFailedError
+from booktape.publish.errors import WaitingError
 from booktape.publish.file_steps import sound
-from booktape.publish.files import FileChanged, S3Object
+from booktape.publish.files import FileChangedError, S3Object
 from booktape.publish.results import name_of
-from booktape.publish.sources import AUTO, VERIFY, Product, Run
+from booktape.publish.sources import AUTO, VERIFY, DataSource, Product
+from booktape.store import clock
+from booktape.store.layout import Run
 
 MOST_REPLACEMENTS = 3
 """How often a job or a change set that the service itself broke is made anew."""
@@ -45,7 +53,7 @@ def _job(context: Context, run: Run) -> str:
 
 
 def poll_job(context: Context, run: Run) -> results.Imported:
-    """The job that completed. Raises :class:`Waiting`; a job that the service broke is made anew a few times."""
+    """The job that completed. Raises :class:`WaitingError`; a job that the service broke is made anew a few times."""
     first = manifest.required(context.store, run, results.Import).job
 
     def wait(job: str) -> None:
@@ -78,17 +86,17 @@ def _succeeded(
         attempt = results.Attempt(why, replaced_by)
         manifest.record_attempt(context.store, run, counted_as, len(broken) + 1, attempt)
 
-    def again(why: str) -> Waiting:
+    def again(why: str) -> WaitingError:
         replacement = replace(len(broken) + 2)
         count(why, replacement)
-        return Waiting(f"{why}; {replacement} tries again")
+        return WaitingError(f"{why}; {replacement} tries again")
 
     if broken and broken[-1].replaced_by is None:
         raise again(broken[-1].why)
     newest = [first, *(attempt.replaced_by for attempt in broken if attempt.replaced_by)][-1]
     try:
         wait(newest)
-    except (JobFailed, ChangeSetFailed) as error:
+    except (ImportJobFailedError, ChangeSetFailedError) as error:
         if error.may_pass and _replacements(broken) < MOST_REPLACEMENTS:
             raise again(str(error)) from error
         count(str(error), None)
@@ -112,7 +120,7 @@ def finalise(context: Context, run: Run) -> results.Finalised:
     _refuse_changes(context, run, revision, checked)
     name = _published_object(context, run).key
     asset = data_exchange.only_asset(client, data_set, revision.id, name, checked.bytes)
-    data_exchange.finalise(client, data_set, revision.id)
+    data_exchange.finalise_revision(client, data_set, revision.id)
     return results.Finalised(revision.id, asset.id)
 
 
@@ -120,16 +128,16 @@ def _refuse_changes(context: Context, run: Run, revision: results.Revision, chec
     """The published file is still the one whose hash was compared, and the revision was made for that hash."""
     renamed = manifest.required(context.store, run, results.Rename)
     if files.version(renamed.url, context.aws) != renamed.version:
-        raise FileChanged(f"{renamed.url} changed since it was checked; the revision is not finalised")
+        raise FileChangedError(f"{renamed.url} changed since it was checked; the revision is not finalised")
     if revision.comment != revision_comment(run, checked.sha256):
-        raise FileChanged(f"revision {revision.id} was made for another file: {revision.comment}")
+        raise FileChangedError(f"revision {revision.id} was made for another file: {revision.comment}")
 
 
 def submit_change_set(context: Context, run: Run) -> results.Submitted:
     """Ask each product to show the revision, unless it does so by itself."""
     finalised = manifest.entry(context.store, run, results.Finalised)
     if finalised is None:
-        raise manifest.OutOfOrder(f"{run} is not finalised yet")
+        raise manifest.OutOfOrderError(f"{run} is not finalised yet")
     products = context.source(run.source).products
     return results.Submitted({product.entity: _submit(context, run, product, finalised.at) for product in products})
 
@@ -142,12 +150,13 @@ def _submit(context: Context, run: Run, product: Product, finalised_at: int) -> 
         if data_exchange.is_published(context.aws.data_exchange, revision.data_set, revision.id, product.entity):
             return None
         if clock.now() - finalised_at < context.verify_seconds * SECOND:
-            raise Waiting(f"product {product.entity} does not show revision {revision.id} yet")
+            raise WaitingError(f"product {product.entity} does not show revision {revision.id} yet")
     return catalog.add_revision(context.aws.catalog, product.entity, revision.arn, attempt=1)
 
 
 def poll_change_set(context: Context, run: Run) -> results.Shown:
-    """The change sets that succeeded. Raises :class:`Waiting`; one that the service broke is made anew a few times."""
+    """The change sets that succeeded.
+    Raises :class:`WaitingError`; one that the service broke is made anew a few times."""
     submitted = manifest.required(context.store, run, results.Submitted).products
     return results.Shown(
         {
@@ -184,3 +193,36 @@ def _published_object(context: Context, run: Run) -> S3Object:
     if place is None:
         raise BooktapeError(f"Data Exchange imports from S3 only, not from {url}: publish to an s3:// URL")
     return place
+
+
+class NothingToRevokeError(BooktapeError):
+    """A source that publishes no revisions."""
+
+
+def require_revocable(source: DataSource) -> None:
+    """Raise :class:`NothingToRevokeError` for a source without a data set: its runs end before they could revoke."""
+    if source.data_set is None:
+        raise NothingToRevokeError(f"{source.name} has no data set in the sources file, so there is nothing to revoke")
+
+
+def revoke_earlier(context: Context, run: Run) -> results.Revoked:
+    """Revoke the final revisions of the day's earlier runs. Subscribers lose them; it cannot be undone."""
+    if not manifest.required(context.store, run, results.Start).revoke:
+        return results.Revoked([])
+    mine = manifest.required(context.store, run, results.Finalised).revision
+    comment = f"superseded by {run}, revision {mine}"
+    revoked, gone = [], []
+    for revision in _earlier(context, run):
+        try:
+            if data_exchange.revoke_revision(context.aws.data_exchange, revision.data_set, revision.id, comment):
+                revoked.append(revision.id)
+        except ResourceNotFoundError:  # somebody deleted it, or its data set: no subscriber has it
+            gone.append(revision.id)
+    return results.Revoked(revoked, gone)
+
+
+def _earlier(context: Context, run: Run) -> Iterator[results.Revision]:
+    for number in range(1, run.number):
+        revision = manifest.result(context.store, Run(run.source, run.day, number), results.Revision)
+        if revision is not None:
+            yield revision

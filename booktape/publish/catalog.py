@@ -9,9 +9,9 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from booktape.errors import BooktapeError
-from booktape.publish.aws import explained
-from booktape.publish.errors import Waiting
+from booktape.model.errors import BooktapeError
+from booktape.publish.aws import aws_errors
+from booktape.publish.errors import WaitingError
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_catalog import MarketplaceCatalogClient
@@ -20,7 +20,7 @@ _CATALOG: Final = "AWSMarketplace"
 _UNDER_WAY: Final = frozenset({"PREPARING", "APPLYING"})
 
 
-class ChangeSetFailed(BooktapeError):
+class ChangeSetFailedError(BooktapeError):
     """A change set ended without its change. ``may_pass``: the service broke, so a new one may succeed."""
 
     def __init__(self, text: str, *, may_pass: bool) -> None:
@@ -35,7 +35,7 @@ def add_revision(client: MarketplaceCatalogClient, product: str, revision_arn: s
     product in a row.
     """
     token = sha256(f"{product} {revision_arn} {attempt}".encode()).hexdigest()
-    with explained():
+    with aws_errors():
         entity = client.describe_entity(Catalog=_CATALOG, EntityId=product)
         started = client.start_change_set(
             Catalog=_CATALOG,
@@ -59,17 +59,17 @@ def data_set_arn(revision_arn: str) -> str:
 def wait_for_change_set(client: MarketplaceCatalogClient, change_set: str) -> None:
     """Return once a change set has succeeded.
 
-    Raises :class:`Waiting` before that, :class:`ChangeSetFailed` if it never will.
+    Raises :class:`WaitingError` before that, :class:`ChangeSetFailedError` if it never will.
     """
-    with explained():
+    with aws_errors():
         found = client.describe_change_set(Catalog=_CATALOG, ChangeSetId=change_set)
     status = found["Status"]
     if status == "SUCCEEDED":
         return
     if status in _UNDER_WAY:
-        raise Waiting(f"change set {change_set} is {status}")
+        raise WaitingError(f"change set {change_set} is {status}")
     details = [detail for change in found.get("ChangeSet", []) for detail in change.get("ErrorDetailList", [])]
     reasons = "; ".join(f"{detail.get('ErrorCode')}: {detail.get('ErrorMessage')}" for detail in details)
     why = reasons or found.get("FailureDescription", "no reason given")
     code = found.get("FailureCode", "")
-    raise ChangeSetFailed(f"change set {change_set} {status} {code}: {why}", may_pass=code == "SERVER_FAULT")
+    raise ChangeSetFailedError(f"change set {change_set} {status} {code}: {why}", may_pass=code == "SERVER_FAULT")

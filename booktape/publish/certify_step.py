@@ -6,13 +6,14 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Final
 
-from booktape.integrity import certificate, standing
-from booktape.integrity.certificate import Certified, File, InFile
+from booktape.integrity import certify, end_of_day
+from booktape.integrity.certify import Certified, File, InFile
 from booktape.merge import Merge
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
 from booktape.publish.file_steps import sound
-from booktape.publish.sources import Run, Source
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, certificate_key
 
 _NAMED: Final = 3
 """How many of the markets that lack records are named."""
@@ -32,13 +33,13 @@ def certify_day(context: Context, run: Run) -> results.Certify:
         for name, market in checked.markets.items()
     }
     books: dict[str, bytes] = {}
-    certified = certificate.certify(
+    certified = certify.certify(
         context.engine.systems,
         Merge(source.exchange, source.data_type, run.day),
         source.channel,
         source.name,
         File(checked.rows, checked.bytes, checked.sha256, found),
-        lambda market, book: books.setdefault(market, standing.packed(book)),
+        lambda market, book: books.setdefault(market, end_of_day.packed(book)),
     )
     key = certificate_key(run)
     context.store.replace(key, certified.content)
@@ -56,20 +57,15 @@ def certify_day(context: Context, run: Run) -> results.Certify:
     )
 
 
-def _begin_next_day(context: Context, run: Run, source: Source, books: Mapping[str, bytes]) -> None:
+def _begin_next_day(context: Context, run: Run, source: DataSource, books: Mapping[str, bytes]) -> None:
     """Keep the books at the day's end for the next day, unless that is published or under way: it stays as it is."""
     if any(later.day == run.day + timedelta(days=1) for later in manifest.runs(context.store, source.name)):
         return
     for market, lines in books.items():
-        standing.keep(source.exchange, market, lines, context.store)
+        end_of_day.store_snapshot(source.exchange, market, lines, context.store)
 
 
-def certificate_key(run: Run) -> str:
-    """Where a run keeps its certificate, before and whether or not it is published."""
-    return f"certificates/{run.source}/{run.day}/{run.number:04d}.json"
-
-
-def _why_held(source: Source, run: Run, certified: Certified) -> tuple[str | None, bool]:
+def _why_held(source: DataSource, run: Run, certified: Certified) -> tuple[str | None, bool]:
     """Why the run must not go on, and whether it may be released all the same."""
     healed = f"once the recordings are healed: booktape republish {run.source} {run.day}"
     if certified.faults:
@@ -82,7 +78,7 @@ def _why_held(source: Source, run: Run, certified: Certified) -> tuple[str | Non
     return f"{lacks}; {healed}; {release}", True
 
 
-def _lacks_too_much(source: Source, certified: Certified) -> str | None:
+def _lacks_too_much(source: DataSource, certified: Certified) -> str | None:
     """What is missing, where that is more than the source's threshold allows. A threshold of 0 allows everything."""
     present, threshold = certified.present, Fraction(str(source.threshold))
     if not present.expected or not threshold:
@@ -109,6 +105,6 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def read(context: Context, run: Run) -> bytes:
-    """A run's certificate. Raises :class:`~booktape.publish.manifest.OutOfOrder` where the run has none yet."""
+def read_certificate(context: Context, run: Run) -> bytes:
+    """A run's certificate. Raises :class:`~booktape.publish.manifest.OutOfOrderError` where the run has none yet."""
     return context.store.read(manifest.required(context.store, run, results.Certify).key)

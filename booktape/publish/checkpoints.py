@@ -13,37 +13,41 @@ from typing import Any, Final
 import duckdb
 from msgspec import Raw, Struct, json
 
-from booktape.archive import lapses
-from booktape.archive.queries import FIELDS, literal, record_of, scan, stream
-from booktape.archive.shelf import Asked
-from booktape.core.missing import Missing, interleaved
-from booktape.core.rebuilt import Rebuilt
-from booktape.core.records import BOOK_UPDATES, levels, record_time
+from booktape.archive import outages
+from booktape.archive.market_days import StreamKey
+from booktape.archive.queries import FIELDS, record_of, scan, stream_rows
 from booktape.exchanges import exchange
-from booktape.publish import in_full, manifest, results
+from booktape.integrity import parquet_reader
+from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
+from booktape.model.book_replay import BookReplayer
+from booktape.model.gap import Gap, interleave
+from booktape.model.records import BOOK_UPDATES, levels, record_time
+from booktape.publish import manifest, results
 from booktape.publish.context import Context
-from booktape.publish.file_steps import published_key
-from booktape.publish.parquet import parquet_key
-from booktape.publish.sources import Run, Source
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, checkpoints_key, hash_key, parquet_key
 
 LEVELS: Final = 50_000
 """A book is kept after so many levels of its messages: what a reader applies at most in a fraction of a second."""
 
 _MEMORY: Final = "500MB"
-_COLUMNS: Final = (
-    "{position: 'BIGINT', timestamp: 'BIGINT', local_timestamp: 'BIGINT', last_id: 'BIGINT', "
-    "bids: 'VARCHAR[][]', asks: 'VARCHAR[][]', symbol: 'VARCHAR'}"
-)
-_WRITTEN: Final = """
-COPY (
-    SELECT
-        position, timestamp, local_timestamp, last_id,
-        [{{'price': level[1], 'amount': level[2]}} for level in bids] AS bids,
-        [{{'price': level[1], 'amount': level[2]}} for level in asks] AS asks,
-        symbol
-    FROM read_json({lines}, format = 'newline_delimited', compression = 'gzip', columns = {columns})
-) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)
-"""
+_COLUMNS: Final = {
+    "position": "BIGINT",
+    "timestamp": "BIGINT",
+    "local_timestamp": "BIGINT",
+    "last_id": "BIGINT",
+    "bids": "VARCHAR[][]",
+    "asks": "VARCHAR[][]",
+    "symbol": "VARCHAR",
+}
+_SELECTED: Final = """
+SELECT
+    position, timestamp, local_timestamp, last_id,
+    [{'price': level[1], 'amount': level[2]} for level in bids] AS bids,
+    [{'price': level[1], 'amount': level[2]} for level in asks] AS asks,
+    symbol
+FROM """
+_FORMAT: Final = f"{PARQUET_FORMAT}, ROW_GROUP_SIZE 2048"
 
 
 class Checkpoint(Struct, frozen=True):
@@ -64,7 +68,10 @@ def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
     certified = json.decode(context.store.read(manifest.required(context.store, run, results.Certify).key))["markets"]
     key, parquet = checkpoints_key(run), parquet_key(run)
     keys = sorted(item.key for item in context.publication.objects(parquet)) or [parquet]
-    with TemporaryDirectory(prefix="booktape-checkpoints-") as name, in_full.local(context.publication, keys) as paths:
+    with (
+        TemporaryDirectory(prefix="booktape-checkpoints-") as name,
+        parquet_reader.local(context.publication, keys) as paths,
+    ):
         lines, made = Path(name) / "checkpoints.jsonl.gz", Path(name) / "checkpoints.parquet"
         with _connected(name) as connection, gzip.open(lines, "wb", compresslevel=1) as file:
             count = 0
@@ -74,12 +81,11 @@ def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
                     file.write(json.encode(checkpoint) + b"\n")
                     count += 1
         with _connected(name) as connection:
-            written = _WRITTEN.format(lines=literal(str(lines)), target=literal(str(made)), columns=_COLUMNS)
-            connection.execute(written)
+            connection.execute(copy_to(f"{_SELECTED}{read_json_lines([lines], _COLUMNS, gzip=True)}", made, _FORMAT))
         if not context.publication.exists(key):
             context.publication.upload(key, made)
-        with in_full.local(context.publication, [key]) as kept:
-            context.publication.create(f"{key}.sha256", in_full.hashes(key, [key], kept))
+        with parquet_reader.local(context.publication, [key]) as kept:
+            context.publication.create(hash_key(key), parquet_reader.hashes(key, [key], kept))
         return results.Checkpoints(f"{context.publication.url}/{key}", count, made.stat().st_size)
 
 
@@ -87,26 +93,21 @@ def _connected(directory: str) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": directory})
 
 
-def checkpoints_key(run: Run) -> str:
-    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.checkpoints.parquet``"""
-    return f"{published_key(run).removesuffix('.csv')}.checkpoints.parquet"
-
-
-def of_book(source: Source) -> bool:
+def of_book(source: DataSource) -> bool:
     """Whether a source's files get checkpoints."""
     return source.data_type == BOOK_UPDATES
 
 
 def _of_market(
-    connection: duckdb.DuckDBPyConnection, table: str, source: Source, market: str, certified: dict[str, Any]
+    connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: dict[str, Any]
 ) -> Iterator[Checkpoint]:
-    make, asked = record_of(BOOK_UPDATES), Asked(source.exchange, market, BOOK_UPDATES)
-    rows = stream(connection, f"SELECT {FIELDS[BOOK_UPDATES]} FROM {table} ORDER BY position")
-    missing = [] if lapses.is_numbered(asked) else lapses.told_by(certified, BOOK_UPDATES)
-    rebuilt = Rebuilt(source.channel.rule, exchange(source.exchange).book_checksum)
+    make, asked = record_of(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
+    rows = stream_rows(connection, f"SELECT {FIELDS[BOOK_UPDATES]} FROM {table} ORDER BY position")
+    missing = [] if outages.is_numbered(asked) else outages.outages_in_certificate(certified, asked)
+    rebuilt = BookReplayer(source.channel.rule, exchange(source.exchange).book_checksum, market)
     position = changed = 0
-    for item in interleaved(map(make, rows), missing, lapses.heard):
-        if isinstance(item, Missing):
+    for item in interleave(map(make, rows), missing, outages.receipt_time):
+        if isinstance(item, Gap):
             rebuilt.lose(item)
             continue
         position += 1

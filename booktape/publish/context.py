@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from booktape.integrity.healed import Healing
 from booktape.merge import Engine
 from booktape.publish.aws import Aws
-from booktape.publish.sources import Source, UnknownSource
-from booktape.storage import Store
+from booktape.publish.sources import DataSource, UnknownSourceError
+from booktape.rest.backfill_results import BackfillResult
+from booktape.store.objects import Store
 
 VERIFY_SECONDS: Final = 600
 
@@ -26,15 +26,15 @@ class Context:
     store: Store
     publication: Store
     engine: Engine
-    sources: Mapping[str, Source]
+    sources: Mapping[str, DataSource]
     aws: Aws
     verify_seconds: float = VERIFY_SECONDS
-    healer: Callable[[str, date, str], Healing] | None = None
+    healer: Callable[[str, date, str], BackfillResult] | None = None
 
-    def source(self, name: str) -> Source:
-        """The source of that name. Raises :class:`UnknownSource`, whose text lists the names there are."""
+    def source(self, name: str) -> DataSource:
+        """The source of that name. Raises :class:`UnknownSourceError`, whose text lists the names there are."""
         try:
             return self.sources[name]
         except KeyError:
             known = ", ".join(sorted(self.sources)) or "none"
-            raise UnknownSource(f"unknown data source {name!r}; there are: {known}") from None
+            raise UnknownSourceError(f"unknown data source {name!r}; there are: {known}") from None

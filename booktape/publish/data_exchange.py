@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from booktape.errors import BooktapeError
-from booktape.publish.aws import Conflict, explained
-from booktape.publish.errors import Waiting
+from booktape.model.errors import BooktapeError
+from booktape.publish.aws import ConflictError, aws_errors
+from booktape.publish.errors import WaitingError
 
 if TYPE_CHECKING:
     from mypy_boto3_dataexchange import DataExchangeClient
@@ -24,11 +24,11 @@ _FAILED: Final = frozenset({"ERROR", "CANCELLED", "TIMED_OUT"})
 _BROKE: Final = "INTERNAL_SERVER_EXCEPTION"
 
 
-class WrongAsset(BooktapeError):
+class WrongAssetError(BooktapeError):
     """A revision holds something other than the file that was checked."""
 
 
-class JobFailed(BooktapeError):
+class ImportJobFailedError(BooktapeError):
     """An import ended without its asset. ``may_pass``: the service broke, so a new job may succeed."""
 
     def __init__(self, text: str, *, may_pass: bool) -> None:
@@ -62,17 +62,17 @@ def find_or_create_revision(client: DataExchangeClient, data_set: str, comment: 
     before = _revisions(client, data_set, comment)
     if before:
         return min(before)
-    with explained():
+    with aws_errors():
         mine = _revision(client.create_revision(DataSetId=data_set, Comment=comment))
     first = min({mine, *_revisions(client, data_set, comment)})
     if first != mine:
-        with explained():
+        with aws_errors():
             client.delete_revision(DataSetId=data_set, RevisionId=mine.id)
     return first
 
 
 def _revisions(client: DataExchangeClient, data_set: str, comment: str) -> list[RevisionEntry]:
-    with explained():
+    with aws_errors():
         pages = client.get_paginator("list_data_set_revisions").paginate(DataSetId=data_set)
         return [_revision(entry) for page in pages for entry in page["Revisions"] if entry.get("Comment") == comment]
 
@@ -83,7 +83,7 @@ def _revision(entry: Mapping[str, Any]) -> RevisionEntry:
 
 def find_or_create_job(client: DataExchangeClient, data_set: str, revision: str, bucket: str, key: str) -> str:
     """The id of the import into a revision that has not failed, started."""
-    with explained():
+    with aws_errors():
         pages = client.get_paginator("list_jobs").paginate(DataSetId=data_set, RevisionId=revision)
         jobs = [job for page in pages for job in page["Jobs"] if job["State"] not in _FAILED]
     if jobs:
@@ -91,7 +91,7 @@ def find_or_create_job(client: DataExchangeClient, data_set: str, revision: str,
         if first["State"] == "WAITING":
             _start(client, first["Id"])
         return first["Id"]
-    with explained():
+    with aws_errors():
         job = client.create_job(
             Type="IMPORT_ASSETS_FROM_S3",
             Details={
@@ -109,15 +109,16 @@ def find_or_create_job(client: DataExchangeClient, data_set: str, revision: str,
 def _start(client: DataExchangeClient, job: str) -> None:
     """Start a job. That it was started already is no error: whoever polls it sees its state."""
     try:
-        with explained():
+        with aws_errors():
             client.start_job(JobId=job)
-    except Conflict:
+    except ConflictError:
         pass
 
 
 def wait_for_job(client: DataExchangeClient, job: str) -> None:
-    """Return once a job is completed. Raises :class:`Waiting` before that, :class:`JobFailed` if it never will be."""
-    with explained():
+    """Return once a job is completed.
+    Raises :class:`WaitingError` before that, :class:`ImportJobFailedError` if it never will be."""
+    with aws_errors():
         found = client.get_job(JobId=job)
     state = found["State"]
     if state == "COMPLETED":
@@ -126,48 +127,52 @@ def wait_for_job(client: DataExchangeClient, job: str) -> None:
         errors = found.get("Errors", [])
         reasons = "; ".join(f"{error['Code']}: {error['Message']}" for error in errors) or "no reason given"
         broke = state == "TIMED_OUT" or (bool(errors) and all(error["Code"] == _BROKE for error in errors))
-        raise JobFailed(f"import job {job} ended as {state}: {reasons}", may_pass=broke)
+        raise ImportJobFailedError(f"import job {job} ended as {state}: {reasons}", may_pass=broke)
     if state == "WAITING":  # the answer to StartJob, or its effect, was lost
         _start(client, job)
-    raise Waiting(f"import job {job} is {state}")
+    raise WaitingError(f"import job {job} is {state}")
 
 
 def is_final(client: DataExchangeClient, data_set: str, revision: str) -> bool:
     """Whether a revision is finalised. One that was revoked is refused."""
-    with explained():
+    with aws_errors():
         found = client.get_revision(DataSetId=data_set, RevisionId=revision)
     if found.get("Revoked"):
-        raise WrongAsset(f"revision {revision} was revoked: {found.get('RevocationComment', '')}; republish the day")
+        raise WrongAssetError(
+            f"revision {revision} was revoked: {found.get('RevocationComment', '')}; republish the day"
+        )
     return found["Finalized"]
 
 
 def only_asset(client: DataExchangeClient, data_set: str, revision: str, name: str, size: int) -> Asset:
     """The one asset of an open revision, which must be this file.
 
-    The copies that a second import left are deleted. Raises :class:`Waiting` while an import could still add one,
-    :class:`WrongAsset` if there is none or another.
+    The copies that a second import left are deleted. Raises :class:`WaitingError` while an import could still add one,
+    :class:`WrongAssetError` if there is none or another.
     """
-    with explained():
+    with aws_errors():
         pages = client.get_paginator("list_jobs").paginate(DataSetId=data_set, RevisionId=revision)
         running = [job["Id"] for page in pages for job in page["Jobs"] if job["State"] == "IN_PROGRESS"]
     if running:
-        raise Waiting(f"import job {running[0]} is still filling revision {revision}")
+        raise WaitingError(f"import job {running[0]} is still filling revision {revision}")
     found = assets(client, data_set, revision)
     wrong = [asset for asset in found if (asset.name, asset.size) != (name, size)]
     if wrong or not found:
         holds = ", ".join(f"{asset.name} ({asset.size} bytes)" for asset in wrong) or "nothing"
-        raise WrongAsset(f"revision {revision} holds {holds} instead of {name} ({size} bytes); it is not finalised")
+        raise WrongAssetError(
+            f"revision {revision} holds {holds} instead of {name} ({size} bytes); it is not finalised"
+        )
     first = min(found)
     for copy in found:
         if copy != first:
-            with explained():
+            with aws_errors():
                 client.delete_asset(DataSetId=data_set, RevisionId=revision, AssetId=copy.id)
     return first
 
 
 def assets(client: DataExchangeClient, data_set: str, revision: str) -> list[Asset]:
     """The assets of a revision."""
-    with explained():
+    with aws_errors():
         pages = client.get_paginator("list_revision_assets").paginate(DataSetId=data_set, RevisionId=revision)
         return [
             Asset(entry["CreatedAt"], entry["Id"], entry["Name"], int(entry["AssetDetails"]["S3SnapshotAsset"]["Size"]))
@@ -176,23 +181,23 @@ def assets(client: DataExchangeClient, data_set: str, revision: str) -> list[Ass
         ]
 
 
-def finalise(client: DataExchangeClient, data_set: str, revision: str) -> None:
+def finalise_revision(client: DataExchangeClient, data_set: str, revision: str) -> None:
     """Make a revision final. This cannot be undone, and publishes to products that publish by themselves."""
     try:
-        with explained():
+        with aws_errors():
             client.update_revision(DataSetId=data_set, RevisionId=revision, Finalized=True)
-    except Conflict as error:
+    except ConflictError as error:
         if not is_final(client, data_set, revision):
-            raise Waiting(f"revision {revision} cannot be finalised yet: {error}") from error
+            raise WaitingError(f"revision {revision} cannot be finalised yet: {error}") from error
 
 
-def revoke(client: DataExchangeClient, data_set: str, revision: str, comment: str) -> bool:
+def revoke_revision(client: DataExchangeClient, data_set: str, revision: str, comment: str) -> bool:
     """Take a final revision back from its subscribers, unless it was already. This cannot be undone.
 
     :param comment: 10 to 512 characters, which subscribers read.
     :returns: whether it is revoked; one that was never final has nothing to be taken back.
     """
-    with explained():
+    with aws_errors():
         found = client.get_revision(DataSetId=data_set, RevisionId=revision)
         if found.get("Revoked") or not found["Finalized"]:
             return bool(found.get("Revoked"))
@@ -206,7 +211,7 @@ def is_published(client: DataExchangeClient, data_set: str, revision: str, produ
     The owner of a data set is shown the copy of it that a product entitles to: its ``SourceId`` is the owned data set,
     and those of its revisions the owned revisions (API reference, ``DataSetEntry`` and ``RevisionEntry``).
     """
-    with explained():
+    with aws_errors():
         pages = client.get_paginator("list_data_sets").paginate(Origin="ENTITLED")
         copies = [
             entry["Id"]

@@ -3,28 +3,20 @@
 import errno
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from booktape.errors import BooktapeError
-from booktape.publish.aws import Aws, explained
-from booktape.storage import Store, directory_of, open_store
+from booktape.model.errors import BooktapeError
+from booktape.publish.aws import Aws, aws_errors
+from booktape.store.objects import Store, directory_of, stream_file
 
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
-class FileChanged(BooktapeError):
+class FileChangedError(BooktapeError):
     """A file is not, or no longer, the one that was checked."""
-
-
-class Fingerprint(NamedTuple):
-    """A file's size in bytes and its SHA-256 in hex."""
-
-    bytes: int
-    sha256: str
 
 
 class S3Object(NamedTuple):
@@ -34,30 +26,12 @@ class S3Object(NamedTuple):
     key: str
 
 
-def stream(url: str) -> Iterator[bytes]:
-    """A file's bytes in chunks of a few MiB."""
-    parts = urlsplit(url)
-    if parts.scheme == "s3":
-        return open_store(f"s3://{parts.netloc}").stream(parts.path.lstrip("/"))
-    path = Path(unquote(parts.path))
-    return open_store(path.parent.as_uri()).stream(path.name)
-
-
-def fingerprint(chunks: Iterator[bytes]) -> Fingerprint:
-    """The size and hash of some bytes."""
-    digest, size = sha256(), 0
-    for chunk in chunks:
-        digest.update(chunk)
-        size += len(chunk)
-    return Fingerprint(size, digest.hexdigest())
-
-
 def version(url: str, aws: Aws) -> str | None:
     """An S3 object's ETag, by which a copy can be pinned to these bytes; None for a local file."""
     found = s3_object(url)
     if found is None:
         return None
-    with explained():
+    with aws_errors():
         return aws.s3.head_object(Bucket=found.bucket, Key=found.key)["ETag"]
 
 
@@ -79,11 +53,11 @@ def copy(url: str, pinned: str | None, target: Store, key: str, aws: Aws) -> Non
     if destination is None:
         _to_directory(url, target, key)
     elif source is None:
-        with explained():
+        with aws_errors():
             aws.s3.upload_file(unquote(urlsplit(url).path), destination.bucket, destination.key)
     else:
         pin = {"CopySourceIfMatch": pinned} if pinned is not None else {}
-        with explained():
+        with aws_errors():
             aws.s3.copy({"Bucket": source.bucket, "Key": source.key}, destination.bucket, destination.key, pin)
 
 
@@ -96,7 +70,7 @@ def _to_directory(url: str, target: Store, key: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if source is None or not _link(source, path):
-            _write_aside(stream(url), path)
+            _write_aside(stream_file(url), path)
     except FileExistsError:
         pass  # the first writer wins; the caller compares
     except OSError as error:

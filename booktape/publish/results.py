@@ -1,16 +1,17 @@
 """What each step leaves in the run's manifest, for the steps after it and for whoever asks later.
 
-A result's tag is the name of its step and of its object: :class:`Merge` is kept in ``merge.json``.
+A result's tag is the name of its step and of its object: :class:`MergeResult` is kept in ``merge.json``.
 """
 
 from typing import Literal
 
 from msgspec import Struct
 
-from booktape.integrity.healed import HealedMarket
+from booktape.integrity.csv_check import MarketRows
+from booktape.rest.backfill_results import BackfilledMarket
 
 
-class Published(Struct, frozen=True):
+class PublishedFile(Struct, frozen=True):
     """An earlier run's file: what a republication is compared with."""
 
     run: int
@@ -26,18 +27,18 @@ class Start(Struct, frozen=True, tag="start"):
 
     reason: Literal["nightly", "republish"]
     request: str
-    previous: Published | None = None
+    previous: PublishedFile | None = None
     revoke: bool = False
 
 
 class Heal(Struct, frozen=True, tag="heal"):
     """What became of the trades that no system had, by market. ``why``: the venue was not asked for all of them."""
 
-    markets: dict[str, HealedMarket]
+    markets: dict[str, BackfilledMarket]
     why: str | None = None
 
 
-class Merge(Struct, frozen=True, tag="merge"):
+class MergeResult(Struct, frozen=True, tag="merge"):
     """Where the merged file lies (``file://…`` or ``s3://bucket/key``), and the query that wrote it."""
 
     query: str
@@ -65,20 +66,6 @@ class Query(Struct, frozen=True):
     id: str
 
 
-class Market(Struct, frozen=True):
-    """One market's part of the file. ``missing`` and ``gaps`` are None where the ids in it cannot show loss.
-
-    ``sha256`` is over its lines, each with its LF.
-    """
-
-    rows: int
-    first_id: int | str | None = None
-    last_id: int | str | None = None
-    missing: int | None = None
-    gaps: int | None = None
-    sha256: str | None = None
-
-
 class Check(Struct, frozen=True, tag="check"):
     """What the merged file was found to hold.
 
@@ -93,10 +80,10 @@ class Check(Struct, frozen=True, tag="check"):
     sha256: str
     rule: str
     completeness: float | None
-    markets: dict[str, Market]
+    markets: dict[str, MarketRows]
     held: str | None = None
     version: str | None = None
-    previous: Published | None = None
+    previous: PublishedFile | None = None
     differs: bool | None = None
 
 
@@ -233,7 +220,7 @@ class Done(Struct, frozen=True, tag="done"):
     detail: str
 
 
-class Held(Struct, frozen=True, tag="held"):
+class HeldRun(Struct, frozen=True, tag="held"):
     """The run must not go on: the file is not fit to be published."""
 
     step: str
@@ -249,7 +236,7 @@ class Failed(Struct, frozen=True, tag="failed"):
 
 StepResult = (
     Heal
-    | Merge
+    | MergeResult
     | Compute
     | Check
     | Certify

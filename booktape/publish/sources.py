@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Literal
 
-from booktape.core.records import BOOK_UPDATES
-from booktape.errors import BooktapeError
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
-from booktape.publish.kinds import KINDS, Kind
+from booktape.model.errors import BooktapeError
+from booktape.model.records import BOOK_UPDATES
+from booktape.publish.analytics_kinds import KINDS, AnalyticsKind
 
 AUTO: Final = "auto"
 VERIFY: Final = "verify"
@@ -18,7 +17,7 @@ CHANGE_SET: Final = "change-set"
 Mode = Literal["auto", "verify", "change-set"]
 
 
-class UnknownSource(BooktapeError):
+class UnknownSourceError(BooktapeError):
     """No data source has that name."""
 
 
@@ -35,14 +34,15 @@ class Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class DataSource:
     """An exchange's data type: the unit that is published.
 
     ``threshold`` is the smallest share (0 to 1) of what the venue numbered which a day must hold, told by its
     certificate, to be published. Without ``data_set`` the file is published in the publication store only. With
     ``market_files`` each market gets a file of its own as well.
 
-    Computed data (:mod:`booktape.publish.kinds`) is computed from what another source published: the one named ``of``,
+    Computed data (:mod:`booktape.publish.analytics_kinds`) is computed from what another source published: the one
+    named ``of``,
     or the exchange's only one. ``every`` is its interval in seconds.
     """
 
@@ -60,7 +60,7 @@ class Source:
     every: float | None = None
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> AnalyticsKind | None:
         """What is computed; None for what is recorded."""
         return KINDS.get(self.data_type)
 
@@ -68,8 +68,8 @@ class Source:
     def channel(self) -> Channel:
         """The venue's channel that these records, or those that they are computed of, come by.
 
-        Some venues send their books as whole snapshots only. Raises :class:`~booktape.exchanges.UnknownExchange`, or
-        KeyError where the venue has no such channel.
+        Some venues send their books as whole snapshots only. Raises
+        :class:`~booktape.exchanges.UnknownExchangeError`, or KeyError where the venue has no such channel.
         """
         venue = exchange(self.exchange)
         recorded = self.kind.of if self.kind is not None else self.data_type
@@ -78,8 +78,9 @@ class Source:
         return venue.channel(recorded)
 
 
-def base_of(source: Source, sources: Mapping[str, Source]) -> Source:
-    """The source that a computed one is computed of. Raises :class:`UnknownSource` where there is none, or several."""
+def base_of(source: DataSource, sources: Mapping[str, DataSource]) -> DataSource:
+    """The source that a computed one is computed of.
+    Raises :class:`UnknownSourceError` where there is none, or several."""
     assert source.kind is not None, "only computed data is computed of something"
     fitting = [
         found for found in sources.values() if (found.exchange, found.data_type) == (source.exchange, source.kind.of)
@@ -89,34 +90,12 @@ def base_of(source: Source, sources: Mapping[str, Source]) -> Source:
         return named[0]
     what = f"source of {source.exchange}'s {source.kind.of}"
     if not fitting:
-        raise UnknownSource(f"there is no {what} that it could be computed of")
+        raise UnknownSourceError(f"there is no {what} that it could be computed of")
     known = ", ".join(sorted(found.name for found in fitting))
     wanted = f"{source.of} is no {what}" if source.of is not None else f"name the {what} with of"
-    raise UnknownSource(f"{wanted}; there are: {known}")
+    raise UnknownSourceError(f"{wanted}; there are: {known}")
 
 
-def in_order(sources: Mapping[str, Source]) -> list[str]:
+def in_publication_order(sources: Mapping[str, DataSource]) -> list[str]:
     """The names of all sources, by name, computed ones after those that they are computed of."""
     return sorted(sources, key=lambda name: (sources[name].kind is not None, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One publication of one source's day. The nightly run is number 1; each republication takes the next number."""
-
-    source: str
-    day: date
-    number: int
-
-    @property
-    def prefix(self) -> str:
-        """Where the run's manifest lies in storage."""
-        return f"{runs_prefix(self.source, self.day)}{self.number:04d}/"
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.day} run {self.number}"
-
-
-def runs_prefix(source: str, day: date | None = None) -> str:
-    """Where all runs of a source lie, or those of one of its days."""
-    return f"runs/{source}/{day}/" if day is not None else f"runs/{source}/"

@@ -6,12 +6,12 @@ from datetime import date
 from typing import Final, Literal
 
 from booktape.publish import manifest
-from booktape.publish.results import Done, Failed, Held, Start, name_of
-from booktape.publish.sources import Run
-from booktape.storage import Store
+from booktape.publish.results import Done, Failed, HeldRun, Start, name_of
+from booktape.store.layout import Run
+from booktape.store.objects import Store
 
 State = Literal["running", "held", "failed", "done"]
-_NOT_STEPS: Final = frozenset(name_of(kind) for kind in (Start, Done, Held, Failed))
+_NOT_STEPS: Final = frozenset(name_of(kind) for kind in (Start, Done, HeldRun, Failed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Status:
 
 
 def status(store: Store, run: Run) -> Status:
-    """Where a run stands. Raises :class:`~booktape.publish.manifest.OutOfOrder` if it was never started."""
+    """Where a run stands. Raises :class:`~booktape.publish.manifest.OutOfOrderError` if it was never started."""
     started = manifest.required(store, run, Start)
     times = manifest.recorded(store, run)
     steps = sorted(times.keys() - _NOT_STEPS, key=lambda name: (times[name], name))
@@ -45,7 +45,7 @@ def status(store: Store, run: Run) -> Status:
 def _state(store: Store, run: Run) -> tuple[State, str]:
     if (done := manifest.result(store, run, Done)) is not None:
         return "done", done.detail
-    if (held := manifest.result(store, run, Held)) is not None:
+    if (held := manifest.result(store, run, HeldRun)) is not None:
         return "held", f"{held.step}: {held.why}"
     if (failed := manifest.failure(store, run)) is not None:
         return "failed", f"{failed.step}: {failed.why}"
@@ -60,6 +60,6 @@ def statuses(store: Store, source: str, *, since: date | None = None) -> Iterato
     for run in manifest.runs(store, source, since=since):
         try:
             found = status(store, run)
-        except manifest.OutOfOrder:
+        except manifest.OutOfOrderError:
             continue
         yield found

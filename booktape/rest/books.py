@@ -2,32 +2,33 @@
 
 import httpx
 
-from booktape import raw
-from booktape.core import codec
-from booktape.core.streams import Batch, key_of
-from booktape.errors import BooktapeError
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges.spec import Exchange, RestBook
-from booktape.recorder import Recorder
-from booktape.rest.asking import Answer, Purse, VenueRefused, ask
-from booktape.storage import Store
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.errors import BooktapeError
+from booktape.rest.client import RateLimiter, RestAnswer, VenueRefusedError, send_request
+from booktape.store import raw_frames
+from booktape.store.layout import batch_key
+from booktape.store.objects import Store
 
 
-class NoRestBook(BooktapeError):
+class NoRestBookError(BooktapeError):
     """The exchange declares no order books over REST."""
 
 
 def require_book(exchange: Exchange) -> RestBook:
-    """How the exchange gives order books over REST. Raises :class:`NoRestBook`."""
+    """How the exchange gives order books over REST. Raises :class:`NoRestBookError`."""
     if exchange.rest.book is None:
-        raise NoRestBook(f"{exchange.id} declares no order books over REST; its stream begins with one")
+        raise NoRestBookError(f"{exchange.id} declares no order books over REST; its stream begins with one")
     return exchange.rest.book
 
 
-def fetch(
+def fetch_book(
     exchange: Exchange,
     market: str,
     store: Store,
-    purse: Purse,
+    purse: RateLimiter,
     client: httpx.Client,
     *,
     base: str | None = None,
@@ -36,28 +37,28 @@ def fetch(
     """Fetch a market's order book and store it create-only under its content's key, which is returned.
 
     :param base: used instead of the REST URL that the exchange declares.
-    :param keep_raw: store the answer as it came, too (:mod:`booktape.raw`).
+    :param keep_raw: store the answer as it came, too (:mod:`booktape.store.raw_frames`).
 
-    Raises :class:`NoRestBook`, and what :func:`~booktape.rest.asking.ask` raises.
+    Raises :class:`NoRestBookError`, and what :func:`~booktape.rest.client.send_request` raises.
     """
     book = require_book(exchange)
     request = book.request(exchange.symbol(market))
-    answer = ask(request, book.weight, purse, client, base or exchange.rest.url)
+    answer = send_request(request, book.weight, purse, client, base or exchange.rest.url)
     if keep_raw:
-        store.create(*raw.answer_object(exchange.id, *answer))
+        store.create(*raw_frames.answer_object(exchange.id, *answer))
     batch = _batch(exchange, answer)
-    key = str(key_of(batch, exchange.id))
+    key = str(batch_key(batch, exchange.id))
     store.create(key, codec.compress(batch.lines))
     return key
 
 
-def _batch(exchange: Exchange, answer: Answer) -> Batch:
+def _batch(exchange: Exchange, answer: RestAnswer) -> Batch:
     """The answer's one snapshot, by the path that every record takes."""
     batches: list[Batch] = []
-    recorder = Recorder(exchange, batches.append, on_gap=lambda gap: None)
+    recorder = Pipeline(exchange, batches.append, on_gap=lambda gap: None)
     recorder.connection().feed_rest(*answer)
     recorder.close()
     if len(batches) != 1:
         kinds = ", ".join(recorder.not_understood) or "it holds no order book"
-        raise VenueRefused(f"{answer.url}: the answer is not understood: {kinds}")
+        raise VenueRefusedError(f"{answer.url}: the answer is not understood: {kinds}")
     return batches[0]

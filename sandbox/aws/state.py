@@ -9,15 +9,7 @@ from datetime import UTC, datetime
 
 from sandbox.aws.athena.store import AthenaStore
 from sandbox.aws.faults import Faults
-from sandbox.aws.records import (
-    Asset,
-    ChangeSet,
-    DataSet,
-    Job,
-    Product,
-    PublishedRevision,
-    Revision,
-)
+from sandbox.aws.records import Asset, ChangeSet, DataSet, Job, Product, PublishedRevision, Revision
 
 
 def utc_now() -> datetime:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from msgspec import json
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_UPDATES, DAY, SECOND, TRADES
+from booktape.model.book import Book
+from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES
 
 Row = tuple[str, ...]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from celery import Celery
 from rich.console import Console
 
-from booktape.storage import Store, open_store
+from booktape.store.objects import Store, open_store
 from sandbox.demo import report, story
 from sandbox.demo.cast import Cast, start_collectors, start_tasks
 from sandbox.demo.story import DemoFailed, Stage

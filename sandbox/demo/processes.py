@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
 
 LAST_RESORT_SECONDS: Final = 300.0
 """After so long without what must happen, nothing will: a machine that is busy is only slow."""

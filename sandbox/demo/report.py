@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
-from booktape.core import codec
-from booktape.core.records import TRADES, Trade
+from booktape.model import codec
+from booktape.model.records import TRADES, Trade
 from booktape.publish import manifest
 from booktape.publish.results import Check, Finalised, Rename
 from booktape.publish.status import Status
-from booktape.storage import Store
+from booktape.store.objects import Store
 from config.sources import load_sources
 from sandbox.demo.judge import Verdict, judge
 from sandbox.demo.processes import Process
@@ -89,7 +89,7 @@ def healed_trades(primary: Store, published: bytes, exchange: str) -> int:
     held = {
         (item.key.split("/")[2].removeprefix("pair="), str(trade.id))
         for item in primary.objects(f"{TRADES}/exchange={exchange}")
-        for trade in codec.decode(TRADES, primary.read(item.key))
+        for trade in codec.decode_records(TRADES, primary.read(item.key))
         if isinstance(trade, Trade)
     }
     rows = (line.split('","') for line in published.decode().splitlines()[1:])

@@ -10,10 +10,10 @@ from celery import Celery
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from booktape.core.records import SECOND
-from booktape.errors import BooktapeError
+from booktape.model.errors import BooktapeError
+from booktape.model.records import SECOND
 from booktape.publish.status import Status, statuses
-from booktape.storage import Store
+from booktape.store.objects import Store
 from config.celery import NIGHTLY
 from sandbox.demo.cast import SYSTEMS, Cast, start_collector
 from sandbox.demo.processes import LAST_RESORT_SECONDS, Process

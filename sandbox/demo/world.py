@@ -11,8 +11,8 @@ import boto3
 import httpx
 import yaml
 
-from booktape.core.records import SECOND
-from booktape.storage import open_store
+from booktape.model.records import SECOND
+from booktape.store.objects import open_store
 from sandbox import redis
 from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, processes
 from sandbox.exchanges.clock import MarketClock, Opening
@@ -152,7 +152,7 @@ def world(directory: Path, market: Market, engine: Engine, rate: float) -> Itera
         programs.environment |= _settings(directory, engine, redis_url, aws_url)
         _write_configuration(directory, aws_url, {name: route["primary"]["http"] for name, route in routes.items()})
         if engine == "athena":
-            programs.run("athena-init", "cli.main", "athena", "init")
+            programs.run("athena-init", "booktape.cli.main", "athena", "init")
         yield World(directory, market, programs, redis_url, aws_url, routes)
 
 

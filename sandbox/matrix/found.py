@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
+from booktape.model.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
 from sandbox.matrix.sent import Line, Message, trade_line
 
 _COLUMNS: Final = {

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from booktape.core.records import BOOK_UPDATES, SECOND, TRADES
+from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from sandbox.matrix.found import Matched, match, read_rows
 from sandbox.matrix.night import Published
 from sandbox.matrix.rows import Row

@@ -8,12 +8,12 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES
-from booktape.publish import beside, manifest, verify
-from booktape.publish.chain import run_chain
-from booktape.publish.file_steps import published_key
+from booktape.integrity import parquet_check, verify
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
+from booktape.publish import manifest
+from booktape.publish.executor import run_chain
 from booktape.publish.results import Rename
-from booktape.publish.sources import Run
+from booktape.store.layout import Run, published_key
 from config.context import open_context
 from config.settings import Settings
 from sandbox.demo.world import MARKETS
@@ -54,8 +54,8 @@ def _read(store: Any, run: Run, data_type: str) -> Published:
     assert renamed.certificate is not None
     csv = Path(unquote(urlsplit(renamed.url).path)).read_bytes()
     certificate = json.decode(Path(unquote(urlsplit(renamed.certificate).path)).read_bytes())
-    differences = verify.differences(certificate, lambda: [csv])
-    differences += beside.differences(certificate, store, published_key(run))
+    differences = verify.csv_differences(certificate, lambda: [csv])
+    differences += parquet_check.parquet_differences(certificate, store, published_key(run))
     return Published(data_type, csv, certificate, differences)
 
 

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
+from booktape.model.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
 from sandbox.matrix.judge import Verdict
 from sandbox.matrix.run import Outcome
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from booktape.core.records import BOOK_UPDATES, TRADES
+from booktape.model.records import BOOK_UPDATES, TRADES
 
 PRIMARY: Final = "primary"
 REPLICA: Final = "replica"

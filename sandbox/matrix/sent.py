@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 
 Range = tuple[int, int]
 """The first and the last of some neighbouring ids."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from booktape.core.records import SECOND
+from booktape.model.records import SECOND
 from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailed, processes
 from sandbox.demo.world import MARKETS, STREAMS, WEBSOCKET_PATHS
 from sandbox.matrix.rows import LISTED, PRIMARY, REPLICA, WORKERS, Fault, Kill, List, Row, Start, Step

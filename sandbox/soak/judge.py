@@ -5,11 +5,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from booktape.core import codec
-from booktape.core.keys import parse_key
-from booktape.core.ledger import LEDGER
-from booktape.core.records import QUOTES, Record
-from booktape.storage import Store
+from booktape.model import codec
+from booktape.model.records import QUOTES, Record
+from booktape.store.layout import is_in_uptime_log, parse_batch_key
+from booktape.store.objects import Store
 from sandbox.soak.sent import Sent, Stream, stored
 
 Told = Mapping[Stream, Sequence[tuple[int, int]]]
@@ -88,15 +87,15 @@ def judge(sent: Mapping[Stream, Sent], stores: Mapping[str, Store], told: Mappin
 def _keys(store: Store) -> dict[Stream, list[str]]:
     found: dict[Stream, list[str]] = defaultdict(list)
     for item in store.objects(""):
-        if item.key.startswith(f"{LEDGER}/"):
+        if is_in_uptime_log(item.key):
             continue
-        key = parse_key(item.key)
+        key = parse_batch_key(item.key)
         found[Stream(key.data_type, key.market)].append(item.key)
     return found
 
 
 def _records(store: Store, data_type: str, keys: Iterable[str]) -> list[Record]:
-    return [record for key in keys for record in codec.decode(data_type, store.read(key))]
+    return [record for key in keys for record in codec.decode_records(data_type, store.read(key))]
 
 
 def _judge_instance(

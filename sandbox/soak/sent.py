@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Record, Trade, levels
+from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Quote, Record, Trade, levels
 
 _DATA_TYPES: Final = {"trade": TRADES, "book": BOOK_UPDATES, "quote": QUOTES}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from booktape.storage import Store, open_store
+from booktape.store.objects import Store, open_store
 from sandbox import redis
 from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailed, processes
 from sandbox.soak.plan import INSTANCES, SHARDS, Plan

@@ -6,15 +6,16 @@ from pathlib import Path
 from booktape.merge import open_engine
 from booktape.publish import manifest
 from booktape.publish.aws import Aws
-from booktape.publish.chain import run_chain
 from booktape.publish.context import Context
+from booktape.publish.executor import run_chain
 from booktape.publish.results import Done
-from booktape.publish.sources import Run, Source
-from booktape.storage import open_store
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
+from booktape.store.objects import open_store
 
 
 def publish(
-    primary: str, source: Source, *days: date, replica: str | None = None, results: Path | None = None
+    primary: str, source: DataSource, *days: date, replica: str | None = None, results: Path | None = None
 ) -> list[Run]:
     """Publish days of a source in the primary's own storage, on DuckDB; a day that is published already once more."""
     store = open_store(primary)

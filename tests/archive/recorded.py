@@ -5,9 +5,9 @@ from itertools import groupby
 
 from msgspec import Raw
 
-from booktape.core.records import MINUTE, SECOND, BookSnapshot, BookUpdate, Quote, Record, Trade, record_time
-from booktape.storage import Store
-from tests.archive.ledgers import at
+from booktape.model.records import MINUTE, SECOND, BookSnapshot, BookUpdate, Quote, Record, Trade, record_time
+from booktape.store.objects import Store
+from tests.archive.uptime_logs import at
 from tests.merge.systems import put
 
 MIDNIGHT = at("2024-08-09")

@@ -9,14 +9,14 @@ import duckdb
 import pytest
 
 from booktape import Archive
-from booktape.core.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES, Liquidation
+from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.feed.captures import ingest
+from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES, Liquidation
 from booktape.publish import checkpoints
-from booktape.publish.sources import Source
-from booktape.storage import open_store
-from tests.archive.ledgers import at, listened_whenever_recorded
+from booktape.publish.sources import DataSource
+from booktape.store.objects import open_store
 from tests.archive.nights import publish
+from tests.archive.uptime_logs import at, listened_whenever_recorded
 from tests.cli.test_night_of_a_capture import CAPTURE
 from tests.merge.days import DAY, NEXT, record_a_day, ticker
 from tests.merge.systems import Systems, open_systems, put
@@ -67,7 +67,7 @@ def test_every_data_type_reads_the_same_before_and_after(systems: Systems, tmp_p
         }
         for name, types in (("binance", SPOT), ("binance-futures", FUTURES)):
             for data_type in types:
-                source = Source(f"{name}-{data_type}", name, data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
+                source = DataSource(f"{name}-{data_type}", name, data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
                 publish(systems.primary.url, source, DAY, replica=systems.replica.url, results=tmp_path / "results")
         assert read(archive, systems) == before
 
@@ -81,7 +81,7 @@ def test_an_evening_of_binance_reads_the_same_before_and_after(tmp_path: Path, m
     """
     monkeypatch.setattr(checkpoints, "LEVELS", 2_000)
     url = str(tmp_path)
-    ingest(CAPTURE, exchange("binance"), open_store(url))
+    ingest_capture(CAPTURE, exchange("binance"), open_store(url))
     listened_whenever_recorded(open_store(url), "binance")
     start, end = at("2024-08-08T23:54:30"), at("2024-08-09T00:00:50")
     random = Random(5)
@@ -106,7 +106,7 @@ def test_an_evening_of_binance_reads_the_same_before_and_after(tmp_path: Path, m
         }
         for day in (date(2024, 8, 8), date(2024, 8, 9)):
             for name in SPOT:
-                publish(url, Source(f"binance-{name}", "binance", name), day)  # type: ignore[arg-type]  # a data type's name
+                publish(url, DataSource(f"binance-{name}", "binance", name), day)  # type: ignore[arg-type]  # a data type's name
             assert (rows(), views()) == before
     (first, _) = sorted(open_store(url).directory.glob("published/*/**/*.checkpoints.parquet"))
     assert duckdb.read_parquet(str(first)).aggregate("count(*) > 5").fetchall() == [(True,)]

@@ -4,12 +4,12 @@ from datetime import date
 from pathlib import Path
 
 from booktape import Archive
-from booktape.core.records import DAY, MINUTE, SECOND
-from booktape.publish.sources import Source
-from booktape.storage import open_store
-from tests.archive.ledgers import listened
+from booktape.model.records import DAY, MINUTE, SECOND
+from booktape.publish.sources import DataSource
+from booktape.store.objects import open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, record_minutes
+from tests.archive.uptime_logs import listened
 
 
 def test_a_day_that_nobody_recorded_is_not_recorded(tmp_path: Path) -> None:
@@ -17,7 +17,7 @@ def test_a_day_that_nobody_recorded_is_not_recorded(tmp_path: Path) -> None:
     record_minutes(store, range(1, 100))
     for day in (MIDNIGHT - DAY, MIDNIGHT):
         listened(store, "binance", day, [(day, day + DAY - MINUTE)] if day < MIDNIGHT else [])
-    publish(str(tmp_path), Source(name="binance-trades", exchange="binance", data_type="trades"), date(2024, 8, 9))
+    publish(str(tmp_path), DataSource(name="binance-trades", exchange="binance", data_type="trades"), date(2024, 8, 9))
     with Archive(str(tmp_path)) as archive:
         found = archive.coverage(*MARKET, MIDNIGHT - 2 * DAY, MIDNIGHT + 60 * SECOND)
     ((since, until),) = found.recorded

@@ -14,14 +14,14 @@ import msgspec
 from msgspec import Raw
 
 from booktape import Archive
-from booktape.core.book import Book
-from booktape.core.rebuilt import Rebuilt
-from booktape.core.records import MINUTE, BookSnapshot, BookUpdate, levels
-from booktape.core.sequence import CHECKSUM
 from booktape.exchanges import exchange
 from booktape.exchanges.wire import TextLevel, text_levels
-from booktape.storage import open_store
-from tests.archive.ledgers import listened_whenever_recorded
+from booktape.model.book import Book
+from booktape.model.book_replay import BookReplayer
+from booktape.model.records import MINUTE, BookSnapshot, BookUpdate, levels
+from booktape.model.sequence import CHECKSUM
+from booktape.store.objects import open_store
+from tests.archive.uptime_logs import listened_whenever_recorded
 from tests.captures import reading
 from tests.captures.conftest import capture  # noqa: F401  # a fixture
 from tests.captures.test_okx_checksums import OKX_2022, checksum
@@ -74,7 +74,7 @@ def test_krakens(capture: Callable[[str], Path], tmp_path: Path) -> None:  # noq
     checked = 0
     with Archive(str(tmp_path)) as archive:
         for _, market, _ in archive.markets("kraken"):
-            book = Rebuilt(CHECKSUM, exchange("kraken").book_checksum)
+            book = BookReplayer(CHECKSUM, exchange("kraken").book_checksum)
             for told in archive.book_updates("kraken", market, "2021-04-05", "2021-04-06"):
                 assert book.apply(told), book.missing
                 checked += told.checksum is not None

@@ -9,12 +9,12 @@ import duckdb
 import pytest
 
 from booktape import Archive
-from booktape.archive import ReadFailed, hashes, shelf
-from booktape.core.records import BOOK_UPDATES, SECOND, TRADES
+from booktape.archive import ReadFailedError, local_cache, market_days
+from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from booktape.publish import checkpoints
-from booktape.publish.parquet import parquet_key
-from booktape.publish.sources import Source
-from booktape.storage import Store, open_store
+from booktape.publish.sources import DataSource
+from booktape.store.layout import parquet_key
+from booktape.store.objects import Store, open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, record_minutes, trade
 
@@ -34,7 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     store = open_store(str(tmp_path / "data"))
     record_minutes(store, range(1, 121))
     for data_type in (TRADES, BOOK_UPDATES):
-        publish(store.url, Source(f"binance-{data_type}", "binance", data_type, threshold=0), date(2024, 8, 9))  # type: ignore[arg-type]  # a data type's name
+        publish(store.url, DataSource(f"binance-{data_type}", "binance", data_type, threshold=0), date(2024, 8, 9))  # type: ignore[arg-type]  # a data type's name
     return store
 
 
@@ -62,14 +62,14 @@ def test_a_published_file_is_damaged_or_gone(
         question(archive)
         for path in published(store, ".parquet"):
             damage(path)
-        with pytest.raises(ReadFailed, match=why):
+        with pytest.raises(ReadFailedError, match=why):
             question(archive)
 
 
 def test_a_damaged_checkpoint_is_not_believed(store: Store) -> None:
     (path,) = published(store, ".checkpoints.parquet")
     one_bit_of(path)
-    with Archive(store.url) as archive, pytest.raises(ReadFailed, match=r"checkpoints\.parquet is not as it was"):
+    with Archive(store.url) as archive, pytest.raises(ReadFailedError, match=r"checkpoints\.parquet is not as it was"):
         archive.book(*MARKET, TO)
 
 
@@ -85,7 +85,7 @@ def test_a_file_of_a_folder_that_is_gone_is_no_hole(tmp_path: Path, monkeypatch:
     """As Athena leaves it: a folder for each market, of whose files one is lost, or one too many."""
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
-    (run,) = publish(store.url, Source("binance-trades", "binance", TRADES, threshold=0), date(2024, 8, 9))
+    (run,) = publish(store.url, DataSource("binance-trades", "binance", TRADES, threshold=0), date(2024, 8, 9))
     whole = tmp_path / parquet_key(run)
     aside = whole.rename(tmp_path / "whole.parquet")
     (whole / "symbol=BTC-USDT").mkdir(parents=True)
@@ -95,25 +95,25 @@ def test_a_file_of_a_folder_that_is_gone_is_no_hole(tmp_path: Path, monkeypatch:
         rows = duckdb.read_parquet(str(aside)).filter(f"position % 2 = {part}").project("* EXCLUDE (symbol)")
         rows.write_parquet(str(path))
         with path.open("rb") as file:
-            digest = hashes.file_digest(file, "sha256").hexdigest()
+            digest = local_cache.file_digest(file, "sha256").hexdigest()
         listed.append(f"{digest}  {path.relative_to(whole.parent)}\n")
     whole.with_name(f"{whole.name}.sha256").write_text("".join(listed))
     with Archive(str(tmp_path)) as archive:
         trades = archive.trades(*MARKET, FROM, TO)
         assert list(trades) == [trade(number) for number in range(1, 100)]
         lost = path.rename(tmp_path / "lost.parquet")
-        with pytest.raises(ReadFailed, match=r"symbol=BTC-USDT/0001\.parquet cannot be read: No such file"):
+        with pytest.raises(ReadFailedError, match=r"symbol=BTC-USDT/0001\.parquet cannot be read: No such file"):
             list(trades)
         lost.rename(path)
         (whole / "symbol=BTC-USDT/0002.parquet").write_bytes(path.read_bytes())
-        with pytest.raises(ReadFailed, match=r"0002\.parquet is not among the files that were published"):
+        with pytest.raises(ReadFailedError, match=r"0002\.parquet is not among the files that were published"):
             list(trades)
 
 
 def test_a_certificate_that_is_none(store: Store) -> None:
     for path in published(store, ".certificate.json"):
         path.write_text("{}")
-    with Archive(store.url) as archive, pytest.raises(ReadFailed, match="it has no exchange; restore it"):
+    with Archive(store.url) as archive, pytest.raises(ReadFailedError, match="it has no exchange; restore it"):
         list(archive.trades(*MARKET, FROM, TO))
 
 
@@ -121,7 +121,7 @@ def test_a_certificate_that_is_none(store: Store) -> None:
 def test_a_closed_archive_says_so(store: Store, question: Callable[[Archive], Any]) -> None:
     archive = Archive(store.url)
     archive.close()
-    with pytest.raises(ReadFailed, match="the archive was closed; open another one"):
+    with pytest.raises(ReadFailedError, match="the archive was closed; open another one"):
         question(archive)
 
 
@@ -130,7 +130,7 @@ def test_what_is_being_read_ends_with_the_archive(store: Store, monkeypatch: pyt
     with Archive(store.url) as archive:
         reading = iter(archive.trades(*MARKET, FROM, TO))
         next(reading)
-    with pytest.raises(ReadFailed, match="the archive was closed while it was read"):
+    with pytest.raises(ReadFailedError, match="the archive was closed while it was read"):
         list(reading)
 
 
@@ -138,8 +138,11 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> list[int]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shelf.stretch, "write", full)
+    monkeypatch.setattr(market_days.day_window, "write_window", full)
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
-    with Archive(store.url) as archive, pytest.raises(ReadFailed, match=r"No space left on device; make room, or set"):
+    with (
+        Archive(store.url) as archive,
+        pytest.raises(ReadFailedError, match=r"No space left on device; make room, or set"),
+    ):
         list(archive.trades(*MARKET, FROM, TO))

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import pytest
 
 from booktape import Archive
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
+from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import Exchange, NotUnderstood, Refused
-from booktape.feed.captures import ingest
-from booktape.storage import open_store
-from tests.archive.ledgers import listened_whenever_recorded
+from booktape.exchanges.spec import Exchange, SubscriptionRefusedError, UnknownFrameError
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
+from booktape.store.objects import open_store
+from tests.archive.uptime_logs import listened_whenever_recorded
 from tests.captures.conftest import capture  # noqa: F401  # a fixture
 from tests.captures.test_every_capture import EXPECTED
 
@@ -51,9 +51,9 @@ def file_order(path: Path, venue: Exchange) -> dict[str, list[Told]]:
             try:
                 http = line["kind"] == "http"
                 messages = venue.parse_rest(line["url"], frame, received, None) if http else parse(frame, received)
-            except (NotUnderstood, Refused):
+            except (UnknownFrameError, SubscriptionRefusedError):
                 continue
-            for data_type, symbol, _, record in messages:
+            for data_type, symbol, _, record in (message for message in messages if isinstance(message, tuple)):
                 if data_type not in (BOOK_UPDATES, BOOK_SNAPSHOTS):
                     continue
                 market = venue.market(symbol)
@@ -148,7 +148,7 @@ def test_the_book_at_any_instant_is_that_of_a_straight_replay(
     expected = EXPECTED[name]
     venue, path = exchange(expected.exchange), capture(expected.file)
     store = open_store(str(tmp_path))
-    ingest(path, venue, store)
+    ingest_capture(path, venue, store)
     listened_whenever_recorded(store, venue.id)
     told = {market: in_place(messages) for market, messages in file_order(path, venue).items()}
     books = {market: found for market, found in told.items() if any(isinstance(m, BookSnapshot) for m, _ in found)}

@@ -15,20 +15,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape import Archive
-from booktape.archive import BadRequest, FramesMissing, Missing, NotRecorded, UnknownMarket, rows
+from booktape.archive import (
+    FramesMissingError,
+    Gap,
+    InvalidRequestError,
+    NotRecordedError,
+    UnknownMarketError,
+    rows,
+)
 from booktape.archive.follow import follow
-from booktape.core import codec
-from booktape.core.instants import BadInstant
-from booktape.core.records import BOOK_UPDATES, MINUTE, QUOTES, SECOND, TRADES, BookSnapshot, BookUpdate, Trade
-from booktape.core.streams import Batch
-from booktape.errors import BooktapeError
-from booktape.publish.parquet import parquet_key
-from booktape.publish.sources import Source
-from booktape.storage import StorageDenied, open_store
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.errors import BooktapeError
+from booktape.model.records import BOOK_UPDATES, MINUTE, QUOTES, SECOND, TRADES, BookSnapshot, BookUpdate, Trade
+from booktape.model.timestamps import InvalidTimestampError
+from booktape.publish.sources import DataSource
+from booktape.store.layout import parquet_key
+from booktape.store.objects import StorageDeniedError, open_store
 from sandbox.aws.server import running
-from tests.archive.ledgers import listened
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, quote, record, record_minutes, trade, update
+from tests.archive.uptime_logs import listened
 from tests.merge.systems import put_batch
 
 NEXT = MIDNIGHT + 24 * 60 * MINUTE
@@ -47,7 +54,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     record(store, *(quote(number) for number in late if number not in astray))
     for number in astray:
         minute = NEXT - MINUTE * (number % 2)
-        put_batch(store, "binance", Batch(QUOTES, "BTC-USDT", minute, number, number, 1, codec.encode([quote(number)])))
+        put_batch(
+            store,
+            "binance",
+            Batch(QUOTES, "BTC-USDT", minute, number, number, 1, codec.encode_records([quote(number)])),
+        )
     for day in (MIDNIGHT, NEXT):
         listened(store, "binance", day)
     return url
@@ -85,7 +96,7 @@ def test_ranges_that_touch_give_together_what_the_whole_gives(
 
     def read(since: int, until: int) -> list[Any]:
         found = archive.rows(data_type, *MARKET, since, until, gaps="mark")
-        return [one for one in found if not isinstance(one, Missing)]
+        return [one for one in found if not isinstance(one, Gap)]
 
     assert read(start, middle) + read(middle, end) == read(start, end)
     assert all(start <= one.timestamp < end for one in read(start, end))
@@ -97,12 +108,12 @@ def test_a_range_goes_on_over_midnight(archive: Archive, cut: int) -> None:
     start, end = NEXT - 59 * SECOND, NEXT + 59 * SECOND
     for data_type in (TRADES, QUOTES):
         whole = list(archive.rows(data_type, *MARKET, start, end, gaps="mark"))
-        times = [one.timestamp for one in whole if not isinstance(one, Missing)]
+        times = [one.timestamp for one in whole if not isinstance(one, Gap)]
         assert len(times) == 118
         assert times == sorted(times)
         middle = min(max(NEXT + cut, start + 1), end - 1)
         parts = [archive.rows(data_type, *MARKET, *part, gaps="mark") for part in ((start, middle), (middle, end))]
-        assert [one.timestamp for part in parts for one in part if not isinstance(one, Missing)] == times
+        assert [one.timestamp for part in parts for one in part if not isinstance(one, Gap)] == times
 
 
 def test_nothing_is_read_before_it_is_asked_for_and_reading_can_stop(archive: Archive) -> None:
@@ -168,7 +179,7 @@ def test_files_hold_the_rows(archive: Archive, tmp_path: Path) -> None:
 
 def test_without_the_package_a_table_says_what_to_install(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "find_spec", lambda name: None)
-    with pytest.raises(FramesMissing, match=r"pip install 'booktape\[frames\]'"):
+    with pytest.raises(FramesMissingError, match=r"pip install 'booktape\[frames\]'"):
         archive.trades(*MARKET, second(1), second(3)).to_polars()
 
 
@@ -180,15 +191,15 @@ def test_without_the_package_a_table_says_what_to_install(archive: Archive, monk
             BooktapeError,
             "unknown exchange 'binanse'; did you mean",
         ),
-        (("binance", "BTC-USD", "2024-08-09", "2024-08-10"), UnknownMarket, "BTC-USD; did you mean BTC-USDT?"),
+        (("binance", "BTC-USD", "2024-08-09", "2024-08-10"), UnknownMarketError, "BTC-USD; did you mean BTC-USDT?"),
         (
             (*MARKET, "2023-08-09", "2023-08-10"),
-            NotRecorded,
+            NotRecordedError,
             "between 2023-08-09T00:00:00Z and 2023-08-10T00:00:00Z; recorded are days from 2024-08-09 to 2024-08-10",
         ),
-        ((*MARKET, "2024-08-10", "2024-08-09"), BadInstant, "is not after its start"),
-        ((*MARKET, "2024-08-10", "noon"), BadInstant, "'noon' is not a time"),
-        ((*MARKET, datetime(2024, 8, 9), date(2024, 8, 10)), BadInstant, "has no time zone"),  # the fault
+        ((*MARKET, "2024-08-10", "2024-08-09"), InvalidTimestampError, "is not after its start"),
+        ((*MARKET, "2024-08-10", "noon"), InvalidTimestampError, "'noon' is not a time"),
+        ((*MARKET, datetime(2024, 8, 9), date(2024, 8, 10)), InvalidTimestampError, "has no time zone"),  # the fault
     ],
 )
 def test_what_cannot_be_answered_is_told_at_once(archive: Archive, ask: Any, error: type[Exception], why: str) -> None:
@@ -198,19 +209,19 @@ def test_what_cannot_be_answered_is_told_at_once(archive: Archive, ask: Any, err
 
 
 def test_other_wrong_questions(archive: Archive) -> None:
-    with pytest.raises(BadRequest, match="'candles' is no data type; there are: trades, book_updates"):
+    with pytest.raises(InvalidRequestError, match="'candles' is no data type; there are: trades, book_updates"):
         archive.rows("candles", *MARKET, second(1), second(2))
-    with pytest.raises(BadRequest, match='gaps=\'ignore\': "raise" or "mark"'):
+    with pytest.raises(InvalidRequestError, match='gaps=\'ignore\': "raise" or "mark"'):
         archive.trades(*MARKET, second(1), second(2), gaps="ignore")  # type: ignore[call-overload]  # the fault
-    with pytest.raises(BadRequest, match="write it as binance:BTC-USDT"):
+    with pytest.raises(InvalidRequestError, match="write it as binance:BTC-USDT"):
         archive.replay(["BTC-USDT"], second(1), second(2))
-    with pytest.raises(BadRequest, match="every 0 s is no interval"):
+    with pytest.raises(InvalidRequestError, match="every 0 s is no interval"):
         archive.books(*MARKET, second(1), second(2), 0)
-    with pytest.raises(BadRequest, match="every nan s is no interval"):
+    with pytest.raises(InvalidRequestError, match="every nan s is no interval"):
         archive.books(*MARKET, second(1), second(2), float("nan"))
-    with pytest.raises(UnknownMarket, match=r"has no trades of binance \.\./BTC-USDT"):
+    with pytest.raises(UnknownMarketError, match=r"has no trades of binance \.\./BTC-USDT"):
         archive.trades("binance", "../BTC-USDT", second(1), second(2))
-    with pytest.raises(StorageDenied, match="does not exist"):
+    with pytest.raises(StorageDeniedError, match="does not exist"):
         Archive("/no/such/directory")
 
 
@@ -273,7 +284,7 @@ def test_a_bucket_is_read_as_a_directory_is(url: str, archive: Archive, monkeypa
                 ask = (data_type, *MARKET, second(1), second(300))
                 assert list(bucket.rows(*ask)) == list(archive.rows(*ask))
                 before = bucket.book(*MARKET, second(200))
-                source = Source(f"binance-{data_type}", "binance", data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
+                source = DataSource(f"binance-{data_type}", "binance", data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
                 publish("s3://archive/tape", source, date(2024, 8, 9))
                 assert list(bucket.rows(*ask)) == list(archive.rows(*ask))
                 assert bucket.book(*MARKET, second(200)) == before
@@ -293,7 +304,7 @@ def test_a_folder_as_athena_leaves_it_is_read_in_the_order_of_positions(tmp_path
     """The market stands in the folder's name; its files are each in order, and not among each other."""
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
-    (run,) = publish(store.url, Source("binance-trades", "binance", TRADES, threshold=0), date(2024, 8, 9))
+    (run,) = publish(store.url, DataSource("binance-trades", "binance", TRADES, threshold=0), date(2024, 8, 9))
     whole = tmp_path / parquet_key(run)
     whole.with_name(f"{whole.name}.sha256").unlink()  # of the one file
     aside = whole.rename(tmp_path / "whole.parquet")

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from bench import frames, ingest, night, reading, ways
 from bench.report import Report, show
-from booktape.core import codec
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
-from booktape.recorder import Recorder
+from booktape.model import codec
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
 
 GENERATED = {
     "binance trades": ("binance", TRADES, lambda: frames.binance_trades(50, 20)),
@@ -33,7 +33,7 @@ def test_every_generated_frame_is_one_good_record(name: str) -> None:
     """Frames that the rules throw away, or that end batches, would cost something else than real traffic does."""
     exchange_id, data_type, generate = GENERATED[name]
     batches, gaps = [], []
-    recorder = Recorder(exchange(exchange_id), batches.append, gaps.append)
+    recorder = Pipeline(exchange(exchange_id), batches.append, gaps.append)
     connection = recorder.connection()
 
     for received, frame in enumerate(generate(), frames.START):
@@ -46,7 +46,7 @@ def test_every_generated_frame_is_one_good_record(name: str) -> None:
 
 
 def test_krakens_generated_books_have_right_checksums() -> None:
-    recorder = Recorder(exchange("kraken"), lambda batch: None, lambda gap: None)
+    recorder = Pipeline(exchange("kraken"), lambda batch: None, lambda gap: None)
     connection = recorder.connection()
 
     for received, frame in enumerate(frames.kraken_books(50, 20, 4), frames.START):

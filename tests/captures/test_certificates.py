@@ -12,16 +12,17 @@ from typing import Any
 
 import pytest
 
+from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.feed.captures import ingest
+from booktape.integrity import parquet_check, verify
 from booktape.merge import open_engine
-from booktape.publish import beside, certify_step, manifest, verify
+from booktape.publish import certify_step, manifest
 from booktape.publish.aws import Aws
-from booktape.publish.chain import run_chain
 from booktape.publish.context import Context
-from booktape.publish.file_steps import published_key
-from booktape.publish.sources import Source
-from booktape.storage import open_store
+from booktape.publish.executor import run_chain
+from booktape.publish.sources import DataSource
+from booktape.store.layout import published_key
+from booktape.store.objects import open_store
 from tests.captures import reading
 
 Capture = Callable[[str], Path]
@@ -72,15 +73,15 @@ def publish(directory: Path, copies: Iterable[Path], data_type: Any, venue: str 
     """Ingest each copy into a system of its own, and publish the day, whatever is missing."""
     systems = [str(directory / name) for name in ("primary", "replica")]
     for copy, system in zip(copies, systems, strict=True):
-        ingest(copy, exchange(venue), open_store(system))
+        ingest_capture(copy, exchange(venue), open_store(system))
     store = open_store(systems[0])
     engine = open_engine("duckdb", primary=systems[0], replica=systems[1], results=str(directory / "results"))
-    source = Source("capture", venue, data_type, threshold=0)
+    source = DataSource("capture", venue, data_type, threshold=0)
     context = Context(store, store, engine, {"capture": source}, Aws())
     run = manifest.claim(store, "capture", day, "nightly", "test")
     run_chain(context, "capture", day, run.number)
-    content = certify_step.read(context, run)
-    assert beside.differences(verify.parse(content), store, published_key(run)) == []
+    content = certify_step.read_certificate(context, run)
+    assert parquet_check.parquet_differences(verify.parse_certificate(content), store, published_key(run)) == []
     return Day(json.loads(content), content, store.read(published_key(run)))
 
 
@@ -115,7 +116,7 @@ def test_a_whole_capture_is_certified_whole(capture: Capture, tmp_path: Path) ->
     }  # fmt: skip
     assert day.market["edges"] == {"start": "unknown", "end": {"missing": 0, "ranges": [], "links": []}}
     assert (day.market["share_present"], day.market["share_verified"]) == ("1.000000", "1.000000")
-    assert verify.differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -138,7 +139,7 @@ def test_trades_that_only_one_copy_lost_are_all_there_and_told_of_either_side(
     assert day.market["agreement"]["primary_only"] == lost_by_replica
     assert day.market["agreement"]["both"] == 9_738 - lost_by_primary - lost_by_replica
     assert told(day) == told(whole)
-    assert verify.differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -156,7 +157,7 @@ def test_trades_that_both_copies_lost_are_named_and_no_others(capture: Capture, 
     assert [number for first, last in ranges for number in range(first, last + 1)] == lost
     assert (day.market["numbers"]["expected"], day.market["numbers"]["missing"]) == (9_738, 150)
     assert day.market["share_present"] == "0.984596"  # 9,588 of 9,738
-    assert verify.differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -175,7 +176,7 @@ def test_book_updates_that_both_copies_lost_are_named_by_their_ids(capture: Capt
         n for first, last in sorted(lost) for n in range(first, last + 1)
     ]
     assert (day.market["agreement"]["replica_only"], day.market["agreement"]["primary_only"]) == (30, 30)
-    assert verify.differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
 
 
 def test_a_book_that_two_copies_lost_different_parts_of_is_whole(capture: Capture, tmp_path: Path) -> None:
@@ -206,4 +207,4 @@ def test_what_no_number_shows_is_called_unverifiable(capture: Capture, tmp_path:
     day = publish(tmp_path, [path, path], "quotes")
     assert (day.market["unverifiable"], day.market["share_verified"]) == ("monotonic only", "0.000000")
     assert (day.market["numbers"], day.market["share_present"]) == (None, None)
-    assert verify.differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []

@@ -8,22 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from booktape.core import codec
-from booktape.core.book import Book
-from booktape.core.keys import parse_key
-from booktape.core.records import (
-    BOOK_SNAPSHOTS,
-    BOOK_UPDATES,
-    TRADES,
-    BookSnapshot,
-    BookUpdate,
-    Record,
-    Trade,
-    levels,
-)
+from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.feed.captures import ingest
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.book import Book
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade, levels
+from booktape.store.layout import parse_batch_key
+from booktape.store.objects import Store, open_store
 from tests.captures import reading
 
 Capture = Callable[[str], Path]
@@ -41,8 +32,8 @@ def store(tmp_path: Path) -> Store:
 def stored(store: Store, data_type: str, market: str) -> list[Record]:
     """Every record of a stream, object by object in the order of their keys' first ids."""
     keys = [item.key for item in store.objects(data_type) if f"/pair={market}/" in item.key]
-    keys.sort(key=lambda key: (parse_key(key).first, parse_key(key).last))
-    return [record for key in keys for record in codec.decode(data_type, store.read(key))]
+    keys.sort(key=lambda key: (parse_batch_key(key).first, parse_batch_key(key).last))
+    return [record for key in keys for record in codec.decode_records(data_type, store.read(key))]
 
 
 def rebuilt(store: Store, market: str) -> Book:
@@ -64,7 +55,7 @@ def sides(book: Book) -> reading.Sides:
 
 def test_every_trade_of_the_binance_capture_is_stored_once_on_two_days(capture: Capture, store: Store) -> None:
     path = capture(BINANCE_2024)
-    summary = ingest(path, exchange("binance"), store)
+    summary = ingest_capture(path, exchange("binance"), store)
     assert (summary.frames, summary.not_understood, summary.gaps, summary.stale) == (51_982, {}, [], 0)
     trades = stored(store, TRADES, "BTC-USDT")
     assert len(trades) == 11_693
@@ -78,7 +69,7 @@ def test_binances_book_ids_are_contiguous_in_storage_and_the_book_is_that_of_a_s
     capture: Capture, store: Store
 ) -> None:
     path = capture(BINANCE_2024)
-    ingest(path, exchange("binance"), store)
+    ingest_capture(path, exchange("binance"), store)
     updates = [u for u in stored(store, BOOK_UPDATES, "BTC-USDT") if isinstance(u, BookUpdate)]
     assert len(updates) == 4_051
     assert all(after.first_id == (before.last_id or 0) + 1 for before, after in pairwise(updates))
@@ -87,7 +78,7 @@ def test_binances_book_ids_are_contiguous_in_storage_and_the_book_is_that_of_a_s
 
 def test_ten_symbols_on_one_connection_of_binance(capture: Capture, store: Store) -> None:
     path = capture(BINANCE_2021)
-    summary = ingest(path, exchange("binance"), store)
+    summary = ingest_capture(path, exchange("binance"), store)
     assert (summary.frames, summary.not_understood, summary.gaps) == (11_367, {}, [])
     assert sum(summary.records[BOOK_UPDATES].values()) == 4_709
     assert sum(summary.records[TRADES].values()) == 1_240
@@ -100,7 +91,7 @@ def test_the_coinbase_capture_is_understood_and_its_books_are_those_of_a_straigh
     capture: Capture, store: Store
 ) -> None:
     path = capture(COINBASE_2026)
-    summary = ingest(path, exchange("coinbase"), store)
+    summary = ingest_capture(path, exchange("coinbase"), store)
     assert (summary.not_understood, summary.refused, summary.gaps, summary.stale) == ({}, {}, [], 0)
     assert summary.records[TRADES] == {"BTC-USD": 147, "ETH-USD": 132}
     assert summary.records[BOOK_UPDATES] == {"BTC-USD": 399, "ETH-USD": 374}
@@ -112,8 +103,8 @@ def test_the_coinbase_capture_is_understood_and_its_books_are_those_of_a_straigh
 
 def test_ingesting_the_same_file_again_writes_nothing_new(capture: Capture, store: Store) -> None:
     path = capture(BINANCE_2024)
-    first = ingest(path, exchange("binance"), store)
-    again = ingest(path, exchange("binance"), store)
+    first = ingest_capture(path, exchange("binance"), store)
+    again = ingest_capture(path, exchange("binance"), store)
     assert (first.objects, first.created) == (25, 25)
     assert (again.objects, again.created) == (25, 0)
 
@@ -137,14 +128,14 @@ def cut(path: Path, to: Path, marker: str, which: int) -> dict[str, object]:
 
 def test_removing_a_trade_is_one_gap_that_names_it(capture: Capture, store: Store, tmp_path: Path) -> None:
     frame = cut(capture(BINANCE_2024), tmp_path / "cut.gz", "btcusdt@trade", 5_000)
-    summary = ingest(tmp_path / "cut.gz", exchange("binance"), store)
+    summary = ingest_capture(tmp_path / "cut.gz", exchange("binance"), store)
     missing = frame["data"]["t"]
     assert summary.to_json()["gaps"] == [{"data_type": "trades", "market": "BTC-USDT", "from": missing, "to": missing}]
 
 
 def test_removing_a_book_update_is_one_gap_that_names_its_ids(capture: Capture, store: Store, tmp_path: Path) -> None:
     frame = cut(capture(BINANCE_2024), tmp_path / "cut.gz", "btcusdt@depth", 2_000)
-    summary = ingest(tmp_path / "cut.gz", exchange("binance"), store)
+    summary = ingest_capture(tmp_path / "cut.gz", exchange("binance"), store)
     event = frame["data"]
     assert summary.to_json()["gaps"] == [
         {"data_type": "book_updates", "market": "BTC-USDT", "from": event["U"], "to": event["u"]}
@@ -155,7 +146,7 @@ def test_removing_a_frame_of_coinbase_is_one_gap_in_the_connections_counter(
     capture: Capture, store: Store, tmp_path: Path
 ) -> None:
     frame = cut(capture(COINBASE_2026), tmp_path / "cut.gz", "l2_data", 400)
-    summary = ingest(tmp_path / "cut.gz", exchange("coinbase"), store)
+    summary = ingest_capture(tmp_path / "cut.gz", exchange("coinbase"), store)
     number = frame["sequence_num"]
     assert summary.to_json()["gaps"] == [{"data_type": "*", "market": "*", "from": number, "to": number}]
 
@@ -163,10 +154,10 @@ def test_removing_a_frame_of_coinbase_is_one_gap_in_the_connections_counter(
 def test_a_file_that_is_cut_off_is_named_and_what_came_before_is_not_lost(
     capture: Capture, store: Store, tmp_path: Path
 ) -> None:
-    from booktape.feed.captures import BadCapture
+    from booktape.capture.ingest import InvalidCaptureError
 
     whole = capture(COINBASE_2026).read_bytes()
     (tmp_path / "half.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadCapture, match=r"half\.gz cannot be read after line \d+"):
-        ingest(tmp_path / "half.gz", exchange("coinbase"), store)
+    with pytest.raises(InvalidCaptureError, match=r"half\.gz cannot be read after line \d+"):
+        ingest_capture(tmp_path / "half.gz", exchange("coinbase"), store)
     assert stored(store, TRADES, "BTC-USD")

@@ -10,11 +10,11 @@ from itertools import zip_longest
 from pathlib import Path
 from zlib import crc32
 
-from booktape.core.book import Book
-from booktape.core.records import BOOK_UPDATES, TRADES, levels
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.exchanges.wire import TextLevel, text_levels
-from booktape.recorder import Recorder
+from booktape.model.book import Book
+from booktape.model.records import BOOK_UPDATES, TRADES, levels
 from tests.captures import reading
 
 OKX_2022 = "okx/cryptofeed_20220513.jsonl.gz"
@@ -49,7 +49,7 @@ def test_every_checksum_of_the_old_recording_is_right(capture: Callable[[str], P
 
 
 def test_todays_parser_takes_the_old_trades_and_no_book_without_ids(capture: Callable[[str], Path]) -> None:
-    recorder = Recorder(exchange("okx"), lambda batch: None, lambda gap: None)
+    recorder = Pipeline(exchange("okx"), lambda batch: None, lambda gap: None)
     connection = recorder.connection()
     for line in reading.lines(capture(OKX_2022)):
         if line["kind"] == "ws":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cli.main import main
+from booktape.cli.main import main
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from booktape.cli.exchange_page import page
 from booktape.exchanges import exchanges
-from cli.exchange_page import page
 
 
 def test_the_page_in_the_docs_is_the_one_that_the_declarations_make() -> None:

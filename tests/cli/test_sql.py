@@ -12,11 +12,11 @@ import boto3
 import duckdb
 import pytest
 
-from booktape.archive.sql import BadQuery, query
-from booktape.core.records import SECOND, Liquidation, Trade
+from booktape.archive.sql import InvalidSqlError, query_archive
+from booktape.cli.app import app
 from booktape.merge import init_athena
-from booktape.storage import Store, open_store
-from cli.main import app
+from booktape.model.records import SECOND, Liquidation, Trade
+from booktape.store.objects import Store, open_store
 from sandbox.aws.server import Sandbox, running
 from tests.cli.conftest import Outcome
 from tests.merge.systems import put
@@ -220,10 +220,10 @@ def test_settings_cannot_be_changed_and_no_variable_of_this_process_is_seen(tape
     """Two things that only a SELECT could try."""
     frame = duckdb.sql("SELECT 1 AS secret")  # DuckDB would find it by its name
     assert frame is not None
-    with pytest.raises(BadQuery, match="frame does not exist"), query(str(tape), "SELECT * FROM frame"):
+    with pytest.raises(InvalidSqlError, match="frame does not exist"), query_archive(str(tape), "SELECT * FROM frame"):
         pass
     asked = "SELECT name, value FROM duckdb_settings() WHERE name IN ('enable_external_access', 'lock_configuration')"
-    with query(str(tape), asked) as answer:
+    with query_archive(str(tape), asked) as answer:
         assert sorted(answer.rows) == [("enable_external_access", "false"), ("lock_configuration", "true")]
 
 
@@ -247,7 +247,7 @@ def test_errors_are_one_line(booktape: Callable[..., Outcome], asked: str, why: 
 
 def test_days_are_those_of_utc_wherever_it_is_asked() -> None:
     asked = "SELECT to_timestamp(min(timestamp) / 1e6)::DATE FROM trades"
-    command = [sys.executable, "-m", "cli.main", "sql", asked, "--csv"]
+    command = [sys.executable, "-m", "booktape.cli.main", "sql", asked, "--csv"]
     elsewhere = os.environ | {"TZ": "America/New_York"}
     found = subprocess.run(command, env=elsewhere, cwd=ROOT, capture_output=True, check=True, text=True)
     assert found.stdout.splitlines()[1:] == ["2024-08-09"]
@@ -261,7 +261,10 @@ def test_no_extension_is_fetched(booktape: Callable[..., Outcome]) -> None:
 
 def test_memory_is_bounded(tape: Path) -> None:
     asked = "SELECT list(x) FROM range(50000000) AS t(x)"
-    with pytest.raises(BadQuery, match="needs more memory"), query(str(tape), asked, memory="60MB") as answer:
+    with (
+        pytest.raises(InvalidSqlError, match="needs more memory"),
+        query_archive(str(tape), asked, memory="60MB") as answer,
+    ):
         list(answer.rows)
 
 

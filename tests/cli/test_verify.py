@@ -11,11 +11,12 @@ import pytest
 import yaml
 from msgspec import Raw
 
-from booktape.core import codec
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
-from booktape.core.records import DAY as DAY_LENGTH
-from booktape.core.streams import Batch, key_of
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
+from booktape.model.records import DAY as DAY_LENGTH
+from booktape.store.layout import batch_key
+from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
 from tests.publish.recordings import MIDNIGHT, store_at, store_trades
 
@@ -61,8 +62,8 @@ def store_book(store: Store, without: int = 0) -> None:
 
     def put(data_type: str, records: list[Any]) -> None:
         first, last = records[0].last_id, records[-1].last_id
-        batch = Batch(data_type, "BTC-USDT", MIDNIGHT, first, last, len(records), codec.encode(records))
-        store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
+        batch = Batch(data_type, "BTC-USDT", MIDNIGHT, first, last, len(records), codec.encode_records(records))
+        store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
 
     times = {number: MIDNIGHT + number * 1_000_000 for number in range(1, 8)}
     put(
@@ -291,7 +292,7 @@ def test_what_is_not_there_is_said_in_one_line(store: Store, booktape: Booktape)
     store_trades(store, range(1, 5))
     outcome = booktape("verify", "trades", DAY)
     assert outcome.status == 1
-    assert "has no trades of 2024-08-09; there are the sources books, trades" in outcome.err
+    assert "has no trades of 2024-08-09; published sources: none" in outcome.err
 
 
 def test_a_held_day_is_released_with_a_reason_that_stays(store: Store, booktape: Booktape) -> None:

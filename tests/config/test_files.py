@@ -8,8 +8,8 @@ import pytest
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
 from booktape.publish import sources
-from booktape.publish.sources import Product, Source
-from config.files import BadConfiguration
+from booktape.publish.sources import DataSource, Product
+from config.files import InvalidConfigurationError
 from config.sources import load_sources
 from config.venues import Venue, load_venues
 
@@ -29,7 +29,7 @@ def test_the_sources_that_come_with_booktape() -> None:
         "binance-book-updates", "binance-quotes", "binance-trades", "coinbase-book-updates", "coinbase-quotes",
         "coinbase-trades", "kraken-book-updates", "kraken-trades",
     ]  # fmt: skip
-    assert sources["binance-trades"] == Source("binance-trades", "binance", "trades")
+    assert sources["binance-trades"] == DataSource("binance-trades", "binance", "trades")
 
 
 def test_a_source_with_a_data_set_and_products(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ spot:
 """
     products = (Product("prod-1", "auto"), Product("prod-2", "verify"))
     assert load_sources(written(tmp_path, text)) == {
-        "spot": Source("spot", "binance", "trades", 0.99, "1a2b", products)
+        "spot": DataSource("spot", "binance", "trades", 0.99, "1a2b", products)
     }
 
 
@@ -63,10 +63,10 @@ books:
   data_type: book_updates
 """
     assert load_sources(written(tmp_path, text)) == {
-        "a": Source("a", "binance", "trade_bars", every=60.0),
-        "b": Source("b", "binance", "trades", market_files=True),
-        "tops": Source("tops", "binance", "book_snapshot_25", of="books"),
-        "books": Source("books", "binance", "book_updates"),
+        "a": DataSource("a", "binance", "trade_bars", every=60.0),
+        "b": DataSource("b", "binance", "trades", market_files=True),
+        "tops": DataSource("tops", "binance", "book_snapshot_25", of="books"),
+        "books": DataSource("books", "binance", "book_updates"),
     }
 
 
@@ -112,7 +112,7 @@ books:
 )
 def test_a_mistake_in_the_sources_is_one_line_with_file_line_and_key(tmp_path: Path, text: str, error: str) -> None:
     path = written(tmp_path, text)
-    with pytest.raises(BadConfiguration) as raised:
+    with pytest.raises(InvalidConfigurationError) as raised:
         load_sources(path)
     assert str(raised.value).startswith(str(path))
     assert error in str(raised.value)
@@ -123,13 +123,13 @@ def test_a_book_may_come_in_snapshots_only(tmp_path: Path, monkeypatch: pytest.M
     venue = replace(exchange("kraken"), channels=(Channel("book", ("book_snapshots",), "none"),))
     monkeypatch.setattr(sources, "exchange", lambda identifier: venue)
     path = written(tmp_path, "a:\n  exchange: kraken\n  data_type: book_updates")
-    assert load_sources(path) == {"a": Source("a", "kraken", "book_updates")}
-    with pytest.raises(BadConfiguration, match=r"line 3: a\.data_type: kraken has no liquidations"):
+    assert load_sources(path) == {"a": DataSource("a", "kraken", "book_updates")}
+    with pytest.raises(InvalidConfigurationError, match=r"line 3: a\.data_type: kraken has no liquidations"):
         load_sources(written(tmp_path, "a:\n  exchange: kraken\n  data_type: liquidations"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadConfiguration, match=r"none\.yaml cannot be read: No such file"):
+    with pytest.raises(InvalidConfigurationError, match=r"none\.yaml cannot be read: No such file"):
         load_sources(tmp_path / "none.yaml")
 
 
@@ -156,5 +156,5 @@ def test_a_venue_with_urls_of_its_own(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_in_the_venues_is_one_line(tmp_path: Path, text: str, error: str) -> None:
-    with pytest.raises(BadConfiguration, match=error):
+    with pytest.raises(InvalidConfigurationError, match=error):
         load_venues(written(tmp_path, text))

@@ -5,8 +5,8 @@ from os import environ
 import pytest
 
 from booktape.exchanges import exchanges
-from config.celery import BadTimes, celery_settings, queues, route
-from config.settings import BadSettings, load_settings
+from config.celery import InvalidTimeLimitsError, celery_settings, queues, route
+from config.settings import InvalidSettingsError, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def test_a_mistake_is_one_line_that_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, error: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(BadSettings) as raised:
+    with pytest.raises(InvalidSettingsError) as raised:
         load_settings()
     assert str(raised.value) == error
 
@@ -65,7 +65,9 @@ def test_tasks_are_acknowledged_late_and_come_back_from_lost_workers() -> None:
 
 def test_a_lock_that_outlives_its_runs_sign_of_life_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BOOKTAPE_LOCK_SECONDS", "700")
-    with pytest.raises(BadTimes, match="BOOKTAPE_LOCK_SECONDS=700 must be less than BOOKTAPE_ATTENDED_SECONDS=600"):
+    with pytest.raises(
+        InvalidTimeLimitsError, match="BOOKTAPE_LOCK_SECONDS=700 must be less than BOOKTAPE_ATTENDED_SECONDS=600"
+    ):
         celery_settings(load_settings())
 
 

@@ -15,14 +15,13 @@ from typing import Any, Final
 import duckdb
 import httpx
 import pytest
-import typer
 from redis import Redis
 
-from booktape import clock
-from booktape.core.records import DAY, MINUTE, Trade
-from booktape.live import Latest, LiveCache
-from booktape.storage import open_store
-from cli.main import app
+from booktape.cli.commands import load
+from booktape.model.records import DAY, MINUTE, Trade
+from booktape.store import clock
+from booktape.store.live_cache import Latest, LiveCache
+from booktape.store.objects import open_store
 from config.celery import queues
 from sandbox.redis import running
 from tests.cli.conftest import Outcome
@@ -99,7 +98,7 @@ def user(made: Path, redis_url: str, booktape: Booktape, monkeypatch: pytest.Mon
 def server(made: Path) -> Iterator[str]:
     """Where `booktape serve` replays the day's recordings: for longer than any test of this module takes."""
     stretch = ("--from", "2024-08-09T10:00", "--to", "2024-08-10", "--speed", "10")
-    command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--storage", "data", *stretch]
+    command = [sys.executable, "-m", "booktape.cli.main", "serve", "--port", "0", "--storage", "data", *stretch]
     with (
         (made / "serve.log").open("w+") as log,
         subprocess.Popen(command, cwd=made, stderr=log, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process,
@@ -175,14 +174,15 @@ def test_what_is_not_tried_is_named_for_a_reason() -> None:
 
 def _in_a_process_of_its_own(arguments: list[str]) -> None:
     """What enqueues a task: Celery keeps the first Redis that a process has named."""
-    command = [sys.executable, "-m", "cli.main", *arguments]
+    command = [sys.executable, "-m", "booktape.cli.main", *arguments]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
 def _parse(arguments: list[str]) -> None:
     """Raise what click does for options that a command does not have."""
-    command: Any = typer.main.get_command(app)
+    name, *arguments = arguments
+    command: Any = load(name)
     while hasattr(command, "commands"):
         name, *arguments = arguments
         command = command.commands[name]

@@ -7,9 +7,11 @@ from typing import Final
 
 from msgspec import Raw, json
 
-from booktape.core import codec
-from booktape.core.ledger import CONNECTED, Line, State, Written, encode
-from booktape.core.records import (
+from booktape.capture.batcher import Batcher
+from booktape.integrity.uptime_log import encode_segment
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DAY,
@@ -25,8 +27,9 @@ from booktape.core.records import (
     Trade,
     record_time,
 )
-from booktape.core.streams import Batch, Stream, key_of
-from booktape.storage import Store, open_store
+from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime, WrittenBatch
+from booktape.store.layout import batch_key
+from booktape.store.objects import Store, open_store
 
 MIDNIGHT: Final = 1_723_161_600 * SECOND
 """2024-08-09."""
@@ -55,22 +58,22 @@ def record_day(directory: Path) -> None:
 
 
 def _keep(store: Store, exchange: str, market: str, data_type: str, records: Iterable[Record]) -> None:
-    segments: defaultdict[int, list[Written]] = defaultdict(list)
+    segments: defaultdict[int, list[WrittenBatch]] = defaultdict(list)
 
     def put(batch: Batch) -> None:
-        key = key_of(batch, exchange)
+        key = batch_key(batch, exchange)
         store.create(str(key), codec.compress(batch.lines))
-        written = Written(key.minute, key.first, key.last, batch.count, key.digest)
+        written = WrittenBatch(key.minute, key.first, key.last, batch.count, key.digest)
         segments[key.minute // _SEGMENT * _SEGMENT].append(written)
 
-    stream = Stream(data_type, market, put, lambda stream, gap: None)
+    stream = Batcher(data_type, market, put, lambda gap: None)
     for record in records:
         stream.append(record, record_time(record))
     stream.close()
     for start in range(MIDNIGHT - _SEGMENT, MIDNIGHT + DAY + _SEGMENT, _SEGMENT):
-        states = [State(CONNECTED, start, start + _SEGMENT)]
-        line = Line(data_type, market, "a", start, start + _SEGMENT, states, [], segments[start], lag=_DELAY)
-        store.create(*encode(exchange, "a", start, [line]))
+        states = [StreamInterval(CONNECTED, start, start + _SEGMENT)]
+        line = StreamUptime(data_type, market, "a", start, start + _SEGMENT, states, [], segments[start], lag=_DELAY)
+        store.create(*encode_segment(exchange, "a", start, [line]))
 
 
 def _time(step: int) -> int:

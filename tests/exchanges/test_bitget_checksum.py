@@ -2,8 +2,8 @@
 
 from zlib import crc32
 
-from booktape.core.book import Book
-from booktape.exchanges.bitget_frames import checksum
+from booktape.exchanges.bitget.frames import checksum
+from booktape.model.book import Book
 
 
 def signed(text: str) -> int:

@@ -17,21 +17,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
-from booktape import clock
-from booktape.core import codec
-from booktape.core.merge import Published, Stored, merge_book
-from booktape.core.proof import Evidence, Market, prove
-from booktape.core.proof_order import Part
-from booktape.core.proof_terms import Terms
-from booktape.core.rebuilt import Rebuilt
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, first_position, levels
-from booktape.core.streams import Batch
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Request
-from booktape.recorder import GapSeen, Recorder
-from booktape.rest.books import fetch
-from booktape.rest.budget import OwnBudget
-from booktape.storage import open_store
+from booktape.integrity.audit import Evidence, MarketAudit, audit_market
+from booktape.integrity.ordering import ObjectRecords
+from booktape.integrity.scope import AuditScope
+from booktape.merge.reference import PublishedRow, StoredRecord, merge_book
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.book_replay import BookReplayer
+from booktape.model.gap import Gap
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, first_position, levels
+from booktape.rest.books import fetch_book
+from booktape.rest.rate_limits import LocalRateLimiter
+from booktape.store import clock
+from booktape.store.objects import open_store
 
 MIDNIGHT = 1723161600_000_000
 THE_DAY = date(2024, 8, 9)
@@ -161,9 +162,9 @@ VENUES: list[Venue] = [Okx(), Bybit()]
 
 @dataclass(frozen=True)
 class Outcome:
-    proven: Market
-    gaps: list[GapSeen]
-    published: list[Published[Any]]
+    proven: MarketAudit
+    gaps: list[Gap]
+    published: list[PublishedRow[Any]]
 
     def replayed(self) -> tuple[Side, Side]:
         """Both sides as a reader of the published file has them in the end."""
@@ -178,7 +179,7 @@ class Outcome:
 
     def rebuilt(self, venue: Venue) -> tuple[Side, Side]:
         """The same as Booktape rebuilds it, to which nothing may seem to be missing."""
-        rebuilt = Rebuilt(exchange(venue.exchange).channel(BOOK_UPDATES).rule)
+        rebuilt = BookReplayer(exchange(venue.exchange).channel(BOOK_UPDATES).rule)
         for message in self.published:
             assert rebuilt.apply(message.record)
             assert rebuilt.gap is None
@@ -189,8 +190,8 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     """Record the stream and, apart from it, the REST book; then merge and prove the day."""
     declared = exchange(venue.exchange)
     batches: list[Batch] = []
-    gaps: list[GapSeen] = []
-    recorder = Recorder(declared, batches.append, gaps.append)
+    gaps: list[Gap] = []
+    recorder = Pipeline(declared, batches.append, gaps.append)
     stream, first = recorder.connection(), 1
     stream.feed(venue.snapshot(), MIDNIGHT + BEGUN * MILLISECOND)
     for number, changes in enumerate(play.messages, 1):
@@ -200,7 +201,7 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     recorder.close()
     assert declared.rest.book is not None
     url = declared.rest.url + declared.rest.book.request(venue.symbol).path
-    fetching = Recorder(declared, batches.append, gaps.append)
+    fetching = Pipeline(declared, batches.append, gaps.append)
     received = MIDNIGHT + (BEGUN + play.taken + play.late + 5) * MILLISECOND
     fetching.connection().feed_rest(url, venue.answer(play, told), received, None)
     fetching.close()
@@ -209,15 +210,15 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     return outcome(venue, batches, gaps)
 
 
-def outcome(venue: Venue, batches: list[Batch], gaps: list[GapSeen]) -> Outcome:
+def outcome(venue: Venue, batches: list[Batch], gaps: list[Gap]) -> Outcome:
     declared = exchange(venue.exchange)
     market = declared.market(venue.symbol)
-    objects = [list(codec.decode(batch.data_type, codec.compress(batch.lines))) for batch in batches]
-    stored: list[Any] = [Stored(market, THE_DAY, record) for records in objects for record in records]
+    objects = [list(codec.decode_records(batch.data_type, codec.compress(batch.lines))) for batch in batches]
+    stored: list[Any] = [StoredRecord(market, THE_DAY, record) for records in objects for record in records]
     day = range(MIDNIGHT, MIDNIGHT + DAY)
-    terms = Terms(venue.exchange, market, BOOK_UPDATES, declared.channel(BOOK_UPDATES).rule, THE_DAY, day)
-    parts = [Part(first_position(records[0]), 0, True, partial(list, records)) for records in objects]
-    proven = prove(terms, Evidence(parts, None, [], lambda: [stored, [], []]))
+    terms = AuditScope(venue.exchange, market, BOOK_UPDATES, declared.channel(BOOK_UPDATES).rule, THE_DAY, day)
+    parts = [ObjectRecords(first_position(records[0]), 0, True, partial(list, records)) for records in objects]
+    proven = audit_market(terms, Evidence(parts, None, [], lambda: [stored, [], []]))
     return Outcome(proven, gaps, merge_book(THE_DAY, stored))
 
 
@@ -308,14 +309,14 @@ def test_a_book_over_rest_of_hyperliquid_is_the_streams_own_at_the_same_instant(
     }
     declared = exchange("hyperliquid")
     batches: list[Batch] = []
-    recorder = Recorder(declared, batches.append, lambda gap: None)
+    recorder = Pipeline(declared, batches.append, lambda gap: None)
     recorder.connection().feed(json.encode({"channel": "l2Book", "data": told}), MIDNIGHT + 10)
     recorder.connection().feed_rest(declared.rest.url + "/info", json.encode(told), MIDNIGHT + 20, MIDNIGHT + 5)
     recorder.close()
     stored: list[Any] = [
-        Stored("BTC-USD-PERP", THE_DAY, record)
+        StoredRecord("BTC-USD-PERP", THE_DAY, record)
         for batch in batches
-        for record in codec.decode(BOOK_SNAPSHOTS, codec.compress(batch.lines))
+        for record in codec.decode_records(BOOK_SNAPSHOTS, codec.compress(batch.lines))
     ]
     assert [record.record.origin for record in stored] == ["stream", "rest"]
     (published,) = merge_book(THE_DAY, stored)
@@ -343,6 +344,6 @@ def test_a_book_is_fetched_and_kept_where_its_id_and_the_venues_time_put_it(
     declared = exchange(venue)
     assert declared.rest.book is not None
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:
-        kept = fetch(declared, market, open_store(str(tmp_path)), OwnBudget(venue), client)
+        kept = fetch_book(declared, market, open_store(str(tmp_path)), LocalRateLimiter(venue), client)
     assert asked == [(told["url"], declared.rest.book.request(declared.symbol(market)).body or b"")]
     assert kept.startswith(f"book_snapshots/exchange={venue}/{key}")

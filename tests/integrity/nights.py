@@ -11,14 +11,14 @@ from typing import Any, Final
 import anyio.to_thread
 import httpx
 
-from booktape.core import codec
-from booktape.core.keys import parse_key
-from booktape.core.records import MINUTE, TRADES, Trade
 from booktape.exchanges import exchange
-from booktape.integrity.healed import Healing
-from booktape.integrity.healing import Healer, keep
-from booktape.rest.budget import OwnBudget
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.records import MINUTE, TRADES, Trade
+from booktape.rest.backfill import Backfiller, store_trades
+from booktape.rest.backfill_results import BackfillResult
+from booktape.rest.rate_limits import LocalRateLimiter
+from booktape.store.layout import parse_batch_key
+from booktape.store.objects import Store, open_store
 from sandbox.exchanges import Simulation, simulated
 from tests.waiting import soon
 
@@ -57,20 +57,20 @@ class Night:
         """Let a system record a market but for some trades, counted from the first."""
         lost = {number for cut in cuts for number in cut}
         trades = [trade for number, trade in enumerate(self.sent(market)) if number not in lost]
-        keep(exchange(self.exchange), market, trades, self.systems[system])
+        store_trades(exchange(self.exchange), market, trades, self.systems[system])
 
-    def healer(self, **changes: Any) -> Healer:
-        healer = Healer(
+    def healer(self, **changes: Any) -> Backfiller:
+        healer = Backfiller(
             systems=self.systems,
             rest=self.rest,
-            purse=lambda venue: OwnBudget(venue.id),
+            purse=lambda venue: LocalRateLimiter(venue.id),
             client=httpx.Client,
             base=lambda venue: self.simulation.routes["primary"].http,
             sleep=in_no_time,
         )
         return replace(healer, **changes)
 
-    async def heal(self, night: str | None = None, **changes: Any) -> Healing:
+    async def heal(self, night: str | None = None, **changes: Any) -> BackfillResult:
         """In a thread: the venue lives in this one."""
         return await anyio.to_thread.run_sync(partial(self.healer(**changes), self.exchange, DAY, night))
 
@@ -82,8 +82,8 @@ def stored(store: Store, venue: str, market: str) -> list[Trade]:
     """All trades of a market in a store, by id; each object is what its key says."""
     trades: list[Trade] = []
     for found in store.objects(f"trades/exchange={venue}/pair={market}"):
-        key, content = parse_key(found.key), store.read(found.key)
-        records: Any = codec.decode(TRADES, content)
+        key, content = parse_batch_key(found.key), store.read(found.key)
+        records: Any = codec.decode_records(TRADES, content)
         assert [record.id for record in records] == list(range(key.first, key.last + 1))
         assert codec.digest(codec.decompress(content)) == key.digest
         assert all(record.timestamp < key.minute + MINUTE for record in records)

@@ -7,32 +7,33 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from booktape.core.ledger import CONNECTED, Line, SegmentKey, State, Written, encode
-from booktape.core.records import MINUTE, SECOND
+from booktape.cli.app import app
 from booktape.integrity.redundancy import Counts, Minute, minutes, redundancy
-from booktape.integrity.segments import BadSegment, segments
-from booktape.storage import Store, open_store
-from cli.main import app
+from booktape.integrity.uptime_log import InvalidSegmentError, encode_segment, read_segments
+from booktape.model.records import MINUTE, SECOND
+from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime, WrittenBatch
+from booktape.store.layout import SegmentKey
+from booktape.store.objects import Store, open_store
 
 DAY = date(2024, 8, 8)
 START = int(datetime(2024, 8, 8, tzinfo=UTC).timestamp()) * SECOND
 TEN = 10 * MINUTE
 
 
-def batch(first: int, last: int, digest: str = "same", minute: int = 0) -> Written:
-    return Written(START + minute * MINUTE, first, last, last - first + 1, digest)
+def batch(first: int, last: int, digest: str = "same", minute: int = 0) -> WrittenBatch:
+    return WrittenBatch(START + minute * MINUTE, first, last, last - first + 1, digest)
 
 
-def line(instance: str, *batches: Written, start: int = START, market: str = "BTC-USDT") -> Line:
-    states = [State(CONNECTED, start, start + TEN)]
-    return Line("trades", market, instance, start, start + TEN, states, [], list(batches))
+def line(instance: str, *batches: WrittenBatch, start: int = START, market: str = "BTC-USDT") -> StreamUptime:
+    states = [StreamInterval(CONNECTED, start, start + TEN)]
+    return StreamUptime("trades", market, instance, start, start + TEN, states, [], list(batches))
 
 
-def told(*lines: Line) -> list[tuple[SegmentKey, list[Line]]]:
+def told(*lines: StreamUptime) -> list[tuple[SegmentKey, list[StreamUptime]]]:
     return [(SegmentKey("binance", line.instance, line.start, "0" * 16), [line]) for line in lines]
 
 
-def only(*lines: Line) -> Minute:
+def only(*lines: StreamUptime) -> Minute:
     (minute,) = minutes(told(*lines), DAY)
     return minute
 
@@ -42,9 +43,9 @@ def store(tmp_path: Path) -> Store:
     return open_store((tmp_path / "store").as_uri())
 
 
-def write(store: Store, *lines: Line) -> None:
+def write(store: Store, *lines: StreamUptime) -> None:
     for line in lines:
-        assert store.create(*encode("binance", line.instance, line.start, [line]))
+        assert store.create(*encode_segment("binance", line.instance, line.start, [line]))
 
 
 def test_two_that_wrote_the_same_collided_once() -> None:
@@ -92,7 +93,7 @@ def test_only_minutes_of_the_day_count_whenever_they_were_told() -> None:
 
 
 def test_a_minute_is_judged_when_nobody_tells_of_it_any_more() -> None:
-    def read() -> list[tuple[SegmentKey, list[Line]]]:
+    def read() -> list[tuple[SegmentKey, list[StreamUptime]]]:
         later = [line(instance, start=START + number * TEN) for number in range(1, 12) for instance in "ab"]
         return told(line("a", batch(1, 9)), *later[:3], line("b", batch(1, 9), start=START + TEN), *later[3:])
 
@@ -131,13 +132,13 @@ def test_shares_are_whole_only_where_all_is() -> None:
 def test_segments_around_midnight_are_read_and_those_of_other_hours_are_not(store: Store) -> None:
     starts = [-7 * TEN, -6 * TEN, 0, 144 * TEN, 149 * TEN, 150 * TEN]
     write(store, *(line("a", start=START + start) for start in starts))
-    assert [key.start - START for key, _ in segments(store, "binance", DAY)] == [-6 * TEN, 0, 144 * TEN, 149 * TEN]
+    assert [key.start - START for key, _ in read_segments(store, "binance", DAY)] == [-6 * TEN, 0, 144 * TEN, 149 * TEN]
 
 
 def test_a_segment_that_cannot_be_read_is_named(store: Store) -> None:
     key = str(SegmentKey("binance", "a", START, "0" * 16))
     store.create(key, b"nothing")
-    with pytest.raises(BadSegment, match=key):
+    with pytest.raises(InvalidSegmentError, match=key):
         redundancy(store, "binance", DAY)
 
 
@@ -145,7 +146,7 @@ def test_the_command_shows_it_by_exchange_data_type_and_instance(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BOOKTAPE_STORAGE", store.url)
-    monkeypatch.setattr("cli.redundancy.out", Console(width=160))
+    monkeypatch.setattr("booktape.cli.redundancy.out", Console(width=160))
     write(store, line("a", batch(1, 9), batch(10, 19, minute=1)), line("b", batch(1, 9)))
     result = CliRunner().invoke(app, ["status", "--redundancy", "--day", "2024-08-08"])
     *table, told = result.output.splitlines()
@@ -154,10 +155,10 @@ def test_the_command_shows_it_by_exchange_data_type_and_instance(
         ["binance", "primary", "trades", "a", "2", "1", "50.00%", "0", "1"],
         ["binance", "primary", "trades", "b", "1", "1", "100.00%", "0", "0"],
     ]
-    assert told == "binance, primary: the ledger tells of a 0:10 h, b 0:10 h of 2024-08-08"
+    assert told == "binance, primary: the uptime log covers a 0:10 h, b 0:10 h of 2024-08-08"
     result = CliRunner().invoke(
         app, ["status", "--redundancy", "--day", "2024-08-08", "--exchange", "binance", "--json"]
     )
     assert '"legs":[{"data_type":"trades","instance":"a","batches":2,"identical":1,' in result.output
     result = CliRunner().invoke(app, ["status", "--redundancy", "--day", "2024-08-09"])
-    assert "there is no ledger of any exchange on 2024-08-09" in str(result.exception)
+    assert "there is no uptime log of any exchange on 2024-08-09" in str(result.exception)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from msgspec import json
 
-from booktape.core.book import Book
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
-from booktape.recorder import Recorder
-from booktape.storage import Store
+from booktape.model.book import Book
+from booktape.store.objects import Store
 from tests.merge.systems import put_batch
 
 Levels = Sequence[tuple[str, str]]
@@ -80,5 +80,5 @@ class Collector:
         recorder.connection().feed_rest(url, body, received, received // 1_000 * 1_000)
         recorder.close()
 
-    def _recorder(self) -> Recorder:
-        return Recorder(exchange("binance"), lambda batch: put_batch(self.store, "binance", batch), lambda gap: None)
+    def _recorder(self) -> Pipeline:
+        return Pipeline(exchange("binance"), lambda batch: put_batch(self.store, "binance", batch), lambda gap: None)

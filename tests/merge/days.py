@@ -4,7 +4,7 @@ from datetime import date
 
 from msgspec import Raw
 
-from booktape.core.records import BookSnapshot, BookUpdate, DerivativeTicker, Liquidation, Quote, Trade
+from booktape.model.records import BookSnapshot, BookUpdate, DerivativeTicker, Liquidation, Quote, Trade
 from tests.merge.systems import Systems, at, put
 
 DAY = date(2024, 8, 31)

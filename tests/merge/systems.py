@@ -11,21 +11,25 @@ from typing import Any, Final
 
 import duckdb
 
-from booktape.core import codec
-from booktape.core.csv import Row, rows, text
-from booktape.core.full import COLUMNS as FULL_COLUMNS
-from booktape.core.full import FullRow, full_rows
-from booktape.core.keys import parse_key
-from booktape.core.merge import (
-    Published,
-    Stored,
+from booktape.merge import Merge, Merged, NothingToMergeError, epochs, inputs, open_engine
+from booktape.merge.reference import (
+    ParquetRow,
+    PublishedRow,
+    StoredRecord,
     merge_book,
     merge_derivative_ticker,
     merge_liquidations,
     merge_quotes,
     merge_trades,
+    parquet_rows,
 )
-from booktape.core.records import (
+from booktape.merge.statement import stored_types
+from booktape.merge.tables import HEALED
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.csv import Row, csv_rows, csv_text
+from booktape.model.parquet import PARQUET_COLUMNS as FULL_COLUMNS
+from booktape.model.records import (
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
     LIQUIDATIONS,
@@ -39,12 +43,9 @@ from booktape.core.records import (
     last_position,
     record_time,
 )
-from booktape.core.restarts import Restarts
-from booktape.core.streams import Batch, key_of
-from booktape.merge import Merge, Merged, NothingToMerge, eras, inputs, open_engine
-from booktape.merge.query import stored_types
-from booktape.merge.tables import HEALED
-from booktape.storage import Store, directory_of, open_store
+from booktape.model.resets import Resets
+from booktape.store.layout import batch_key, parse_batch_key
+from booktape.store.objects import Store, directory_of, open_store
 
 PURE: Final[dict[str, Any]] = {
     TRADES: merge_trades,
@@ -75,7 +76,7 @@ def path_of(url: str) -> str:
     return str(path)
 
 
-def read_full(data_type: str, *files: str) -> list[FullRow]:
+def read_full(data_type: str, *files: str) -> list[ParquetRow]:
     """The rows of a Parquet file, or of the parts of one, in the order of the columns and by market and position.
 
     A single file is read in the order in which its rows stand. DuckDB finds out from ``symbol=…`` folders what Athena
@@ -100,7 +101,7 @@ def _plain(value: object) -> object:
 
 def put_batch(store: Store, exchange: str, batch: Batch) -> None:
     """Store a batch as collectors do."""
-    store.create(str(key_of(batch, exchange)), codec.compress(batch.lines))
+    store.create(str(batch_key(batch, exchange)), codec.compress(batch.lines))
 
 
 @dataclass(frozen=True)
@@ -132,44 +133,44 @@ class Systems:
 
     def reference_text(self, merge: Merge) -> str:
         """The CSV that plain Python makes."""
-        return text(merge.data_type, self.reference_rows(merge))
+        return csv_text(merge.data_type, self.reference_rows(merge))
 
     def reference_rows(self, merge: Merge) -> Iterator[Row]:
         """The rows of the merge in plain Python."""
         for published in self.reference(merge):
-            yield from rows(merge.exchange, published.market, published.record)
+            yield from csv_rows(merge.exchange, published.market, published.record)
 
-    def reference_full(self, merge: Merge) -> list[FullRow]:
+    def reference_full(self, merge: Merge) -> list[ParquetRow]:
         """The Parquet file's rows in plain Python."""
-        return list(full_rows(merge.exchange, self.reference(merge)))
+        return list(parquet_rows(merge.exchange, self.reference(merge)))
 
-    def reference(self, merge: Merge) -> list[Published[Any]]:
+    def reference(self, merge: Merge) -> list[PublishedRow[Any]]:
         """The merge in plain Python."""
         healed = [self.rest] if merge.data_type in HEALED and self.rest is not None else []
         stores = [self.primary, self.replica, *healed]
         told = {"restarts": self.restarts(merge)} if merge.data_type in _NUMBERED else {}
         stored = (self.stored(store, merge) for store in stores)
-        published: list[Published[Any]] = PURE[merge.data_type](merge.day, *stored, **told)
+        published: list[PublishedRow[Any]] = PURE[merge.data_type](merge.day, *stored, **told)
         return published
 
-    def restarts(self, merge: Merge) -> Restarts:
+    def restarts(self, merge: Merge) -> Resets:
         """Where the venue began its numbers anew, as the merge finds it."""
         systems = {"primary": self.primary, "replica": self.replica, "rest": self.rest}
         try:
             pairs = inputs.require_markets(systems, merge)
-        except NothingToMerge:
+        except NothingToMergeError:
             return {}
-        return eras.restarts(merge, inputs.find(systems, merge, pairs))
+        return epochs.find_merge_resets(merge, inputs.find_inputs(systems, merge, pairs))
 
-    def stored(self, store: Store, merge: Merge) -> list[Stored[Any]]:
+    def stored(self, store: Store, merge: Merge) -> list[StoredRecord[Any]]:
         """Everything that a system has stored for a data source, whatever the day."""
-        found: list[Stored[Any]] = []
+        found: list[StoredRecord[Any]] = []
         for data_type in stored_types(merge.data_type):
             for item in store.objects(f"{data_type}/exchange={merge.exchange}"):
-                key = parse_key(item.key)
+                key = parse_batch_key(item.key)
                 partition = datetime.fromtimestamp(key.minute // SECOND, UTC).date()
-                records = codec.decode(data_type, store.read(item.key))
-                found += [Stored(key.market, partition, record, item.key) for record in records]
+                records = codec.decode_records(data_type, store.read(item.key))
+                found += [StoredRecord(key.market, partition, record, item.key) for record in records]
         return found
 
     def merge_rows(self, merge: Merge) -> list[tuple[str, ...]]:
@@ -183,7 +184,7 @@ class Systems:
         """The Parquet file's rows, after the same comparison."""
         return [dict(zip(FULL_COLUMNS[merge.data_type], row, strict=True)) for row in self._merge_both(merge)[1]]
 
-    def _merge_both(self, merge: Merge) -> tuple[list[tuple[str, ...]], list[FullRow]]:
+    def _merge_both(self, merge: Merge) -> tuple[list[tuple[str, ...]], list[ParquetRow]]:
         merged = self.merged(merge)
         csv_text, full = read_result(merged), read_full(merge.data_type, path_of(merged.parquet[""]))
         assert csv_text == self.reference_text(merge)
@@ -204,4 +205,6 @@ def put(
     data_type = next(name for name, kind in RECORD_TYPES.items() if isinstance(records[0], kind))
     minute = at(partition) if partition else record_time(records[0]) // MINUTE * MINUTE
     first, last = first_position(records[0]), last_position(records[-1])
-    put_batch(store, exchange, Batch(data_type, market, minute, first, last, len(records), codec.encode(records)))
+    put_batch(
+        store, exchange, Batch(data_type, market, minute, first, last, len(records), codec.encode_records(records))
+    )

@@ -10,21 +10,21 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from booktape.core.csv import PUBLISHED
-from booktape.core.records import Quote, Trade
-from booktape.errors import Transient
 from booktape.merge import (
     Engine,
     Merge,
     Merged,
-    MergeFailed,
-    MergeInterrupted,
-    NothingToMerge,
+    MergeFailedError,
+    MergeInterruptedError,
+    NothingToMergeError,
     init_athena,
     open_engine,
 )
-from booktape.merge.athena import AthenaEngine
-from booktape.storage import BadStorageUrl, Store, open_store
+from booktape.merge.athena_engine import AthenaEngine
+from booktape.model.csv import PUBLISHED
+from booktape.model.errors import TransientError
+from booktape.model.records import Quote, Trade
+from booktape.store.objects import InvalidStorageUrlError, Store, open_store
 from sandbox.aws.server import Sandbox, running
 from tests.merge.days import record_a_day, rest_snapshot, update
 from tests.merge.systems import Systems, at, put, read_full
@@ -182,7 +182,7 @@ def test_a_parquet_query_that_broke_fails_the_merge(buckets: Systems, engine: En
     aws.state.faults.add({"service": "athena", "query": "FAILED", "times": 1})
     aws.state.athena.tokens.clear()
     broken = engine.start(TRADES, "second").partition("+")[0]
-    with pytest.raises(MergeInterrupted, match=f"query {broken} FAILED"):
+    with pytest.raises(MergeInterruptedError, match=f"query {broken} FAILED"):
         finished(engine, f"{csv}+{broken}")
 
 
@@ -241,7 +241,7 @@ def test_tables_can_be_made_again_and_then_know_exchanges_that_were_added(bucket
 
 
 def test_no_object_of_the_day_is_never_an_empty_success(engine: Engine) -> None:
-    with pytest.raises(NothingToMerge, match="no trades of binance on 2024-08-31"):
+    with pytest.raises(NothingToMergeError, match="no trades of binance on 2024-08-31"):
         engine.start(TRADES, "first")
 
 
@@ -250,7 +250,7 @@ def test_a_query_that_failed_by_no_fault_of_its_own_may_be_started_again(
 ) -> None:
     record_a_day(buckets)
     aws.state.faults.add({"service": "athena", "query": "FAILED", "times": 1})
-    with pytest.raises(MergeInterrupted, match="FAILED: GENERIC_INTERNAL_ERROR"):
+    with pytest.raises(MergeInterruptedError, match="FAILED: GENERIC_INTERNAL_ERROR"):
         finished(engine, engine.start(TRADES, "first"))
     assert text_of(finished(engine, engine.start(TRADES, "second"))) == buckets.reference_text(TRADES)
 
@@ -259,17 +259,21 @@ def test_a_torn_object_fails_the_merge(buckets: Systems, engine: Engine) -> None
     record_a_day(buckets)
     (item, *_) = buckets.primary.objects("trades/exchange=binance/pair=BTC-USDT/year=2024/month=08")
     buckets.primary.replace(item.key, buckets.primary.read(item.key)[:-6])
-    with pytest.raises(MergeFailed, match="HIVE_CURSOR_ERROR"):
+    with pytest.raises(MergeFailedError, match="HIVE_CURSOR_ERROR"):
         finished(engine, engine.start(TRADES, "first"))
 
 
 @pytest.mark.parametrize(
     ("status", "outcome", "text"),
     [
-        ({"State": "CANCELLED", "StateChangeReason": "by hand"}, MergeFailed, "query 1 CANCELLED: by hand"),
-        ({"State": "FAILED", "StateChangeReason": "spelling"}, MergeFailed, "query 1 FAILED: spelling"),
-        ({"State": "FAILED", "AthenaError": {"Retryable": False}}, MergeFailed, "query 1 FAILED: no reason given"),
-        ({"State": "FAILED", "AthenaError": {"Retryable": True}}, MergeInterrupted, "query 1 FAILED: no reason given"),
+        ({"State": "CANCELLED", "StateChangeReason": "by hand"}, MergeFailedError, "query 1 CANCELLED: by hand"),
+        ({"State": "FAILED", "StateChangeReason": "spelling"}, MergeFailedError, "query 1 FAILED: spelling"),
+        ({"State": "FAILED", "AthenaError": {"Retryable": False}}, MergeFailedError, "query 1 FAILED: no reason given"),
+        (
+            {"State": "FAILED", "AthenaError": {"Retryable": True}},
+            MergeInterruptedError,
+            "query 1 FAILED: no reason given",
+        ),
     ],
 )
 def test_how_a_query_can_end_without_a_result(
@@ -286,25 +290,25 @@ def test_how_a_query_can_end_without_a_result(
 def test_missing_tables_are_named_with_the_next_step(buckets: Systems) -> None:
     put(buckets.primary, Trade(1, at(DAY), "buy", "10", "1", 5))
     engine = open_engine("athena", **arguments(buckets))
-    with pytest.raises(MergeFailed, match="make the tables with `booktape athena init`"):
+    with pytest.raises(MergeFailedError, match="make the tables with `booktape athena init`"):
         finished(engine, engine.start(TRADES, "first"))
 
 
 def test_a_missing_bucket_is_named_with_the_next_step(buckets: Systems) -> None:
-    with pytest.raises(MergeFailed, match="create the bucket of the results"):
+    with pytest.raises(MergeFailedError, match="create the bucket of the results"):
         init_athena(**(arguments(buckets) | {"results": "s3://nowhere-at-all/results"}), exchanges=["binance"])
 
 
 def test_missing_credentials_are_named_with_the_next_step(buckets: Systems, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(MergeFailed, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
+    with pytest.raises(MergeFailedError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         create_tables(buckets)
 
 
 def test_an_athena_that_is_busy_is_worth_another_try(engine: Engine, aws: Sandbox) -> None:
     aws.state.faults.add({"service": "athena", "operation": "GetQueryExecution", "status": 503})
-    with pytest.raises(Transient, match="Athena: "):
+    with pytest.raises(TransientError, match="Athena: "):
         engine.poll("any")
 
 
@@ -313,17 +317,17 @@ def test_an_athena_that_is_away_is_worth_another_try(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(Transient, match="Athena is not reachable"):
+    with pytest.raises(TransientError, match="Athena is not reachable"):
         open_engine("athena", **arguments(buckets)).poll("any")
 
 
 def test_a_query_that_athena_does_not_know(engine: Engine) -> None:
-    with pytest.raises(MergeFailed, match="QueryExecution 0123 was not found"):
+    with pytest.raises(MergeFailedError, match="QueryExecution 0123 was not found"):
         engine.poll("0123")
 
 
 def test_athena_reads_and_writes_buckets_only() -> None:
-    with pytest.raises(BadStorageUrl, match=r"not 'file:///tmp/x': use DuckDB"):
+    with pytest.raises(InvalidStorageUrlError, match=r"not 'file:///tmp/x': use DuckDB"):
         open_engine("athena", primary="s3://primary", replica=None, results="file:///tmp/x")
 
 
@@ -331,6 +335,6 @@ def test_a_token_whose_markets_changed_since_is_interrupted(buckets: Systems, en
     record_a_day(buckets)
     engine.start(TRADES, "first")
     put(buckets.primary, Trade(1, at(DAY), "buy", "10", "1", 5), market="NEW-USDT")
-    with pytest.raises(MergeInterrupted, match="the markets changed since"):
+    with pytest.raises(MergeInterruptedError, match="the markets changed since"):
         engine.start(TRADES, "first")
     finished(engine, engine.start(TRADES, "second"))

@@ -4,8 +4,8 @@ from datetime import date
 
 from msgspec import Raw, json
 
-from booktape.core.records import BookSnapshot, BookUpdate
 from booktape.merge import Merge
+from booktape.model.records import BookSnapshot, BookUpdate
 from tests.merge.systems import Systems, at, put
 
 DAY = date(2024, 8, 8)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.feed.captures import ingest
 from booktape.merge import Merge
 from tests.captures import reading
 from tests.merge.replaying import Sides, replay
@@ -32,7 +32,7 @@ def recorded(root: Path, capture: Path, exchange_id: str) -> Systems:
         pytest.skip(f"no capture {capture}: set BOOKTAPE_CAPTURES to the folder of captures")
     systems = open_systems(root)
     for store in (systems.primary, systems.replica):
-        ingest(capture, exchange(exchange_id), store)
+        ingest_capture(capture, exchange(exchange_id), store)
     return systems
 
 

@@ -7,10 +7,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booktape.core.csv import COLUMNS, rows
-from booktape.core.merge import Stored, merge_derivative_ticker
-from booktape.core.records import DerivativeTicker
 from booktape.merge import Merge
+from booktape.merge.reference import StoredRecord, merge_derivative_ticker
+from booktape.model.csv import COLUMNS, csv_rows
+from booktape.model.records import DerivativeTicker
 from tests.merge.systems import Systems, at, open_systems, put
 
 DAY = date(2024, 8, 8)
@@ -172,10 +172,10 @@ def test_duckdb_says_the_same(batches: Batches) -> None:
         assert systems.merge_text(TICKER) == systems.reference_text(TICKER)
 
 
-def stored(batches: Batches, replica: bool) -> list[Stored[DerivativeTicker]]:
+def stored(batches: Batches, replica: bool) -> list[StoredRecord[DerivativeTicker]]:
     """One system's records, as if each object had got a key of its own."""
     return [
-        Stored(market, DAY, ticker, f"{number}")
+        StoredRecord(market, DAY, ticker, f"{number}")
         for number, (is_replica, market, tickers) in enumerate(batches)
         if is_replica == replica
         for ticker in tickers
@@ -189,7 +189,7 @@ def test_the_order_of_storage_changes_nothing_and_no_value_is_ever_lost(batches:
         [
             row
             for one in merge_derivative_ticker(DAY, *(stored(order, system) for system in (False, True)))
-            for row in rows("binance", one.market, one.record)
+            for row in csv_rows("binance", one.market, one.record)
         ]
         for order in (batches, [(system, market, tickers[::-1]) for system, market, tickers in batches[::-1]])
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from msgspec import Raw
 
-from booktape.core.records import BookUpdate, Trade
-from booktape.merge import Engine, Merge, MergeFailed, NothingToMerge, open_engine
-from booktape.storage import Store
+from booktape.merge import Engine, Merge, MergeFailedError, NothingToMergeError, open_engine
+from booktape.model.records import BookUpdate, Trade
+from booktape.store.objects import Store
 from tests.merge.systems import Systems, at, open_systems, path_of, put, read_result
 
 DAY = date(2024, 8, 8)
@@ -59,24 +59,26 @@ def test_another_token_merges_again(systems: Systems, engine: Engine) -> None:
 
 def test_no_object_of_the_day_is_never_an_empty_success(systems: Systems, engine: Engine) -> None:
     put(systems.primary, Trade(1, at(date(2024, 8, 9)), "buy", "10", "1", 0))
-    with pytest.raises(NothingToMerge, match="no trades of binance on 2024-08-08"):
+    with pytest.raises(NothingToMergeError, match="no trades of binance on 2024-08-08"):
         engine.start(TRADES, "first")
     assert results(systems) == []
 
 
 def test_objects_without_a_record_of_the_day_are_no_success_either(systems: Systems, engine: Engine) -> None:
     put(systems.primary, Trade(1, at(date(2024, 8, 9)), "buy", "10", "1", 0), partition=DAY)
-    with pytest.raises(NothingToMerge):
+    with pytest.raises(NothingToMergeError):
         engine.start(TRADES, "first")
 
 
 def test_a_data_type_that_is_not_published(engine: Engine) -> None:
-    with pytest.raises(MergeFailed, match="'instruments' is not published; these are: trades, book_updates, quotes, "):
+    with pytest.raises(
+        MergeFailedError, match="'instruments' is not published; these are: trades, book_updates, quotes, "
+    ):
         engine.start(Merge("binance", "instruments", DAY), "first")
 
 
 def test_a_query_that_was_never_started(engine: Engine) -> None:
-    with pytest.raises(MergeFailed, match="no result of query 0123"):
+    with pytest.raises(MergeFailedError, match="no result of query 0123"):
         engine.poll("0123")
 
 
@@ -100,7 +102,7 @@ def test_a_damaged_object_is_named(systems: Systems, engine: Engine, damage: obj
     put(systems.replica, *trades(2))
     (damaged,) = systems.replica.objects("trades")
     systems.replica.replace(damaged.key, damage(systems.replica.read(damaged.key)))  # type: ignore[operator]
-    with pytest.raises(MergeFailed, match=reason) as caught:
+    with pytest.raises(MergeFailedError, match=reason) as caught:
         engine.start(TRADES, "first")
     assert f"{systems.replica.url}/{damaged.key}" in str(caught.value)
     assert results(systems) == []
@@ -111,7 +113,9 @@ def test_an_object_under_another_ones_key_is_named(systems: Systems, engine: Eng
     put(systems.replica, *trades(2))
     (genuine,), (other,) = systems.primary.objects("trades"), systems.replica.objects("trades")
     systems.primary.replace(genuine.key, systems.replica.read(other.key))
-    with pytest.raises(MergeFailed, match=r"0000_0-2_[0-9a-f]{16}\.json\.gz cannot be merged: its content has the"):
+    with pytest.raises(
+        MergeFailedError, match=r"0000_0-2_[0-9a-f]{16}\.json\.gz cannot be merged: its content has the"
+    ):
         engine.start(TRADES, "first")
 
 
@@ -121,7 +125,7 @@ def test_what_is_no_batch_is_named_unless_it_is_hidden(systems: Systems, engine:
     systems.primary.create(f"{folder}/.DS_Store", b"?")
     assert engine.start(TRADES, "first")
     systems.primary.create(f"{folder}/notes.txt", b"?")
-    with pytest.raises(MergeFailed, match=r"notes\.txt cannot be merged"):
+    with pytest.raises(MergeFailedError, match=r"notes\.txt cannot be merged"):
         engine.start(TRADES, "second")
 
 

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from booktape.core.merge import Stored, merge_liquidations
-from booktape.core.records import Liquidation
 from booktape.merge import Merge
+from booktape.merge.reference import StoredRecord, merge_liquidations
+from booktape.model.records import Liquidation
 from tests.merge.systems import Systems, at, open_systems, put
 
 DAY = date(2024, 8, 8)
@@ -174,9 +174,9 @@ def test_duckdb_says_the_same(batches: Batches) -> None:
 @given(BATCHES)
 @settings(max_examples=150, deadline=None)
 def test_of_each_there_are_as_many_as_the_object_has_that_has_the_most(batches: Batches) -> None:
-    systems: tuple[list[Stored[Liquidation]], ...] = ([], [])
+    systems: tuple[list[StoredRecord[Liquidation]], ...] = ([], [])
     for number, (is_replica, market, records) in enumerate(batches):
-        systems[is_replica].extend(Stored(market, DAY, record, f"{number}") for record in records)
+        systems[is_replica].extend(StoredRecord(market, DAY, record, f"{number}") for record in records)
     most: Counter[tuple[object, ...]] = Counter()
     for _, market, records in batches:
         most |= Counter((market, *known(record)) for record in records)

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from booktape.core.csv import PUBLISHED
-from booktape.core.records import Trade
-from booktape.merge import Merge, MergeFailed, open_engine
+from booktape.merge import Merge, MergeFailedError, open_engine
+from booktape.model.csv import PUBLISHED
+from booktape.model.records import Trade
 from tests.merge.days import record_a_day
 from tests.merge.systems import Systems, at, path_of, put, read_result
 
@@ -109,7 +109,7 @@ def test_of_a_merge_that_failed_neither_file_is_left(systems: Systems) -> None:
     engine = open_engine(
         "duckdb", primary=systems.primary.url, replica=None, results=systems.results, memory="1MB", threads=1
     )
-    with pytest.raises(MergeFailed, match="DuckDB needs more than 1MB"):
+    with pytest.raises(MergeFailedError, match="DuckDB needs more than 1MB"):
         engine.start(TRADES, "first")
     assert list(Path(systems.results).iterdir()) == []
 

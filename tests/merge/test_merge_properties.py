@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from booktape.core.csv import Row
-from booktape.merge import Merge, NothingToMerge
-from booktape.storage import Store
+from booktape.merge import Merge, NothingToMergeError
+from booktape.model.csv import Row
+from booktape.store.objects import Store
 from tests.merge.binance import Collector, Depth, Event, Trade
 from tests.merge.systems import Systems, at, open_systems
 
@@ -133,5 +133,5 @@ def test_duckdb_says_the_same(runs: list[Run]) -> None:
                 merge = Merge("binance", data_type, day)
                 try:
                     systems.merge_rows(merge)
-                except NothingToMerge:
+                except NothingToMergeError:
                     assert systems.reference(merge) == []

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from booktape.core.provenance import PROVENANCES, Received
-from booktape.core.records import BookSnapshot, BookUpdate, DerivativeTicker, Liquidation, Quote, Trade
 from booktape.merge import Merge, open_engine
+from booktape.merge.reference import PROVENANCES, Received
+from booktape.model.records import BookSnapshot, BookUpdate, DerivativeTicker, Liquidation, Quote, Trade
 from tests.merge.systems import Systems, at, open_systems, put, read_result
 
 DAY = date(2024, 8, 8)

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from booktape.core.book import Book
 from booktape.merge import Merge
+from booktape.model.book import Book
 from tests.merge.binance import Collector, Depth, Event
 from tests.merge.replaying import Sides, replay
 from tests.merge.systems import Systems, at

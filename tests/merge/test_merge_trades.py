@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from booktape.core.records import Trade
 from booktape.merge import Merge
+from booktape.model.records import Trade
 from tests.merge.systems import Systems, at, put
 
 DAY = date(2024, 8, 8)

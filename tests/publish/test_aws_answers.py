@@ -9,13 +9,20 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, NoCredentialsError
 from botocore.stub import Stubber
 
-from booktape.errors import BooktapeError, Transient
+from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import catalog, data_exchange
-from booktape.publish.aws import Aws, AwsRefused, AwsUnavailable, Conflict, NoSuchResource, explained
-from booktape.publish.catalog import ChangeSetFailed
-from booktape.publish.chain import Patience
-from booktape.publish.data_exchange import JobFailed
-from booktape.publish.errors import Waiting
+from booktape.publish.aws import (
+    Aws,
+    AwsRefusedError,
+    AwsUnavailableError,
+    ConflictError,
+    ResourceNotFoundError,
+    aws_errors,
+)
+from booktape.publish.catalog import ChangeSetFailedError
+from booktape.publish.data_exchange import ImportJobFailedError
+from booktape.publish.errors import WaitingError
+from booktape.publish.executor import RetryPolicy
 
 DATA_SET, COPY, REVISION, JOB = "d" * 32, "c" * 32, "a" * 32, "b" * 32
 NOW = datetime(2024, 8, 10, tzinfo=UTC)
@@ -40,29 +47,29 @@ def marketplace() -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (400, "ValidationException", AwsRefused),
-        (400, "ThrottlingException", AwsUnavailable),
-        (402, "ServiceLimitExceededException", AwsUnavailable),
-        (403, "AccessDeniedException", AwsRefused),
-        (404, "ResourceNotFoundException", NoSuchResource),
-        (409, "ConflictException", Conflict),
-        (423, "ResourceInUseException", AwsUnavailable),
-        (429, "ThrottlingException", AwsUnavailable),
-        (500, "InternalServerException", AwsUnavailable),
-        (503, "ServiceUnavailable", AwsUnavailable),
+        (400, "ValidationException", AwsRefusedError),
+        (400, "ThrottlingException", AwsUnavailableError),
+        (402, "ServiceLimitExceededException", AwsUnavailableError),
+        (403, "AccessDeniedException", AwsRefusedError),
+        (404, "ResourceNotFoundException", ResourceNotFoundError),
+        (409, "ConflictException", ConflictError),
+        (423, "ResourceInUseException", AwsUnavailableError),
+        (429, "ThrottlingException", AwsUnavailableError),
+        (500, "InternalServerException", AwsUnavailableError),
+        (503, "ServiceUnavailable", AwsUnavailableError),
     ],
 )
 def test_every_status_is_transient_or_terminal(exchange: Any, status: int, code: str, kind: type) -> None:
     client, stub = exchange
     stub.add_client_error("get_job", code, "why", status)
-    with pytest.raises(kind, match=f"GetJob: {code}: why"), explained():
+    with pytest.raises(kind, match=f"GetJob: {code}: why"), aws_errors():
         client.get_job(JobId=JOB)
 
 
 def test_no_answer_may_pass_and_no_credentials_do_not() -> None:
-    with pytest.raises(AwsUnavailable, match="AWS does not answer"), explained():
+    with pytest.raises(AwsUnavailableError, match="AWS does not answer"), aws_errors():
         raise ConnectTimeoutError(endpoint_url="https://aws")
-    with pytest.raises(AwsRefused, match="AWS cannot be called: Unable to locate credentials"), explained():
+    with pytest.raises(AwsRefusedError, match="AWS cannot be called: Unable to locate credentials"), aws_errors():
         raise NoCredentialsError
 
 
@@ -92,7 +99,7 @@ def test_a_job_that_ended_badly_says_why_and_whether_another_may_do_better(
 ) -> None:
     client, stub = exchange
     stub.add_response("get_job", answer, {"JobId": JOB})
-    with pytest.raises(JobFailed, match=text) as failure:
+    with pytest.raises(ImportJobFailedError, match=text) as failure:
         data_exchange.wait_for_job(client, JOB)
     assert failure.value.may_pass is may_pass
 
@@ -101,11 +108,11 @@ def test_a_job_that_nobody_started_is_started(exchange: Any) -> None:
     client, stub = exchange
     stub.add_response("get_job", job("WAITING"), {"JobId": JOB})
     stub.add_client_error("start_job", "ConflictException", "started already", 409)
-    with pytest.raises(Waiting, match="is WAITING"):
+    with pytest.raises(WaitingError, match="is WAITING"):
         data_exchange.wait_for_job(client, JOB)
 
 
-@pytest.mark.parametrize(("final", "raises"), [(True, None), (False, Waiting)])
+@pytest.mark.parametrize(("final", "raises"), [(True, None), (False, WaitingError)])
 def test_a_conflict_on_finalising_is_accepted_if_the_revision_is_final(
     exchange: Any, final: bool, raises: type[Exception] | None
 ) -> None:
@@ -113,17 +120,17 @@ def test_a_conflict_on_finalising_is_accepted_if_the_revision_is_final(
     stub.add_client_error("update_revision", "ConflictException", "not so", 409)
     stub.add_response("get_revision", {"Id": REVISION, "Finalized": final})
     if raises is None:
-        data_exchange.finalise(client, DATA_SET, REVISION)
+        data_exchange.finalise_revision(client, DATA_SET, REVISION)
     else:
         with pytest.raises(raises, match="cannot be finalised yet"):
-            data_exchange.finalise(client, DATA_SET, REVISION)
+            data_exchange.finalise_revision(client, DATA_SET, REVISION)
 
 
 def test_a_revoked_revision_is_refused(exchange: Any) -> None:
     client, stub = exchange
     revoked = {"Id": REVISION, "Finalized": True, "Revoked": True, "RevocationComment": "the wrong day"}
     stub.add_response("get_revision", revoked)
-    with pytest.raises(data_exchange.WrongAsset, match="was revoked: the wrong day"):
+    with pytest.raises(data_exchange.WrongAssetError, match="was revoked: the wrong day"):
         data_exchange.is_final(client, DATA_SET, REVISION)
 
 
@@ -156,22 +163,22 @@ def test_a_change_set_that_ended_badly_says_why(
     detail = {"ErrorCode": "REVISION_NOT_FINALIZED", "ErrorMessage": "not final"}
     answer = {"Status": status, "ChangeSet": [{"ErrorDetailList": [detail]}]} | ({"FailureCode": code} if code else {})
     stub.add_response("describe_change_set", answer)
-    with pytest.raises(ChangeSetFailed, match="REVISION_NOT_FINALIZED: not final") as failure:
+    with pytest.raises(ChangeSetFailedError, match="REVISION_NOT_FINALIZED: not final") as failure:
         catalog.wait_for_change_set(client, "change-set")
     assert failure.value.may_pass is may_pass
 
 
 def test_pauses_grow_to_a_limit_and_differ_by_chance() -> None:
-    patience = Patience(poll=15, first=2, most=300, deadline=1)
-    pauses = [patience.delay(Transient("busy"), tries) for tries in range(2_000)]
+    patience = RetryPolicy(poll=15, first=2, most=300, deadline=1)
+    pauses = [patience.delay(TransientError("busy"), tries) for tries in range(2_000)]
     assert 1 <= pauses[0] <= 2
     assert 2 <= pauses[1] <= 4
     assert all(150 <= pause <= 300 for pause in pauses[8:])
     assert len(set(pauses)) > 1_000
-    assert patience.delay(Waiting("under way"), 5) == 15
+    assert patience.delay(WaitingError("under way"), 5) == 15
 
 
 def test_waiting_may_pass_and_a_failed_job_may_not() -> None:
-    assert issubclass(Waiting, Transient)
-    assert not issubclass(JobFailed, Transient)
-    assert issubclass(JobFailed, BooktapeError)
+    assert issubclass(WaitingError, TransientError)
+    assert not issubclass(ImportJobFailedError, TransientError)
+    assert issubclass(ImportJobFailedError, BooktapeError)

@@ -4,26 +4,27 @@ from dataclasses import replace
 
 import pytest
 
-from booktape.errors import BooktapeError
 from booktape.merge import Merge, Merged, init_athena, open_engine
+from booktape.model.errors import BooktapeError
 from booktape.publish import data_exchange, manifest
 from booktape.publish.aws_steps import MOST_REPLACEMENTS, revision_comment
-from booktape.publish.catalog import ChangeSetFailed
-from booktape.publish.chain import Patience, run_chain
+from booktape.publish.catalog import ChangeSetFailedError
 from booktape.publish.context import Context
-from booktape.publish.data_exchange import JobFailed
-from booktape.publish.errors import Held
+from booktape.publish.data_exchange import ImportJobFailedError
+from booktape.publish.errors import GateFailedError
+from booktape.publish.executor import RetryPolicy, run_chain
 from booktape.publish.results import Attempt, Check, Imported, Revision, Revoked, Shown, name_of
-from booktape.publish.sources import Mode, Product, Run, Source
+from booktape.publish.sources import DataSource, Mode, Product
 from booktape.publish.status import status
 from booktape.publish.steps import perform
+from booktape.store.layout import Run
 from tests.publish.aws_world import BUCKET, PRODUCT, World
 from tests.publish.recordings import DAY, store_trades
 from tests.waiting import DEADLINE
 
 SOURCE = "binance-trades"
 KEY = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
-FAST = Patience(poll=0.02, first=0.02, most=0.1, deadline=DEADLINE)
+FAST = RetryPolicy(poll=0.02, first=0.02, most=0.1, deadline=DEADLINE)
 
 
 def publish(context: Context) -> Run:
@@ -132,9 +133,9 @@ def test_what_does_not_pass_in_time_ends_the_run(recorded: Context, world: World
 
 def test_a_held_day_never_makes_a_revision(at_aws: Context, world: World) -> None:
     store_trades(at_aws.store, [*range(1, 10), *range(20, 30)])
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(at_aws)
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         perform(at_aws, Run(SOURCE, DAY, 1), "create_revision")
     assert world.calls("CreateRevision") == 0
 
@@ -199,7 +200,7 @@ def test_a_revision_with_a_foreign_asset_is_not_finalised(recorded: Context, wor
     revision = manifest.required(recorded.store, run, Revision)
     recorded.publication.create("foreign.csv", b"something else")
     import_again(recorded, world, revision.id, "foreign.csv")
-    with pytest.raises(data_exchange.WrongAsset, match=r"holds foreign\.csv \(14 bytes\) instead of"):
+    with pytest.raises(data_exchange.WrongAssetError, match=r"holds foreign\.csv \(14 bytes\) instead of"):
         publish(recorded)
     assert not world.state.revisions[revision.id].finalized
 
@@ -222,7 +223,7 @@ def test_an_import_that_the_service_broke_is_made_anew(recorded: Context, world:
 def test_an_import_that_was_refused_is_asked_for_anew_once_it_was_mended(
     recorded: Context, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    refuse = JobFailed("import job ended as ERROR: ACCESS_DENIED_EXCEPTION", may_pass=False)
+    refuse = ImportJobFailedError("import job ended as ERROR: ACCESS_DENIED_EXCEPTION", may_pass=False)
     jobs: list[str] = []
 
     def wait(client: object, job: str) -> None:
@@ -232,7 +233,7 @@ def test_an_import_that_was_refused_is_asked_for_anew_once_it_was_mended(
 
     with monkeypatch.context() as patch:
         patch.setattr(data_exchange, "wait_for_job", wait)
-        with pytest.raises(JobFailed):
+        with pytest.raises(ImportJobFailedError):
             publish(recorded)
     run = publish(recorded)
     assert status(recorded.store, run).state == "done"
@@ -243,7 +244,7 @@ def test_another_try_has_all_its_replacements_again(recorded: Context, world: Wo
     broken = {"service": "marketplace-catalog", "change_set": "FAILED"}
     for _ in range(2):
         world.state.faults.add({**broken, "times": MOST_REPLACEMENTS + 1})
-        with pytest.raises(ChangeSetFailed):
+        with pytest.raises(ChangeSetFailedError):
             publish(recorded)
     publish(recorded)
     tokens = [item.token for item in world.state.change_sets.values()]
@@ -316,7 +317,7 @@ def test_a_verified_product_that_shows_the_revision_gets_no_change_set(
 
 def test_a_data_set_needs_a_bucket_to_import_from(in_directory: Context, world: World) -> None:
     store_trades(in_directory.store, range(1, 50))
-    source = Source(SOURCE, "binance", "trades", data_set=world.data_set)
+    source = DataSource(SOURCE, "binance", "trades", data_set=world.data_set)
     with pytest.raises(BooktapeError, match="publish to an s3:// URL"):
         publish(replace(in_directory, sources={SOURCE: source}))
     assert world.calls("CreateJob") == 0

@@ -6,16 +6,17 @@ import duckdb
 import pytest
 
 from booktape import Archive
-from booktape.core.instants import day_of
-from booktape.core.records import BOOK_UPDATES, SECOND
-from booktape.publish import checkpoints, in_full, manifest
+from booktape.integrity import parquet_reader
+from booktape.model.records import BOOK_UPDATES, SECOND
+from booktape.model.timestamps import day_of
+from booktape.publish import checkpoints, manifest
 from booktape.publish.results import Checkpoints
-from booktape.publish.sources import Source
-from booktape.storage import open_store
+from booktape.publish.sources import DataSource
+from booktape.store.objects import open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, record, record_minutes, snapshot
 
-SOURCE = Source("binance-book-updates", "binance", BOOK_UPDATES, threshold=0)
+SOURCE = DataSource("binance-book-updates", "binance", BOOK_UPDATES, threshold=0)
 KEY = "published/binance-book-updates/2024/08/09/binance-book-updates_2024-08-09_run1.checkpoints.parquet"
 
 
@@ -53,7 +54,7 @@ def test_a_reader_begins_with_it(placed: Path, tmp_path: Path) -> None:
     duckdb.read_parquet(str(placed)).project(other).write_parquet(str(tmp_path / "other.parquet"))
     placed.unlink()
     (tmp_path / "other.parquet").rename(placed)
-    placed.with_name(f"{placed.name}.sha256").write_bytes(in_full.hashes(KEY, [KEY], [placed]))
+    placed.with_name(f"{placed.name}.sha256").write_bytes(parquet_reader.hashes(KEY, [KEY], [placed]))
     (last,) = [number for (number,) in told if number < 100][-1:]
     with Archive(str(tmp_path)) as archive:
         view = archive.book(*MARKET, MIDNIGHT + (last + 1) * SECOND)

@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from msgspec import Raw, json
 
-from booktape.core import codec
-from booktape.core.records import (
+from booktape.exchanges import exchange
+from booktape.exchanges.spec import Channel
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.errors import BooktapeError
+from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -18,22 +22,19 @@ from booktape.core.records import (
     Liquidation,
     Record,
 )
-from booktape.core.sequence import MONOTONIC, NONE
-from booktape.core.streams import Batch, key_of
-from booktape.errors import BooktapeError
-from booktape.exchanges import exchange
-from booktape.exchanges.spec import Channel
+from booktape.model.sequence import MONOTONIC, NONE
 from booktape.publish import manifest, sources
-from booktape.publish.certify_step import certificate_key
-from booktape.publish.chain import BadDay, past_day, run_chain
 from booktape.publish.context import Context
-from booktape.publish.errors import Held
-from booktape.publish.release import NotReleasable, chosen, release
+from booktape.publish.days import InvalidDayError, past_day
+from booktape.publish.errors import GateFailedError
+from booktape.publish.executor import run_chain
+from booktape.publish.release import NotReleasableError, release_held_run, run_to_release
 from booktape.publish.results import Check, Released, Rename
-from booktape.publish.sources import Run, Source, UnknownSource
+from booktape.publish.sources import DataSource, UnknownSourceError
 from booktape.publish.status import status, statuses
 from booktape.publish.steps import perform
-from booktape.storage import Store
+from booktape.store.layout import Run, batch_key, certificate_key
+from booktape.store.objects import Store
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades
 
 SOURCE = "binance-trades"
@@ -88,13 +89,13 @@ def with_snapshots_only(context: Context) -> Context:
         )
         for number in (1, 2)
     ]
-    batch = Batch(BOOK_SNAPSHOTS, "BTC-USDT", MIDNIGHT, 1, 2, 2, codec.encode(snapshots))
-    context.store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
-    return replace(context, sources={SOURCE: Source(SOURCE, "binance", BOOK_UPDATES)})
+    batch = Batch(BOOK_SNAPSHOTS, "BTC-USDT", MIDNIGHT, 1, 2, 2, codec.encode_records(snapshots))
+    context.store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
+    return replace(context, sources={SOURCE: DataSource(SOURCE, "binance", BOOK_UPDATES)})
 
 
 def test_a_book_without_one_update_is_held(in_directory: Context) -> None:
-    with pytest.raises(Held, match="the book has snapshots only, not one update; once"):
+    with pytest.raises(GateFailedError, match="the book has snapshots only, not one update; once"):
         publish(with_snapshots_only(in_directory))
 
 
@@ -133,9 +134,9 @@ def test_what_only_derivatives_have_is_published_as_unverifiable(
 ) -> None:
     venue = replace(exchange("binance"), channels=(Channel("all", (data_type,), NONE),))
     monkeypatch.setattr(sources, "exchange", lambda identifier: venue)
-    batch = Batch(data_type, "BTC-USDT", MIDNIGHT, MIDNIGHT, MIDNIGHT, 1, codec.encode([record]))
-    in_directory.store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
-    run = publish(replace(in_directory, sources={SOURCE: Source(SOURCE, "binance", data_type)}))
+    batch = Batch(data_type, "BTC-USDT", MIDNIGHT, MIDNIGHT, MIDNIGHT, 1, codec.encode_records([record]))
+    in_directory.store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
+    run = publish(replace(in_directory, sources={SOURCE: DataSource(SOURCE, "binance", data_type)}))
     checked = manifest.required(in_directory.store, run, Check)
     assert (checked.rows, checked.rule, checked.completeness, checked.held) == (1, NONE, None, None)
     published = manifest.required(in_directory.store, run, Rename).url.removeprefix(f"{in_directory.publication.url}/")
@@ -172,13 +173,13 @@ def test_a_republication_of_the_same_records_says_that_nothing_changed(in_direct
 def test_a_day_below_the_threshold_is_held_and_stays_so(in_directory: Context) -> None:
     store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
     with pytest.raises(
-        Held, match=r"65\.5172% of the numbered records are there, below the threshold 99\.9000%: .*"
+        GateFailedError, match=r"65\.5172% of the numbered records are there, below the threshold 99\.9000%: .*"
     ) as held:
         publish(in_directory)
     assert "BTC-USDT: 10 ids missing in 1 gap; once the recordings are healed" in str(held.value)
     assert "booktape republish binance-trades 2024-08-09; to publish it as it is: booktape release" in str(held.value)
     before = contents(in_directory.store)
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(in_directory)
     assert contents(in_directory.store) == before
     assert status(in_directory.store, Run(SOURCE, DAY, 1)).state == "held"
@@ -187,7 +188,7 @@ def test_a_day_below_the_threshold_is_held_and_stays_so(in_directory: Context) -
 
 def test_a_held_day_that_was_healed_is_published_by_a_republication(in_directory: Context) -> None:
     store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(in_directory)
     store_trades(in_directory.store, range(10, 20))
     run = publish(in_directory, "republish", "request 1")
@@ -196,7 +197,7 @@ def test_a_held_day_that_was_healed_is_published_by_a_republication(in_directory
 
 
 def test_a_day_without_a_single_record_is_held(in_directory: Context) -> None:
-    with pytest.raises(Held, match=r"was it recorded\?; once the recordings are healed: booktape republish"):
+    with pytest.raises(GateFailedError, match=r"was it recorded\?; once the recordings are healed: booktape republish"):
         publish(in_directory)
 
 
@@ -229,10 +230,12 @@ def test_a_file_that_is_not_what_the_recordings_say_is_held_for_good(in_director
     for step in ("heal", "merge", "check"):
         perform(in_directory, run, step)
     store_trades(in_directory.store, range(50, 60))
-    with pytest.raises(Held, match="BTC-USDT: 49 rows in the file, 59 by the recordings; to try again: booktape rep"):
+    with pytest.raises(
+        GateFailedError, match="BTC-USDT: 49 rows in the file, 59 by the recordings; to try again: booktape rep"
+    ):
         perform(in_directory, run, "certify")
-    with pytest.raises(NotReleasable, match="only a run below its source's threshold can be released"):
-        release(in_directory.store, run, "somebody", "because")
+    with pytest.raises(NotReleasableError, match="only a run below its source's threshold can be released"):
+        release_held_run(in_directory.store, run, "somebody", "because")
     assert publish(in_directory, "republish", "request 1").number == 2
 
 
@@ -249,11 +252,11 @@ def test_the_certificate_lies_beside_the_file(in_directory: Context) -> None:
 
 def test_a_released_run_is_published_as_it_is_and_says_who_let_it_go(in_directory: Context) -> None:
     store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(in_directory)
     run = Run(SOURCE, DAY, 1)
     for _ in range(2):  # the second time changes nothing
-        release(in_directory.store, run, "ops@night", "the venue was down")
+        release_held_run(in_directory.store, run, "ops@night", "the venue was down")
     assert manifest.unfinished(in_directory.store) == [run]
     assert status(in_directory.store, run).state == "running"
     publish(in_directory)
@@ -265,36 +268,38 @@ def test_a_released_run_is_published_as_it_is_and_says_who_let_it_go(in_director
 
 def test_a_run_that_a_later_one_superseded_is_not_released(in_directory: Context) -> None:
     store_trades(in_directory.store, [*range(1, 10), *range(20, 30)])
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(in_directory)
     manifest.claim(in_directory.store, SOURCE, DAY, "republish", "request 1")
-    with pytest.raises(manifest.Superseded):
-        release(in_directory.store, Run(SOURCE, DAY, 1), "somebody", "because")
+    with pytest.raises(manifest.SupersededError):
+        release_held_run(in_directory.store, Run(SOURCE, DAY, 1), "somebody", "because")
 
 
 def held_day(context: Context) -> Run:
     store_trades(context.store, [*range(1, 10), *range(20, 30)])
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(context)
     return Run(SOURCE, DAY, 1)
 
 
 def test_what_is_released_is_the_run_of_that_number_else_the_newest_that_is_held(in_directory: Context) -> None:
     store = in_directory.store
-    with pytest.raises(NotReleasable, match=r"there is no run that is held of binance-trades on 2024-08-09: booktape"):
-        chosen(store, SOURCE, DAY)
+    with pytest.raises(
+        NotReleasableError, match=r"there is no run that is held of binance-trades on 2024-08-09: booktape"
+    ):
+        run_to_release(store, SOURCE, DAY)
     first = held_day(in_directory)
-    with pytest.raises(Held):
+    with pytest.raises(GateFailedError):
         publish(in_directory, "republish", "request 1")
     third = manifest.claim(store, SOURCE, DAY, "republish", "request 2")
-    assert chosen(store, SOURCE, DAY) == Run(SOURCE, DAY, 2)
-    assert chosen(store, SOURCE, DAY, 1) == first
-    with pytest.raises(NotReleasable, match="there is no run 4 of"):
-        chosen(store, SOURCE, DAY, 4)
-    with pytest.raises(NotReleasable, match=r"run 3 is not held: booktape status"):
-        release(store, chosen(store, SOURCE, DAY, 3), "somebody", "because")
-    with pytest.raises(manifest.Superseded, match="is superseded by run 3"):
-        release(store, chosen(store, SOURCE, DAY), "somebody", "because")
+    assert run_to_release(store, SOURCE, DAY) == Run(SOURCE, DAY, 2)
+    assert run_to_release(store, SOURCE, DAY, 1) == first
+    with pytest.raises(NotReleasableError, match="there is no run 4 of"):
+        run_to_release(store, SOURCE, DAY, 4)
+    with pytest.raises(NotReleasableError, match=r"run 3 is not held: booktape status"):
+        release_held_run(store, run_to_release(store, SOURCE, DAY, 3), "somebody", "because")
+    with pytest.raises(manifest.SupersededError, match="is superseded by run 3"):
+        release_held_run(store, run_to_release(store, SOURCE, DAY), "somebody", "because")
     assert third.number == 3
 
 
@@ -308,9 +313,9 @@ def test_a_release_that_was_killed_halfway_is_finished_by_another(
     with monkeypatch.context() as patch:
         patch.setattr(manifest, "take_back_hold", killed)
         with pytest.raises(KeyboardInterrupt):
-            release(in_directory.store, run, "somebody", "because")
+            release_held_run(in_directory.store, run, "somebody", "because")
     assert status(in_directory.store, run).state == "held"
-    assert release(in_directory.store, run, "another", "too late").who == "somebody"
+    assert release_held_run(in_directory.store, run, "another", "too late").who == "somebody"
     assert status(in_directory.store, run).state == "running"
 
 
@@ -320,7 +325,7 @@ def test_a_released_day_is_not_certified_a_second_time(
     run = held_day(in_directory)
     before = in_directory.store.read(certificate_key(run))
     store_trades(in_directory.store, range(10, 20))  # what came since is none of this run's business
-    release(in_directory.store, run, "somebody", "because")
+    release_held_run(in_directory.store, run, "somebody", "because")
     publish(in_directory)
     assert in_directory.store.read(certificate_key(run)) == before
     placed = manifest.required(in_directory.store, run, Rename).certificate
@@ -329,11 +334,11 @@ def test_a_released_day_is_not_certified_a_second_time(
 
 
 def test_an_unknown_source_lists_those_there_are(in_directory: Context) -> None:
-    with pytest.raises(UnknownSource, match="unknown data source 'bnance'; there are: binance-trades"):
+    with pytest.raises(UnknownSourceError, match="unknown data source 'bnance'; there are: binance-trades"):
         run_chain(in_directory, "bnance", DAY, 1)
 
 
 @pytest.mark.parametrize("text", ["2019-13-01", "yesterday", "2099-01-01"])
 def test_only_days_that_are_over_can_be_published(text: str) -> None:
-    with pytest.raises(BadDay, match=text):
+    with pytest.raises(InvalidDayError, match=text):
         past_day(text)

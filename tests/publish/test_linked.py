@@ -5,14 +5,15 @@ from typing import Any
 
 from msgspec import Raw, json
 
-from booktape.core import codec
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate
-from booktape.core.streams import Batch, key_of
-from booktape.publish import beside, certify_step, manifest
-from booktape.publish.chain import run_chain
-from booktape.publish.file_steps import published_key
-from booktape.publish.sources import Source
-from booktape.storage import Store
+from booktape.integrity import parquet_check
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate
+from booktape.publish import certify_step, manifest
+from booktape.publish.executor import run_chain
+from booktape.publish.sources import DataSource
+from booktape.store.layout import batch_key, published_key
+from booktape.store.objects import Store
 from tests.publish.conftest import context_of
 from tests.publish.recordings import DAY, MIDNIGHT
 
@@ -21,9 +22,15 @@ NOTHING, SOMETHING = Raw(b"[]"), Raw(b'[["9","1"]]')
 
 def put(store: Store, data_type: str, records: list[Any]) -> None:
     batch = Batch(
-        data_type, "BTC-USDT", MIDNIGHT, records[0].last_id, records[-1].last_id, len(records), codec.encode(records)
+        data_type,
+        "BTC-USDT",
+        MIDNIGHT,
+        records[0].last_id,
+        records[-1].last_id,
+        len(records),
+        codec.encode_records(records),
     )
-    store.create(str(key_of(batch, "okx")), codec.compress(batch.lines))
+    store.create(str(batch_key(batch, "okx")), codec.compress(batch.lines))
 
 
 def store_book(store: Store, numbers: Iterable[int]) -> None:
@@ -38,14 +45,14 @@ def store_book(store: Store, numbers: Iterable[int]) -> None:
 
 
 def test_both_ends_of_what_is_missing_are_recomputed_from_the_parquet(tmp_path: Any) -> None:
-    context = context_of(f"file://{tmp_path}", Source("books", "okx", "book_updates", threshold=0))
+    context = context_of(f"file://{tmp_path}", DataSource("books", "okx", "book_updates", threshold=0))
     store_book(context.store, [20, 30, 70, 80, 100])
     run = manifest.claim(context.store, "books", DAY, "nightly", "test")
     run_chain(context, "books", DAY, run.number)
-    told = json.decode(certify_step.read(context, run))
+    told = json.decode(certify_step.read_certificate(context, run))
     numbers = told["markets"]["BTC-USDT"]["numbers"]
     assert numbers["links"] == [[30, 70], [80, 100]]
-    assert beside.differences(told, context.publication, published_key(run)) == []
+    assert parquet_check.parquet_differences(told, context.publication, published_key(run)) == []
     for forged in ([[30, 75], [80, 100]], [[30, 70], [80, 101]], [[30, 70]], []):
         numbers["links"] = forged
-        assert len(beside.differences(told, context.publication, published_key(run))) == 1
+        assert len(parquet_check.parquet_differences(told, context.publication, published_key(run))) == 1

@@ -6,17 +6,16 @@ from typing import Any
 import pytest
 from msgspec import json
 
-from booktape.core import ledger
-from booktape.core.ledger import Line, State
-from booktape.core.records import DAY as A_DAY
-from booktape.core.records import SECOND, TRADES
-from booktape.publish import beside, certify_step, manifest, verify
-from booktape.publish.chain import run_chain
+from booktape.integrity import parquet_check, uptime_log, verify
+from booktape.model.records import DAY as A_DAY
+from booktape.model.records import SECOND, TRADES
+from booktape.model.uptime import StreamInterval, StreamUptime
+from booktape.publish import certify_step, manifest
 from booktape.publish.context import Context
-from booktape.publish.errors import Held
-from booktape.publish.file_steps import published_key
-from booktape.publish.release import release
-from booktape.publish.sources import Run
+from booktape.publish.errors import GateFailedError
+from booktape.publish.executor import run_chain
+from booktape.publish.release import release_held_run
+from booktape.store.layout import Run, published_key
 from tests.publish.recordings import DAY, MIDNIGHT, store_at, store_trades
 
 SOURCE = "binance-trades"
@@ -33,7 +32,7 @@ def publish(context: Context, threshold: float = 0.999) -> dict[str, Any]:
 
 
 def certificate(context: Context) -> dict[str, Any]:
-    told: dict[str, Any] = json.decode(certify_step.read(context, RUN))
+    told: dict[str, Any] = json.decode(certify_step.read_certificate(context, RUN))
     return told
 
 
@@ -42,7 +41,7 @@ def test_a_day_of_which_a_market_is_lost_is_held_however_small_that_market_is(in
     store_at(in_directory.store, -1, [1, 2])
     store_at(in_directory.store, 1, [6])
     with pytest.raises(
-        Held,
+        GateFailedError,
         match=r"not one numbered record is there of 1 market of the day: ETH-USDT: 3 ids missing in 1 gap; once .*"
         "to publish it as it is: booktape release",
     ):
@@ -56,11 +55,11 @@ def test_a_day_of_which_a_market_is_lost_is_held_however_small_that_market_is(in
     assert (lost["unverifiable"], lost["share_present"]) == (None, "0.000000")
     totals = told["totals"]
     assert (totals["markets"], totals["expected"], totals["seen"], totals["missing"]) == (2, 50_002, 49_999, 3)
-    release(in_directory.store, RUN, "somebody", "the market was halted")
+    release_held_run(in_directory.store, RUN, "somebody", "the market was halted")
     publish(in_directory)
     store, key = in_directory.publication, published_key(RUN)
-    assert verify.differences(told, lambda: store.stream(key)) == []
-    assert beside.differences(told, store, key) == []
+    assert verify.csv_differences(told, lambda: store.stream(key)) == []
+    assert parquet_check.parquet_differences(told, store, key) == []
 
 
 def test_where_everything_may_be_missing_a_lost_market_is_told_and_holds_nothing(in_directory: Context) -> None:
@@ -101,7 +100,7 @@ def test_where_several_days_are_lost_the_next_numbers_are_looked_for_farther_awa
     store_at(in_directory.store, before, [1, 2])
     store_at(in_directory.store, after, [6, 9])
     store_at(in_directory.store, after, [9, 10])
-    with pytest.raises(Held, match="ETH-USDT: 3 ids missing in 1 gap"):
+    with pytest.raises(GateFailedError, match="ETH-USDT: 3 ids missing in 1 gap"):
         publish(in_directory)
 
 
@@ -115,10 +114,10 @@ def test_a_market_that_began_its_numbers_anew_meanwhile_is_not_called_lost(in_di
 def test_a_market_that_only_a_ledger_tells_of_stands_there_with_its_downtime(in_directory: Context) -> None:
     store_trades(in_directory.store, range(1, 50))
     begin, end = MIDNIGHT + 60 * SECOND, MIDNIGHT + 120 * SECOND
-    states = [State("down", begin, end)]
+    states = [StreamInterval("down", begin, end)]
     for market, start in ((LOST, begin), ("GONE-USDT", end)):  # the second one's line has only batches to tell
-        line = Line(TRADES, market, "a", start, end, states if start < end else [], [], [])
-        in_directory.store.create(*ledger.encode("binance", "a", start, [line]))
+        line = StreamUptime(TRADES, market, "a", start, end, states if start < end else [], [], [])
+        in_directory.store.create(*uptime_log.encode_segment("binance", "a", start, [line]))
     told = publish(in_directory)["markets"]
     assert sorted(told) == ["BTC-USDT", LOST]
     assert told[LOST]["downtime"]["down"] == [[begin, end]]

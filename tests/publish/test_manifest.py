@@ -2,12 +2,12 @@
 
 import pytest
 
-from booktape import clock
 from booktape.publish import manifest
-from booktape.publish.results import Check, Done, Merge, Start
-from booktape.publish.sources import Run
+from booktape.publish.results import Check, Done, MergeResult, Start
 from booktape.publish.status import status, statuses
-from booktape.storage import StorageDenied, Store, open_store
+from booktape.store import clock
+from booktape.store.layout import Run
+from booktape.store.objects import StorageDeniedError, Store, open_store
 from tests.publish.recordings import DAY
 
 SOURCE = "binance-trades"
@@ -29,18 +29,18 @@ def finish(store: Store, run: Run, sha256: str = "abc") -> None:
 
 def test_of_two_results_of_a_step_the_first_stands(store: Store) -> None:
     run = claim(store)
-    assert manifest.record(store, run, Merge("first", "file:///a")) == Merge("first", "file:///a")
-    assert manifest.record(store, run, Merge("second", "file:///b")) == Merge("first", "file:///a")
+    assert manifest.record(store, run, MergeResult("first", "file:///a")) == MergeResult("first", "file:///a")
+    assert manifest.record(store, run, MergeResult("second", "file:///b")) == MergeResult("first", "file:///a")
 
 
 def test_a_result_lies_under_its_steps_name_and_says_when(store: Store) -> None:
     run = claim(store)
-    manifest.record(store, run, Merge("query", "file:///a"))
+    manifest.record(store, run, MergeResult("query", "file:///a"))
     assert {found.key for found in store.objects("runs/")} == {
         "runs/binance-trades/2024-08-09/0001/start.json",
         "runs/binance-trades/2024-08-09/0001/merge.json",
     }
-    entry = manifest.entry(store, run, Merge)
+    entry = manifest.entry(store, run, MergeResult)
     assert entry is not None
     assert entry.at > 0
 
@@ -59,7 +59,7 @@ def test_a_republication_takes_the_next_number_once_per_request(store: Store) ->
 
 def test_a_republication_waits_for_the_run_before_it(store: Store) -> None:
     claim(store)
-    with pytest.raises(manifest.RunUnderWay, match="run 1 is under way"):
+    with pytest.raises(manifest.RunUnderWayError, match="run 1 is under way"):
         claim(store, "republish", "a")
 
 
@@ -77,7 +77,7 @@ def test_a_run_that_has_a_successor_goes_no_further(store: Store) -> None:
     first = claim(store)
     manifest.record_failure(store, first, "merge", "no memory")
     claim(store, "republish", "a")
-    with pytest.raises(manifest.Superseded, match="superseded by run 2"):
+    with pytest.raises(manifest.SupersededError, match="superseded by run 2"):
         manifest.refuse_superseded(store, first)
     assert not manifest.can_go_on(store, first)
 
@@ -86,7 +86,7 @@ def test_a_failure_is_outdated_once_its_step_has_a_result(store: Store) -> None:
     run = claim(store)
     manifest.record_failure(store, run, "merge", "no memory")
     assert status(store, run).state == "failed"
-    manifest.record(store, run, Merge("query", "file:///a"))
+    manifest.record(store, run, MergeResult("query", "file:///a"))
     assert status(store, run).state == "running"
 
 
@@ -107,8 +107,8 @@ def test_a_failed_run_is_finished_until_it_is_tried_again(store: Store) -> None:
 
 
 def test_a_step_without_its_predecessor_is_refused(store: Store) -> None:
-    with pytest.raises(manifest.OutOfOrder, match="has no result of merge yet"):
-        manifest.required(store, claim(store), Merge)
+    with pytest.raises(manifest.OutOfOrderError, match="has no result of merge yet"):
+        manifest.required(store, claim(store), MergeResult)
 
 
 def test_a_run_whose_folder_is_there_before_its_first_object_is_not_started_yet(store: Store) -> None:
@@ -122,8 +122,8 @@ def test_a_run_whose_folder_is_there_before_its_first_object_is_not_started_yet(
 def test_an_object_that_is_no_result_is_named(store: Store) -> None:
     run = claim(store)
     store.create(f"{run.prefix}merge.json", b'{"at": 1}')
-    with pytest.raises(manifest.BadManifest, match=r"0001/merge\.json does not hold what its name says"):
-        manifest.result(store, run, Merge)
+    with pytest.raises(manifest.InvalidManifestError, match=r"0001/merge\.json does not hold what its name says"):
+        manifest.result(store, run, MergeResult)
 
 
 def test_the_nightly_run_is_the_last_one_so_that_a_republication_that_failed_is_taken_up(store: Store) -> None:
@@ -136,7 +136,7 @@ def test_the_nightly_run_is_the_last_one_so_that_a_republication_that_failed_is_
 def test_a_torn_object_is_named(store: Store) -> None:
     run = claim(store)
     store.create(f"{run.prefix}merge.json", b'{"at": 1')
-    with pytest.raises(manifest.BadManifest, match=r"0001/merge\.json does not hold"):
+    with pytest.raises(manifest.InvalidManifestError, match=r"0001/merge\.json does not hold"):
         status(store, run)
 
 
@@ -174,7 +174,7 @@ def test_a_run_that_may_not_delete_its_mark_has_ended_all_the_same(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deny(self: Store, key: str) -> None:
-        raise StorageDenied(key)
+        raise StorageDeniedError(key)
 
     run = claim(store)
     monkeypatch.setattr(Store, "delete", deny)

@@ -10,19 +10,20 @@ import duckdb
 import pytest
 from msgspec import Raw
 
-from booktape.core import codec
-from booktape.core.records import BOOK_UPDATES, BookUpdate
-from booktape.core.streams import Batch, key_of
+from booktape.integrity import parquet_check, verify
 from booktape.merge import Engine, Merge, Merged, init_athena, open_engine
-from booktape.publish import beside, certify_step, manifest, verify
-from booktape.publish.chain import run_chain
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import BOOK_UPDATES, BookUpdate
+from booktape.publish import certify_step, manifest
 from booktape.publish.context import Context
-from booktape.publish.file_steps import published_key
-from booktape.publish.files import FileChanged
-from booktape.publish.parquet import NoParquet, parquet_key
+from booktape.publish.executor import run_chain
+from booktape.publish.files import FileChangedError
+from booktape.publish.parquet_steps import NoParquetError
 from booktape.publish.results import Parquet
-from booktape.publish.sources import Run, Source
-from booktape.storage import Store, open_store
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, batch_key, parquet_key, published_key
+from booktape.store.objects import Store, open_store
 from tests.publish.aws_world import BUCKET, World
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades, trade
 
@@ -78,9 +79,9 @@ def test_a_book_has_a_row_in_the_csv_for_each_of_its_levels(in_directory: Contex
         )
         for n in range(1, 9)
     ]
-    batch = Batch(BOOK_UPDATES, "BTC-USDT", MIDNIGHT, 1, 8, 8, codec.encode(updates))
-    in_directory.store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
-    source = Source("binance-book-updates", "binance", "book_updates")
+    batch = Batch(BOOK_UPDATES, "BTC-USDT", MIDNIGHT, 1, 8, 8, codec.encode_records(updates))
+    in_directory.store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
+    source = DataSource("binance-book-updates", "binance", "book_updates")
     context = replace(in_directory, sources={source.name: source})
     assert manifest.required(context.store, publish(context), Parquet).files == 1
 
@@ -116,8 +117,8 @@ def test_athenas_files_lie_below_the_key_in_a_folder_for_each_market(
     listed = [line.split("  ") for line in at_aws.publication.read(f"{KEY}.sha256").decode().splitlines()]
     assert [f"{folder}/{name}" for _, name in listed] == found
     assert [digest for digest, _ in listed] == [sha256(at_aws.publication.read(key)).hexdigest() for key in found]
-    certificate = verify.parse(certify_step.read(at_aws, run))
-    assert beside.differences(certificate, at_aws.publication, published_key(run)) == []
+    certificate = verify.parse_certificate(certify_step.read_certificate(at_aws, run))
+    assert parquet_check.parquet_differences(certificate, at_aws.publication, published_key(run)) == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_one_that_has_other_records_than_the_csv_ends_the_run(
     other = tmp_path / "other.parquet"
     duckdb.sql(f"SELECT {change.replace('merged', f'read_parquet({path!r})')}").write_parquet(str(other))
     context = replace(in_directory, engine=Altered(in_directory.engine, {"": other.as_uri()}))
-    with pytest.raises(FileChanged, match=difference):
+    with pytest.raises(FileChangedError, match=difference):
         publish(context)
     assert manifest.result(context.store, Run(SOURCE, DAY, 1), Parquet) is None
     assert not context.publication.exists(f"{KEY}.sha256")
@@ -151,13 +152,13 @@ def test_one_that_cannot_be_read_ends_the_run(in_directory: Context, tmp_path: P
     store_trades(in_directory.store, range(1, 50))
     (tmp_path / "broken").write_bytes(b"PAR1")
     context = replace(in_directory, engine=Altered(in_directory.engine, {"": (tmp_path / "broken").as_uri()}))
-    with pytest.raises(FileChanged, match="the Parquet file cannot be read"):
+    with pytest.raises(FileChangedError, match="the Parquet file cannot be read"):
         publish(context)
 
 
 def test_a_merge_of_before_that_wrote_none_is_to_be_published_again(in_directory: Context) -> None:
     store_trades(in_directory.store, range(1, 50))
-    with pytest.raises(NoParquet, match="booktape republish binance-trades 2024-08-09"):
+    with pytest.raises(NoParquetError, match="booktape republish binance-trades 2024-08-09"):
         publish(replace(in_directory, engine=Altered(in_directory.engine, {})))
 
 

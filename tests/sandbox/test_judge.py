@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec import json
 
-from booktape.core.records import BOOK_UPDATES, TRADES
+from booktape.model.records import BOOK_UPDATES, TRADES
 from sandbox.demo.judge import Verdict, judge
 
 DAY = date(2026, 11, 20)

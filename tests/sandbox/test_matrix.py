@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from booktape.core.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
+from booktape.model.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
 from sandbox.matrix.found import match, read_rows
 from sandbox.matrix.judge import Case, judge, missing_ids
 from sandbox.matrix.night import Published

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from msgspec import Raw, json
 
-from booktape.core import codec
-from booktape.core.records import BOOK_UPDATES, MINUTE, QUOTES, TRADES, BookUpdate, Quote, Record, Trade
-from booktape.core.streams import Batch, key_of
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import BOOK_UPDATES, MINUTE, QUOTES, TRADES, BookUpdate, Quote, Record, Trade
+from booktape.store.layout import batch_key
+from booktape.store.objects import Store, open_store
 from sandbox.demo.processes import Process
 from sandbox.soak.gauges import Gauge
 from sandbox.soak.judge import Instance, Verdict, gaps_of, judge
@@ -83,8 +84,8 @@ class Archive:
     def store(self, name: str, batches: Iterable[list[Record]]) -> Store:
         store = open_store((self.directory / name).as_uri())
         for number, records in enumerate(batches):
-            batch = Batch(self.data_type, "A-B", START, number, number, len(records), codec.encode(records))
-            store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
+            batch = Batch(self.data_type, "A-B", START, number, number, len(records), codec.encode_records(records))
+            store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
         return store
 
     def verdict(

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from booktape.core.records import SECOND
-from booktape.serve.app import application
+from booktape.model.records import SECOND
+from booktape.serve.app import create_app
 from booktape.serve.clock import MarketClock
-from booktape.storage import Store, open_store
-from tests.serve.shelf import START, Shelf, levels, quote, served, snapshot, trade, update
+from booktape.store.objects import Store, open_store
+from tests.serve.recorded_days import START, Shelf, levels, quote, served, snapshot, trade, update
 from tests.serve.talking import END, MILLISECOND, Serve
 
 
@@ -40,6 +40,6 @@ def serve(store: Store) -> Serve:
     def run(
         shelf: Shelf, speed: float = 0.0, *, begin: bool = False, end: int = END, clock: MarketClock | None = None
     ) -> AbstractContextManager[str]:
-        return served(application(shelf, store, clock or MarketClock(START, end, speed), begin=begin))
+        return served(create_app(shelf, store, clock or MarketClock(START, end, speed), begin=begin))
 
     return run

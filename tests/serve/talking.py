@@ -8,9 +8,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from booktape.core.records import SECOND
+from booktape.model.records import SECOND
 from booktape.serve.clock import MarketClock
-from tests.serve.shelf import START
+from tests.serve.recorded_days import START
 from tests.waiting import DEADLINE
 
 MILLISECOND = 1_000

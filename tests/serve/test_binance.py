@@ -9,13 +9,13 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from booktape.archive.errors import NotRecorded
-from booktape.core import codec
-from booktape.core.keys import Key
-from booktape.core.missing import Missing
-from booktape.core.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
-from booktape.storage import Store
-from tests.serve.shelf import START, Shelf, levels, snapshot, trade, update
+from booktape.archive.errors import NotRecordedError
+from booktape.model import codec
+from booktape.model.gap import Gap, GapCause, GapUnit
+from booktape.model.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
+from booktape.store.layout import BatchKey
+from booktape.store.objects import Store
+from tests.serve.recorded_days import START, Shelf, levels, snapshot, trade, update
 from tests.serve.talking import END, STREAMS, HandClock, Serve, hear, is_subscribed, read_on
 from tests.waiting import DEADLINE
 
@@ -72,7 +72,7 @@ def test_a_loss_within_a_second_shows_in_the_slow_depth_too(serve: Serve) -> Non
         "binance:BTC-USDT",
         snapshot(4, START, levels(("1.0", "1"))),
         update(5, 5, START + SECOND),
-        Missing("book_updates", START + SECOND, START + SECOND + 2, "the update ids 6 to 7 are missing", 6, 7),
+        Gap(GapUnit.ID, 6, 7, GapCause.LOST, "book_updates", "BTC-USDT", START + SECOND, START + SECOND + 2),
         update(8, 8, START + SECOND + 2, levels(("1.0", "2"))),
         update(8, 9, START + SECOND + 3, levels(("1.0", "3"))),
     )
@@ -93,7 +93,7 @@ def test_a_stream_of_which_nothing_is_recorded_is_refused(serve: Serve) -> None:
     class OnlyTrades(Shelf):
         def replay(self, *arguments: Any, data_types: Any = (), **options: Any) -> Any:
             if "quotes" in data_types:
-                raise NotRecorded("no quotes of binance BTC-USDT are recorded then")
+                raise NotRecordedError("no quotes of binance BTC-USDT are recorded then")
             return super().replay(*arguments, data_types=data_types, **options)
 
     shelf = OnlyTrades()
@@ -130,7 +130,7 @@ def test_who_listens_to_a_market_that_cannot_be_read_on_is_told(shelf: Shelf, se
         return caught.value.rcvd.code, caught.value.rcvd.reason
 
     with serve(shelf, clock=clock) as address:
-        assert asyncio.run(listen(address)) == (1011, "the recording of BTC-USDT cannot be read on")
+        assert asyncio.run(listen(address)) == (1011, "the recording of BTC-USDT cannot be read any further")
 
 
 def test_streams_can_be_subscribed_to_listed_and_left(shelf: Shelf, serve: Serve) -> None:
@@ -212,7 +212,7 @@ def test_a_gap_shows_as_one_and_the_book_is_not_told_until_a_snapshot(serve: Ser
         "binance:BTC-USDT",
         snapshot(4, START, levels(("1.0", "1"))),
         update(5, 5, START + SECOND),
-        Missing("book_updates", START + SECOND, START + 2 * SECOND, "the update ids 6 to 7 are missing", 6, 7),
+        Gap(GapUnit.ID, 6, 7, GapCause.LOST, "book_updates", "BTC-USDT", START + SECOND, START + 2 * SECOND),
         update(8, 8, START + 2 * SECOND, levels(("1.0", "2"))),
     )
     with serve(shelf) as address:
@@ -247,8 +247,8 @@ def test_the_list_of_instruments_is_that_of_the_day(shelf: Shelf, store: Store, 
             symbol="BTCUSDT", market="BTC-USDT", base="BTC", quote="USDT", kind="spot", status=TRADING,
             price_increment=tick, amount_increment="0.00001", local_timestamp=day,
         )  # fmt: skip
-        key = Key(INSTRUMENTS, "binance", "ALL", day, day, day, "0" * 16)
-        store.create(str(key), codec.compress(codec.encode([instrument])))
+        key = BatchKey(INSTRUMENTS, "binance", "ALL", day, day, day, "0" * 16)
+        store.create(str(key), codec.compress(codec.encode_records([instrument])))
     with serve(shelf) as address:
         url = f"http://{address}/binance/api/v3/exchangeInfo"
         answer = httpx.get(url).json()

@@ -10,8 +10,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
 
-from booktape.core.records import SECOND, Trade
-from tests.serve.shelf import START, Shelf, snapshot, trade
+from booktape.model.records import SECOND, Trade
+from tests.serve.recorded_days import START, Shelf, snapshot, trade
 from tests.serve.talking import END, MILLISECOND, HandClock, Serve, hear, is_subscribed, read_on, talk
 from tests.waiting import DEADLINE, until
 

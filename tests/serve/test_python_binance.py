@@ -11,16 +11,17 @@ import pytest
 from msgspec import json
 
 from booktape import Archive
-from booktape.core import codec
-from booktape.core.book import Book
-from booktape.core.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Level, levels
-from booktape.core.streams import Batch, key_of
+from booktape.capture.ingest import ingest_capture
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
-from booktape.feed.captures import ingest
-from booktape.recorder import Recorder
-from booktape.serve.app import application
-from booktape.storage import Store, open_store
-from tests.serve.shelf import START, served
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.book import Book
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Level, levels
+from booktape.serve.app import create_app
+from booktape.store.layout import batch_key
+from booktape.store.objects import Store, open_store
+from tests.serve.recorded_days import START, served
 from tests.serve.talking import HandClock
 from tests.waiting import DEADLINE
 
@@ -40,7 +41,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def stored(store: Store, data_type: str) -> list[Any]:
-    found = [codec.decode(data_type, store.read(item.key)) for item in store.objects(data_type)]
+    found = [codec.decode_records(data_type, store.read(item.key)) for item in store.objects(data_type)]
     return sorted((record for some in found for record in some), key=lambda record: getattr(record, "last_id", 0))
 
 
@@ -103,7 +104,7 @@ def play(store: Store, start: int, end: int, symbol: str, *, fast: bool) -> list
     last = max(one.last_id for one in stored(store, BOOK_UPDATES) if (one.timestamp or one.sent_timestamp or 0) < end)
     clock = HandClock(start, end)
     clock.at = start + AHEAD
-    with served(application(Archive(store.url), store, clock)) as address:
+    with served(create_app(Archive(store.url), store, clock)) as address:
         return asyncio.run(follow(address, clock, symbol, last, fast=fast))
 
 
@@ -116,7 +117,7 @@ def test_it_rebuilds_the_book_of_a_recorded_day_and_keeps_it_to_the_end(store: S
     folder = Path(os.environ.get("BOOKTAPE_CAPTURES", Path(__file__).parents[3] / "shared/captures"))
     if not (folder / CAPTURE).is_file():
         pytest.skip(f"no capture {CAPTURE}: set BOOKTAPE_CAPTURES to the folder of captures")
-    ingest(folder / CAPTURE, exchange("binance"), store)
+    ingest_capture(folder / CAPTURE, exchange("binance"), store)
     start = 1_723_161_590 * SECOND  # ten seconds before midnight
     end = start + 60 * SECOND
     seen = play(store, start, end, "BTCUSDT", fast=True)
@@ -132,7 +133,7 @@ def test_it_rebuilds_the_book_of_a_day_of_our_own(store: Store, fast: bool) -> N
     """Whole levels that come and go, by the stream of 100 ms and by that of a second."""
     chance = random.Random(7)
     batches: list[Batch] = []
-    recorder = Recorder(exchange("binance"), batches.append, lambda gap: None)
+    recorder = Pipeline(exchange("binance"), batches.append, lambda gap: None)
     connection = recorder.connection()
     book = {"lastUpdateId": 100, "bids": [["99.00000000", "1.00000000"]], "asks": [["101.00000000", "1.00000000"]]}
     url = "https://api.binance.com/api/v3/depth?symbol=ETHBTC&limit=1000"
@@ -148,7 +149,7 @@ def test_it_rebuilds_the_book_of_a_day_of_our_own(store: Store, fast: bool) -> N
         connection.feed(json.encode({"stream": "ethbtc@depth@100ms", "data": data}), time + step)
     recorder.close()
     for batch in batches:
-        store.create(str(key_of(batch, "binance")), codec.compress(batch.lines))
+        store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
     start, end = START + 2 * SECOND, time  # what comes after the last update, nobody knows
     seen = play(store, start, end, "ETHBTC", fast=fast)
     assert len(seen) > (10 if fast else 2)

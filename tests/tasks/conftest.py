@@ -16,7 +16,7 @@ import yaml
 from celery import Celery
 from redis import Redis
 
-from booktape.storage import Store, open_store
+from booktape.store.objects import Store, open_store
 from sandbox.redis import running
 from tests.publish.aws_world import BUCKET, PRODUCT, World, aws_world
 from tests.waiting import DEADLINE, FOR_EVER, until

@@ -17,7 +17,7 @@ import httpx
 import redis
 import structlog
 
-import booktape.publish.chain
+import booktape.publish.executor
 import booktape.rest.books
 
 _ = (boto3, celery, duckdb, httpx, redis, structlog, booktape)

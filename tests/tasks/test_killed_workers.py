@@ -6,14 +6,15 @@ import pytest
 
 from booktape.publish import manifest
 from booktape.publish.results import Check
-from booktape.publish.sources import Run, Source
+from booktape.publish.sources import DataSource
 from booktape.publish.steps import plan
+from booktape.store.layout import Run
 from tests.publish.aws_world import PRODUCT
 from tests.publish.recordings import DAY, store_trades
 from tests.tasks.conftest import SOURCE, Installation, eventually
 
 RUN = Run(SOURCE, DAY, 1)
-STEPS = [step.name for step in plan(Source(SOURCE, "binance", "trades", data_set="any"))]
+STEPS = [step.name for step in plan(DataSource(SOURCE, "binance", "trades", data_set="any"))]
 
 
 def published_once(installation: Installation) -> dict[str, object]:

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from redis import Redis
 
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from sandbox.redis import free_port
 from tasks import locks
 from tests.tasks.conftest import eventually
@@ -21,7 +21,7 @@ def test_a_source_and_day_is_one_workers_at_a_time(redis: "Redis[bytes]") -> Non
     republication = Run(RUN.source, RUN.day, 2)
     with (
         locks.holding(redis, RUN, LONG),
-        pytest.raises(locks.Locked, match="another worker is at binance-trades 2024-08-09"),
+        pytest.raises(locks.LockedError, match="another worker is at binance-trades 2024-08-09"),
         locks.holding(redis, republication, LONG),
     ):
         pass
@@ -49,7 +49,7 @@ def test_a_lock_is_renewed_some_times_in_its_life() -> None:
 
 def test_a_dead_holders_lock_is_free_within_its_life(redis: "Redis[bytes]") -> None:
     redis.set(LOCK, "a worker that was killed", px=round(LONG * 1_000))
-    with pytest.raises(locks.Locked), locks.holding(redis, RUN, LONG):
+    with pytest.raises(locks.LockedError), locks.holding(redis, RUN, LONG):
         pass
     redis.pexpire(LOCK, 1)
     eventually(lambda: not redis.exists(LOCK), lambda: "the lock is free")
@@ -58,20 +58,20 @@ def test_a_dead_holders_lock_is_free_within_its_life(redis: "Redis[bytes]") -> N
 
 
 def test_a_run_is_looked_after_by_one_until_the_sign_of_life_is_over(redis: "Redis[bytes]") -> None:
-    assert locks.attend_alone(redis, RUN, LONG)
-    assert not locks.attend_alone(redis, RUN, LONG)
+    assert locks.claim_heartbeat(redis, RUN, LONG)
+    assert not locks.claim_heartbeat(redis, RUN, LONG)
     assert 0 < redis.pttl(SIGN) <= LONG * 1_000
     redis.pexpire(SIGN, 1)
-    eventually(lambda: locks.attend_alone(redis, RUN, LONG), lambda: "the sign of life ends")
-    assert not locks.attend_alone(redis, RUN, LONG)
+    eventually(lambda: locks.claim_heartbeat(redis, RUN, LONG), lambda: "the sign of life ends")
+    assert not locks.claim_heartbeat(redis, RUN, LONG)
 
 
 def test_working_on_a_run_is_a_sign_of_life(redis: "Redis[bytes]") -> None:
     with locks.holding(redis, RUN, LONG):
-        assert not locks.attend_alone(redis, RUN, LONG)
+        assert not locks.claim_heartbeat(redis, RUN, LONG)
 
 
 def test_without_redis_the_error_may_pass() -> None:
     away: Redis[bytes] = Redis(port=free_port(), retry=None)
-    with pytest.raises(locks.RedisUnavailable, match="Redis does not answer"), locks.holding(away, RUN, LONG):
+    with pytest.raises(locks.RedisDownError, match="Redis does not answer"), locks.holding(away, RUN, LONG):
         pass

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from booktape.publish import manifest
-from booktape.publish.results import Check, Held, Released
-from booktape.publish.sources import Run
+from booktape.publish.results import Check, HeldRun, Released
 from booktape.publish.status import status
+from booktape.store.layout import Run
 from sandbox.redis import free_port
 from tests.publish.recordings import DAY, store_trades
 from tests.tasks.conftest import SOURCE, Installation, eventually
@@ -81,7 +81,7 @@ def test_a_held_night_never_makes_a_revision(installation: Installation) -> None
     installation.start_worker()
     installation.send("nightly.night", str(DAY))
     ends(installation)
-    held = manifest.required(installation.store, RUN, Held)
+    held = manifest.required(installation.store, RUN, HeldRun)
     assert held.step == "certify"
     assert installation.world.calls("CreateRevision") == 0
     eventually(lambda: '"RunsHeld": 1' in installation.log(), installation.log)
@@ -95,7 +95,7 @@ def test_a_held_night_goes_on_once_it_is_released(installation: Installation) ->
     installation.send("nightly.release", SOURCE, str(DAY), 2, "ops", "not the run that is there")
     error = f"there is no run 2 of {SOURCE} on {DAY}"
     eventually(lambda: error in installation.log(), installation.log)
-    called = installation.command("cli.main", "release", SOURCE, str(DAY), "--reason", "the venue was down")
+    called = installation.command("booktape.cli.main", "release", SOURCE, str(DAY), "--reason", "the venue was down")
     assert f"which releases {RUN};" in called.stdout, called.stderr
     eventually(lambda: manifest.result(installation.store, RUN, Released), installation.log)
 

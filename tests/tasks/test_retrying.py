@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from booktape.errors import BooktapeError, Transient
-from booktape.publish import chain
-from booktape.publish.chain import Patience
-from booktape.publish.sources import Run, Source
-from config.settings import PrimaryOnly, Settings
+from booktape.model.errors import BooktapeError, TransientError
+from booktape.publish import days
+from booktape.publish.executor import RetryPolicy
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
+from config.settings import PrimaryOnlyError, Settings
 from tasks import nightly
-from tasks.retrying import try_again
+from tasks.retries import try_again
 from tests.publish.recordings import DAY
 
 
@@ -34,21 +35,21 @@ class Task:
 def test_a_retry_keeps_the_callers_keyword_arguments() -> None:
     task = Task(day="2024-08-09")
     with pytest.raises(Retried):
-        try_again(task, Transient("busy"), Patience(), 5_000_000_000_000_000)
+        try_again(task, TransientError("busy"), RetryPolicy(), 5_000_000_000_000_000)
     assert task.kept == {"day": "2024-08-09", "since": 5_000_000_000_000_000}
 
 
 def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
     def unavailable(*arguments: object) -> Run:
-        raise Transient("busy")
+        raise TransientError("busy")
 
-    sources = {"binance-trades": Source("binance-trades", "binance", "trades")}
+    sources = {"binance-trades": DataSource("binance-trades", "binance", "trades")}
     monkeypatch.setattr(nightly, "context", lambda: SimpleNamespace(store=None, sources=sources))
     monkeypatch.setattr(nightly.manifest, "claim", unavailable)
     task = Task()
     with pytest.raises(Retried):
         nightly.night.run.__func__(task)
-    assert task.kept["day"] == str(chain.yesterday())
+    assert task.kept["day"] == str(days.yesterday())
 
 
 def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
@@ -60,7 +61,7 @@ def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
         taken.append(number)
         return Run("binance-trades", DAY, number)
 
-    with pytest.raises(nightly.NotTakenUp, match="1 not taken up, 2 taken up; the first: torn"):
+    with pytest.raises(nightly.NotStartedError, match="1 not taken up, 2 taken up; the first: torn"):
         nightly._take_up_each([1, 2, 3], take_up)
     assert taken == [1, 3]
 
@@ -75,5 +76,5 @@ def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
 )
 def test_a_replica_publishes_nothing(monkeypatch: pytest.MonkeyPatch, task: Any, arguments: tuple[Any, ...]) -> None:
     monkeypatch.setattr(nightly, "settings", lambda: Settings(system="replica"))
-    with pytest.raises(PrimaryOnly, match="this is the replica system"):
+    with pytest.raises(PrimaryOnlyError, match="this is the replica system"):
         task.run.__func__(Task(), *arguments)

@@ -13,9 +13,9 @@ import pytest
 import yaml
 from redis import Redis
 
-from booktape.core import codec
-from booktape.core.keys import parse_key
-from booktape.core.records import BOOK_SNAPSHOTS, INSTRUMENTS, Instrument
+from booktape.model import codec
+from booktape.model.records import BOOK_SNAPSHOTS, INSTRUMENTS, Instrument
+from booktape.store.layout import parse_batch_key
 from tests.tasks.conftest import Installation, eventually
 
 BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'
@@ -76,7 +76,7 @@ def recording(installation: Installation, venue: str, tmp_path: Path) -> Install
 
 
 def fetched(installation: Installation) -> set[str]:
-    return {parse_key(found.key).market for found in installation.store.objects(BOOK_SNAPSHOTS)}
+    return {parse_batch_key(found.key).market for found in installation.store.objects(BOOK_SNAPSHOTS)}
 
 
 def send(installation: Installation, task: str, *arguments: str) -> None:
@@ -138,7 +138,7 @@ def test_the_list_of_instruments_is_kept_with_those_that_are_not_trading(recordi
     recording.send("instruments.keep", "binance", queue="snapshots.binance")
     eventually(lambda: any(recording.store.objects(INSTRUMENTS)), recording.log)
     (kept,) = recording.store.objects(INSTRUMENTS)
-    found = codec.decode(INSTRUMENTS, recording.store.read(kept.key))
+    found = codec.decode_records(INSTRUMENTS, recording.store.read(kept.key))
     assert [(record.symbol, record.status) for record in found if isinstance(record, Instrument)] == [
         ("BTCUSDT", "trading"),
         ("ETHEUR", "trading"),

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from booktape.core.records import TRADING, Instrument
+from booktape.capture.subscriptions import WHOLE
 from booktape.exchanges import exchange
-from booktape.feed.plan import WHOLE
-from workers.following import Following
+from booktape.model.records import TRADING, Instrument
+from workers.instrument_watcher import InstrumentWatcher
 
 KRAKEN = exchange("kraken")
 
@@ -51,9 +51,9 @@ def listed(*symbols: str, status: str = TRADING) -> list[Instrument]:
     ]
 
 
-def following(*names: str) -> tuple[Following, Links, Log]:
+def following(*names: str) -> tuple[InstrumentWatcher, Links, Log]:
     links, log = Links(), Log()
-    made = Following(
+    made = InstrumentWatcher(
         KRAKEN,
         names,
         WHOLE,

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from booktape import clock
-from booktape.core import codec
-from booktape.core.ledger import LEDGER
+from booktape.capture.reingest import reingest
 from booktape.exchanges import exchange
-from booktape.feed.again import ingest_raw
-from booktape.raw import RAW
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.store import clock
+from booktape.store.layout import RAW, UPTIME_LOG
+from booktape.store.objects import Store, open_store
 from tests.waiting import DEADLINE, until
 from tests.workers.test_worker import (  # noqa: F401  # fixtures
     Program,
@@ -22,12 +21,12 @@ from tests.workers.test_worker import (  # noqa: F401  # fixtures
     work,
 )
 from workers.options import Options
-from workers.raw_keeping import RawKeeping
+from workers.raw_capture import RawCapture
 
 
 def batches(store: Store) -> dict[str, bytes]:
     return {
-        item.key: store.read(item.key) for item in store.objects("") if not item.key.startswith((LEDGER, f"{RAW}/"))
+        item.key: store.read(item.key) for item in store.objects("") if not item.key.startswith((UPTIME_LOG, f"{RAW}/"))
     }
 
 
@@ -45,7 +44,7 @@ def test_a_days_objects_are_made_again_from_its_frames(
     (stopped,) = worker.events("raw_stopped")
     assert (stopped["left_in_spool"], stopped["RawDropped"], stopped["RawSpooled"]) == (0, 0, 0)
     assert stopped["RawObjects"] == len(list(recorded.objects(RAW))) > 0
-    ingest_raw(recorded, exchange("kraken"), mended)
+    reingest(recorded, exchange("kraken"), mended)
     assert batches(mended) == batches(recorded)
 
 
@@ -62,10 +61,10 @@ def test_without_it_no_frame_is_kept(
     assert list(recorded.objects(RAW)) == []
 
 
-def keeping(tmp_path: Path, told: list[str]) -> RawKeeping:
+def keeping(tmp_path: Path, told: list[str]) -> RawCapture:
     storage, spool = (tmp_path / "store").as_uri(), str(tmp_path / "spool")
     options = Options("kraken", ("BTC-USD",), storage, spool=spool)
-    return RawKeeping(exchange("kraken"), options, lambda key, error: told.append(str(error)))
+    return RawCapture(exchange("kraken"), options, lambda key, error: told.append(str(error)))
 
 
 def test_frames_are_compressed_and_spooled_off_the_event_loop_however_many_connections_there_are(
@@ -93,7 +92,7 @@ def test_frames_are_compressed_and_spooled_off_the_event_loop_however_many_conne
 def test_what_waits_in_memory_is_bounded_and_what_is_dropped_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.raw_keeping._MOST_BYTES", 1_200)
+    monkeypatch.setattr("workers.raw_capture._MOST_BYTES", 1_200)
     released = threading.Event()
     compress = codec.compress
 

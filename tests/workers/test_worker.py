@@ -16,15 +16,16 @@ from typing import Any
 import httpx
 import pytest
 
-from booktape import clock
-from booktape.core import codec
-from booktape.core.keys import Key
-from booktape.core.ledger import LEDGER, Gap, Line, SegmentKey, State, decode, parse_segment_key
-from booktape.core.records import BOOK_UPDATES, SECOND, TRADES, Trade
+from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.feed.captures import ingest
-from booktape.live import Latest, latest
-from booktape.storage import Store, open_store
+from booktape.model import codec
+from booktape.model.gap import Gap, GapCause, GapUnit
+from booktape.model.records import BOOK_UPDATES, SECOND, TRADES, Trade
+from booktape.model.uptime import StreamInterval, StreamUptime, decode_segment
+from booktape.store import clock
+from booktape.store.layout import UPTIME_LOG, BatchKey, SegmentKey, parse_segment_key
+from booktape.store.live_cache import Latest, latest
+from booktape.store.objects import Store, open_store
 from sandbox import redis
 from sandbox.aws.server import running as running_aws
 from sandbox.demo.world import STREAMS
@@ -152,19 +153,21 @@ def simulate(start: Callable[..., Program], tmp_path: Path) -> Callable[..., Ven
 
 def keys(store: Store) -> set[str]:
     """The keys of all batches."""
-    return {item.key for item in store.objects("") if not item.key.startswith(LEDGER)}
+    return {item.key for item in store.objects("") if not item.key.startswith(UPTIME_LOG)}
 
 
-def ledger(store: Store) -> list[tuple[SegmentKey, list[Line]]]:
+def ledger(store: Store) -> list[tuple[SegmentKey, list[StreamUptime]]]:
     """Every segment."""
-    found = sorted(item.key for item in store.objects(LEDGER))
-    return [(parse_segment_key(key), decode(store.read(key))) for key in found]
+    found = sorted(item.key for item in store.objects(UPTIME_LOG))
+    return [(parse_segment_key(key), decode_segment(store.read(key))) for key in found]
 
 
 def told(store: Store, instance: str) -> set[str]:
     """The keys of the batches that an instance says it wrote."""
     return {
-        str(Key(line.data_type, segment.exchange, line.market, batch.minute, batch.first, batch.last, batch.digest))
+        str(
+            BatchKey(line.data_type, segment.exchange, line.market, batch.minute, batch.first, batch.last, batch.digest)
+        )
         for segment, lines in ledger(store)
         for line in lines
         for batch in line.batches
@@ -176,7 +179,7 @@ def trade_ids(store: Store) -> dict[str, list[int]]:
     """Every stored trade's id by market, sorted; doubled ones would show."""
     ids: dict[str, list[int]] = {}
     for item in store.objects(TRADES):
-        for trade in codec.decode(TRADES, store.read(item.key)):
+        for trade in codec.decode_records(TRADES, store.read(item.key)):
             assert isinstance(trade, Trade)
             ids.setdefault(item.key.split("/")[2].removeprefix("pair="), []).append(int(trade.id))
     return {market: sorted(numbers) for market, numbers in ids.items()}
@@ -184,7 +187,7 @@ def trade_ids(store: Store) -> dict[str, list[int]]:
 
 def receipts(store: Store) -> dict[int, int]:
     """When (µs) each stored trade was received, by its id."""
-    trades = [trade for item in store.objects(TRADES) for trade in codec.decode(TRADES, store.read(item.key))]
+    trades = [trade for item in store.objects(TRADES) for trade in codec.decode_records(TRADES, store.read(item.key))]
     return {int(trade.id): trade.local_timestamp for trade in trades if isinstance(trade, Trade)}
 
 
@@ -222,7 +225,7 @@ def test_two_instances_write_one_set_of_objects_and_end_cleanly_with_everything_
     assert objects == collisions == len(keys(open_store(storage)))
     for instance in "ab":
         assert told(open_store(storage), instance) == keys(open_store(storage))
-    streams: dict[tuple[str, str, str], list[State]] = {}
+    streams: dict[tuple[str, str, str], list[StreamInterval]] = {}
     for _, lines in ledger(open_store(storage)):
         for line in lines:
             streams.setdefault((line.instance, line.data_type, line.market), []).extend(line.states)
@@ -247,7 +250,7 @@ def test_a_killed_instance_loses_nothing_that_the_other_one_saw(
     survivor.end()
     store = open_store(storage)
     for key in keys(store):  # every object is whole
-        codec.decode(key.partition("/")[0], store.read(key))
+        codec.decode_records(key.partition("/")[0], store.read(key))
     known = {line.instance: line.end for _, lines in ledger(store) for line in lines}
     assert known["a"] > killed
     assert known.get("b", 0) <= killed // (600 * SECOND) * 600 * SECOND, "of what came after, nothing is known"
@@ -274,7 +277,7 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     simulated.finish()
     until(simulated.is_read)
     assert worker.end() == 0
-    states: dict[str, list[State]] = {}
+    states: dict[str, list[StreamInterval]] = {}
     gaps: dict[str, list[Gap]] = {}
     for _, lines in ledger(open_store(storage)):
         for line in lines:
@@ -288,9 +291,9 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     assert seen == ["down", "connected", "down", "connected", "down"], "it was down once, but for its start and its end"
     down = [one for one in states[TRADES] if one.state == "down" and one.start > received[ids[0]]][:-1]
     assert received[lost.first - 1] <= down[0].start < until_then <= down[-1].end
-    assert lost.kind == "ids"
+    assert lost.unit is GapUnit.ID
     assert sorted({*range(ids[0], ids[-1] + 1)} - {*ids}) == list(range(lost.first, lost.last + 1))
-    assert {gap.kind for gap in gaps[BOOK_UPDATES]} == {"time"}
+    assert {(gap.unit, gap.cause) for gap in gaps[BOOK_UPDATES]} == {(GapUnit.TIME, GapCause.INTERRUPTED)}
 
 
 def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
@@ -381,7 +384,7 @@ def test_a_played_capture_is_recorded_by_two_instances_as_one_set_of_objects(
     until(lambda: httpx.get(f"{route['http']}/_sandbox/ledger").json()["finished"])  # and all is read
     assert [worker.end() for worker in workers] == [0, 0]
     ingested = open_store((tmp_path / "ingested").as_uri())
-    ingest(path, exchange("binance"), ingested)
+    ingest_capture(path, exchange("binance"), ingested)
     streamed = {key for key in keys(ingested) if not key.startswith("book_snapshots/")}
     assert keys(open_store(storage)) == streamed
     assert told(open_store(storage), "a") == told(open_store(storage), "b") == streamed

@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 
 from msgspec import Raw
 
-from booktape.core.ledger import Line
-from booktape.core.records import BOOK_SNAPSHOTS, SECOND, TRADES, BookSnapshot, Trade
+from booktape.capture.pipeline import Pipeline
+from booktape.capture.subscriptions import subscriptions
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Subscription
-from booktape.feed.plan import subscriptions
-from booktape.recorder import GapSeen, Recorder
-from workers.ledger import Ledger
-from workers.watching import Watch
+from booktape.model.gap import Gap
+from booktape.model.records import BOOK_SNAPSHOTS, SECOND, TRADES, BookSnapshot, Trade
+from booktape.model.uptime import StreamUptime
+from workers.stream_state import StreamState
+from workers.uptime_writer import UptimeWriter
 
 NOON = int(datetime(2024, 8, 8, 12, tzinfo=UTC).timestamp()) * SECOND
 Told = list[tuple[str, int]]
@@ -30,10 +31,10 @@ class World:
         self.exchange = exchange(venue)
         self.symbol = symbol
         self.market = self.exchange.market(symbol)
-        self.gaps: list[GapSeen] = []
-        self.recorder = Recorder(self.exchange, lambda batch: None, self.gaps.append)
-        self.ledger = Ledger("a", NOON)
-        self.watch = Watch(self.exchange, self.recorder, self.ledger)
+        self.gaps: list[Gap] = []
+        self.recorder = Pipeline(self.exchange, lambda batch: None, self.gaps.append)
+        self.ledger = UptimeWriter("a", NOON)
+        self.watch = StreamState(self.exchange, self.recorder, self.ledger)
         self.subscriptions = subscriptions(self.exchange, [symbol])
         self.watch.begun(self.subscriptions)
 
@@ -60,7 +61,7 @@ class World:
     def reading(self) -> tuple[int, int]:
         return self.time(self.now), self.time(self.now - self.asleep)
 
-    def lines(self, end: float) -> dict[tuple[str, str], Line]:
+    def lines(self, end: float) -> dict[tuple[str, str], StreamUptime]:
         (segment,) = self.ledger.close(self.time(end))
         return {(line.data_type, line.market): line for line in segment.lines}
 

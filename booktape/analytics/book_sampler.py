@@ -1,0 +1,167 @@
+"""What is missing of a stream, as far as it was told.
+
+A market's book followed through its messages: what can be told of it at instants, or at each change.
+
+Nothing is told of a book that is not sound: from a gap, or what others say is missing, until the next snapshot.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from booktape.analytics.time_grid import NotInOrderError, first
+from booktape.model.book import Book
+from booktape.model.book_replay import BookReplayer, ChecksumRule
+from booktape.model.gap import Gap
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, record_time
+from booktape.model.sequence import SPANS_CONNECTIONS
+
+_ALL = "*"
+"""The data type of a loss that may be of any stream."""
+
+
+class GapBuffer:
+    """The losses of one data type, asked for by times (µs)."""
+
+    def __init__(self, data_type: str) -> None:
+        self._data_types = (data_type, _ALL)
+        self._missing: list[Gap] = []
+
+    def add(self, missing: Gap) -> bool:
+        """Take a loss in; False where it is of another data type."""
+        if missing.data_type not in self._data_types:
+            return False
+        self._missing.append(missing)
+        return True
+
+    def touches(self, start: int, end: int) -> bool:
+        """Whether something is missing between ``start`` and ``end``, that one left out."""
+        return any(missing.start < end and start <= _last(missing) for missing in self._missing)
+
+    def forget(self, before: int) -> None:
+        """Drop what is over by then."""
+        if self._missing:
+            self._missing = [missing for missing in self._missing if _last(missing) >= before]
+
+
+def _last(missing: Gap) -> int:
+    """The last µs of which something may be missing: a record that is known by its number may be as late as the end."""
+    return missing.end if missing.numbered else max(missing.start, missing.end - 1)
+
+
+BookMessage = BookUpdate | BookSnapshot
+T = TypeVar("T")
+
+_BOOK: Final = (BOOK_UPDATES, BOOK_SNAPSHOTS, "*")
+"""Losses of other data types leave a book as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookStream:
+    """A market's book messages, in the published order and with their times, and what is missing of them.
+
+    :ivar rule: the name of the book channel's rule (:mod:`booktape.model.sequence`).
+    :ivar checksum: how the venue's checksum is computed, if it has one.
+    """
+
+    messages: Iterable[BookMessage | Gap]
+    rule: str
+    checksum: ChecksumRule | None = None
+
+
+class Sampled(NamedTuple, Generic[T]):
+    """What was seen of a book, for which time, and when the last message in it was received. µs."""
+
+    time: int
+    local_timestamp: int
+    what: T
+
+
+def at_instants(
+    stream: BookStream, look: Callable[[Book], T], length: int, start: int | None, end: int | None
+) -> Iterator[Sampled[T] | Gap]:
+    """What ``look`` sees of a book at each multiple of ``length`` (µs), with all messages up to that time in it.
+
+    From ``start``, or the first message, up to ``end`` (not included), or the last message. What lies before a message
+    is told when that has come: only then it is known whether there is a gap. A Gap stands in the gap's place.
+    """
+    rebuilt = BookReplayer(stream.rule, stream.checksum)
+    due = first(start, length) if start is not None else None
+    last: BookMessage | None = None
+    held: list[Iterator[Sampled[T]]] = []
+    for message, time in _in_order(stream.messages):
+        due = first(time, length) if due is None else due
+        until = first(time if end is None else min(time, end), length)
+        before = _seen(rebuilt, look, last, range(due, until, length))
+        due = max(due, until)
+        gap = _take(rebuilt, message)
+        last = last if isinstance(message, Gap) else message
+        if isinstance(message, BookSnapshot) and gap is None and stream.rule in SPANS_CONNECTIONS:
+            held.append(before)  # only the update after a snapshot tells whether something was lost before it
+            continue
+        if gap is None:
+            yield from chain(*held, before)
+        missing = message if isinstance(message, Gap) else gap
+        if missing is not None:
+            yield missing
+        if gap is not None and rebuilt.sound and isinstance(message, BookUpdate):
+            yield from before  # a snapshot made up for what was lost
+        held = []
+    yield from chain(*held)
+    if due is not None and last is not None:
+        until = record_time(last) + 1 if end is None else end
+        yield from _seen(rebuilt, look, last, range(due, until, length))
+
+
+def at_changes(stream: BookStream, look: Callable[[Book], T]) -> Iterator[Sampled[T] | Gap]:
+    """What ``look`` sees of a book after each message that changed it. A Gap stands in its place."""
+    rebuilt = BookReplayer(stream.rule, stream.checksum)
+    seen: T | None = None
+    for message, time in _in_order(stream.messages):
+        gap = _take(rebuilt, message)
+        if isinstance(message, Gap):
+            yield message
+        elif gap is not None:
+            yield gap
+        if not rebuilt.sound:
+            seen = None
+        elif not isinstance(message, Gap):
+            now = look(rebuilt.book)
+            if now != seen:
+                yield Sampled(time, message.local_timestamp, now)
+            seen = now
+
+
+def _take(rebuilt: BookReplayer, message: BookMessage | Gap) -> Gap | None:
+    """Tell the book what came; what is found missing before it."""
+    if isinstance(message, Gap):
+        rebuilt.lose(message)
+        return None
+    rebuilt.apply(message)
+    return rebuilt.gap
+
+
+def _seen(
+    rebuilt: BookReplayer, look: Callable[[Book], T], last: BookMessage | None, times: range
+) -> Iterator[Sampled[T]]:
+    """Look now, and tell it for all these times."""
+    if not times or last is None or not rebuilt.sound:
+        return iter(())
+    now, received = look(rebuilt.book), last.local_timestamp
+    return (Sampled(time, received, now) for time in times)
+
+
+def _in_order(messages: Iterable[BookMessage | Gap]) -> Iterator[tuple[BookMessage | Gap, int]]:
+    """What concerns the book, with its times, which must not go back."""
+    last = 0
+    for message in messages:
+        if isinstance(message, Gap):
+            if message.data_type in _BOOK:
+                yield message, message.start
+            continue
+        time = record_time(message)
+        if time < last:
+            raise NotInOrderError(f"a book message at {time} comes after one at {last}: sort them by time")
+        last = time
+        yield message, time

@@ -1,0 +1,246 @@
+"""What Athena's UNLOAD wrote: the files that its manifest lists, and what they are called where they are published.
+
+The engine for scale: Amazon Athena over both systems' buckets.
+
+A merge is one query for the CSV and one UNLOAD for the Parquet files of each hundred markets; they run side by side.
+Credentials, endpoint and region come from the standard AWS environment variables or from the role.
+Sources: Amazon Athena API Reference, StartQueryExecution and GetQueryExecution; User Guide, "UNLOAD".
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from os import environ
+from typing import TYPE_CHECKING, Final
+
+import boto3
+import pyathena
+from botocore import exceptions as aws
+from botocore.config import Config
+from pyathena.cursor import Cursor
+from pyathena.error import Error as PyAthenaError
+
+from booktape.merge import athena_ddl, epochs, inputs
+from booktape.merge.engine import Merge, Merged, MergeFailedError, MergeInterruptedError, merge_fingerprint
+from booktape.merge.inputs import Systems
+from booktape.merge.sql_fragments import literal
+from booktape.merge.statement import statement
+from booktape.model.errors import TransientError
+from booktape.store.layout import athena_parquet_url
+from booktape.store.objects import open_store
+
+
+def urls_of(manifest: str) -> list[str]:
+    """The URLs in a data manifest, which has one on each line.
+
+    Only the manifest tells which files count: a listing could show what a broken try left. Source: Amazon Athena User
+    Guide, "Identify query output files".
+    """
+    store, _, key = manifest.rpartition("/")
+    return open_store(store).read(key).decode().split()
+
+
+def names_of(urls: Iterable[str]) -> dict[str, str]:
+    """The files' URLs by their names: ``symbol=BTC-USDT/0000.parquet``, numbered within each folder.
+
+    Athena names files at random, and does not sort them among each other: ``position`` in them tells the order.
+    """
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for url in sorted(urls):
+        folder = url.split("/")[-2]
+        names[f"{folder}/{counts[folder]:04}.parquet"] = url
+        counts[folder] += 1
+    return names
+
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena.client import AthenaClient
+    from mypy_boto3_athena.type_defs import QueryExecutionTypeDef
+
+_LONGEST_QUERY: Final = 262_144
+_MOST_PARTITIONS: Final = 100
+"""How many partitions one UNLOAD can write."""
+
+_BETWEEN: Final = "+"
+"""Stands between the ids of Athena's queries that make up one merge; the CSV's is the first."""
+
+_CONFIG: Final = Config(
+    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=10,
+    read_timeout=30,
+    user_agent_extra="booktape",
+)
+_BUSY: Final = frozenset({"TooManyRequestsException", "ThrottlingException", "InternalServerException"})
+
+_TOKEN_USED: Final = "Idempotent parameters do not match"
+"""The markets, and so the query, changed since this token was used."""
+
+_HINTS: Final = {
+    "Unable to locate credentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
+    "NOT_FOUND": "make the tables with `booktape athena init`",
+    "Unable to verify/create output bucket": "create the bucket of the results, in Athena's region",
+    "AccessDenied": "allow this role Athena, Glue and both buckets",
+    "UnrecognizedClientException": "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+}
+
+
+class AthenaUnavailableError(TransientError):
+    """Athena does not answer, or answers that it is busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class AthenaEngine:
+    """Merges on Athena. ``results`` is the ``s3://`` URL below which Athena writes ``{query id}.csv``.
+
+    The Parquet files are written below ``parquet/`` there.
+    """
+
+    systems: Systems
+    results: str
+    database: str
+    workgroup: str
+    client: "AthenaClient"
+
+    def start(self, merge: Merge, token: str) -> str:
+        """Start the queries. See :class:`~booktape.merge.engine.Engine`."""
+        pairs = inputs.require_markets(self.systems, merge)
+        restarts = epochs.find_merge_resets(merge, inputs.find_inputs(self.systems, merge, pairs))
+        scope = (self.database, token, *epochs.describe_resets(restarts))
+        sql = statement(merge, pairs, restarts).csv_query
+        if len(sql.encode()) > _LONGEST_QUERY:
+            raise MergeFailedError(
+                f"{merge.exchange} has {len(pairs)} markets, of which {len(restarts)} began their numbers anew: "
+                "more than one Athena query can name; merge it with DuckDB"
+            )
+        place = athena_parquet_url(self.results, merge_fingerprint(merge, *scope)[:32])
+        queries = [sql, *(_unload(statement(merge, some, restarts).parquet_query, place) for some in _hundreds(pairs))]
+        return _BETWEEN.join(
+            self._start(sql, merge_fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))
+            for number, sql in enumerate(queries)
+        )
+
+    def _start(self, sql: str, token: str) -> str:
+        with _explained():
+            started = self.client.start_query_execution(
+                QueryString=sql,
+                ClientRequestToken=token,
+                QueryExecutionContext={"Database": self.database},
+                ResultConfiguration={"OutputLocation": self.results},
+                ResultReuseConfiguration={"ResultReuseByAgeConfiguration": {"Enabled": False}},
+                WorkGroup=self.workgroup,
+            )
+        return started["QueryExecutionId"]
+
+    def poll(self, query: str) -> Merged | None:
+        """Ask how the queries are doing. See :class:`~booktape.merge.engine.Engine`."""
+        executions = [self._succeeded(one) for one in query.split(_BETWEEN)]
+        finished = [execution for execution in executions if execution is not None]
+        if len(finished) < len(executions):
+            return None
+        csv, *unloads = finished
+        # A workgroup may overrule where results go, so only Athena knows.
+        url = csv["ResultConfiguration"]["OutputLocation"]
+        parts = [url for unload in unloads for url in urls_of(unload["Statistics"]["DataManifestLocation"])]
+        scanned = sum(execution.get("Statistics", {}).get("DataScannedInBytes", 0) for execution in finished)
+        return Merged(url, scanned, names_of(parts))
+
+    def _succeeded(self, query: str) -> "QueryExecutionTypeDef | None":
+        """A query that succeeded, None while it runs."""
+        with _explained():
+            execution = self.client.get_query_execution(QueryExecutionId=query)["QueryExecution"]
+        status = execution["Status"]
+        state = status["State"]
+        if state == "SUCCEEDED":
+            return execution
+        if state in ("QUEUED", "RUNNING"):
+            return None
+        reason = _hinted(f"query {query} {state}: {status.get('StateChangeReason', 'no reason given')}")
+        if state == "FAILED" and status.get("AthenaError", {}).get("Retryable"):
+            raise MergeInterruptedError(reason)
+        raise MergeFailedError(reason)
+
+
+def _hundreds(pairs: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(pairs), _MOST_PARTITIONS):
+        yield pairs[start : start + _MOST_PARTITIONS]
+
+
+def _unload(sql: str, place: str) -> str:
+    """The UNLOAD of a query, whose last column must be the one that it is partitioned by."""
+    properties = "format = 'PARQUET', compression = 'ZSTD', partitioned_by = ARRAY['symbol']"
+    return f"UNLOAD (\n{sql}) TO {literal(place)}\nWITH ({properties})"
+
+
+def connect_athena(systems: Systems, results: str, database: str, workgroup: str) -> AthenaEngine:
+    """The engine. Nothing is asked of Athena yet."""
+    with _explained():
+        client = boto3.client("athena", region_name=_region(), config=_CONFIG)
+    return AthenaEngine(systems, results, database, workgroup, client)
+
+
+def init_tables(
+    primary: str, replica: str | None, results: str, exchanges: Sequence[str], database: str, workgroup: str
+) -> None:
+    """Make the database and the tables: see :func:`booktape.merge.init_athena`."""
+    with (
+        _explained(),
+        pyathena.connect(
+            s3_staging_dir=results, work_group=workgroup, region_name=_region(), poll_interval=0.2, config=_CONFIG
+        ) as connection,
+    ):
+        cursor = connection.cursor()
+        for sql in athena_ddl.statements(database, primary, replica, exchanges):
+            cursor.execute(sql)
+
+
+def _region() -> str:
+    return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """AWS's errors as the library's: what may pass by itself as transient, the rest with the next step."""
+    try:
+        yield
+    except (aws.BotoCoreError, aws.ClientError) as error:
+        raise _explanation(error) from error
+    except PyAthenaError as error:  # it wraps whatever went wrong
+        raise _explanation(error.__cause__ or error) from error
+
+
+def _explanation(error: BaseException) -> MergeFailedError | MergeInterruptedError | AthenaUnavailableError:
+    if isinstance(error, aws.ClientError):
+        code = error.response["Error"]["Code"]
+        text = f"Athena: {code}: {error.response['Error']['Message']}"
+        if code in _BUSY or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
+            return AthenaUnavailableError(text)
+        if _TOKEN_USED in text:
+            return MergeInterruptedError(f"{text}; the markets changed since, another query starts")
+        return MergeFailedError(_hinted(text))
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
+        return AthenaUnavailableError(f"Athena is not reachable: {error}")
+    return MergeFailedError(_hinted(f"Athena: {error}"))
+
+
+def _hinted(reason: str) -> str:
+    line = " ".join(reason.split())
+    return next((f"{line}; {hint}" for sign, hint in _HINTS.items() if sign in line), line)
+
+
+@contextmanager
+def cursor(results: str, database: str, workgroup: str) -> Iterator[Cursor]:
+    """A cursor that runs SQL of any kind in the database, one statement after the other."""
+    with (
+        _explained(),
+        pyathena.connect(
+            s3_staging_dir=results,
+            schema_name=database,
+            work_group=workgroup,
+            region_name=_region(),
+            poll_interval=0.2,
+            config=_CONFIG,
+        ) as connection,
+    ):
+        yield connection.cursor()

@@ -1,0 +1,270 @@
+"""A certificate that says something else than the rest of it, or than the venue's declaration, is found out."""
+
+import re
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Raw, json
+
+from booktape.integrity import parquet_check, verify
+from booktape.integrity.certificate_rules import contradictions
+from booktape.integrity.uptime_log import encode_segment
+from booktape.integrity.verify import InvalidCertificateError
+from booktape.merge import open_engine
+from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, TRADES, BookSnapshot, BookUpdate
+from booktape.model.uptime import StreamInterval, StreamUptime
+from booktape.publish import certify_step, manifest
+from booktape.publish.aws import Aws
+from booktape.publish.context import Context
+from booktape.publish.executor import run_chain
+from booktape.publish.sources import DataSource
+from booktape.store.layout import batch_key, published_key
+from booktape.store.objects import Store, open_store
+from tests.publish.recordings import DAY, MIDNIGHT, store_trades, trade
+
+Plain = dict[str, Any]
+Change = Callable[[Plain], object]
+
+
+def published(directory: Path, data_type: Any, record: Callable[[Store, Store, Store], None]) -> Plain:
+    """The certificate of what both systems recorded and REST healed."""
+    urls = [str(directory / name) for name in ("primary", "replica", "primary/rest")]
+    systems = [open_store(url) for url in urls]
+    record(*systems)
+    engine = open_engine("duckdb", primary=urls[0], replica=urls[1], results=str(directory / "results"))
+    source = DataSource("binance-x", "binance", data_type, threshold=0)
+    context = Context(systems[0], systems[0], engine, {source.name: source}, Aws())
+    run = manifest.claim(context.store, source.name, DAY, "nightly", "test")
+    run_chain(context, source.name, DAY, run.number)
+    told: Plain = json.decode(certify_step.read_certificate(context, run))
+    assert parquet_check.parquet_differences(told, context.publication, published_key(run)) == []
+    return told
+
+
+def put(store: Store, data_type: str, records: list[Any], first: int, last: int) -> None:
+    batch = Batch(data_type, "BTC-USDT", MIDNIGHT, first, last, len(records), codec.encode_records(records))
+    store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
+
+
+def record_trades(primary: Store, replica: Store, rest: Store) -> None:
+    """1 to 30: 10 is missing, the primary lacks 5, REST gave 20, the systems disagree on 25, 28 is of nothing."""
+    last = replace_trade(28, amount="0")
+    put(primary, TRADES, [trade(n) for n in range(1, 28) if n not in (5, 10, 20)] + [last, trade(29), trade(30)], 1, 30)
+    put(replica, TRADES, [trade(n) if n != 25 else replace_trade(25) for n in (1, 5, 25, 30)], 1, 30)
+    store_trades(rest, [20])
+    lines = [StreamUptime(TRADES, "BTC-USDT", "a", MIDNIGHT, MIDNIGHT + 60 * SECOND, DOWN, [], [])]
+    primary.create(*encode_segment("binance", "a", MIDNIGHT, lines))
+
+
+DOWN = [
+    StreamInterval("connected", MIDNIGHT, MIDNIGHT + 20 * SECOND),
+    StreamInterval("down", MIDNIGHT + 20 * SECOND, MIDNIGHT + 60 * SECOND),
+]
+
+
+def replace_trade(number: int, **changes: Any) -> Any:
+    fields = {name: getattr(trade(number), name) for name in trade(number).__struct_fields__}
+    return type(trade(number))(**{**fields, "price": "1", **changes})
+
+
+def record_book(primary: Store, replica: Store, rest: Store) -> None:
+    """A snapshot, two updates, one missing, and a snapshot that differs from the book."""
+
+    def snapshot(number: int, bids: bytes) -> BookSnapshot:
+        time = MIDNIGHT + number * SECOND
+        return BookSnapshot(
+            last_id=number, timestamp=time, bids=Raw(bids), asks=Raw(b"[]"), origin="rest", local_timestamp=time
+        )
+
+    put(primary, BOOK_SNAPSHOTS, [snapshot(1, b'[["9","1"]]'), snapshot(4, b'[["9","2"]]')], 1, 4)
+    times = {number: MIDNIGHT + number * SECOND for number in (2, 4)}
+    updates = [
+        BookUpdate(
+            first_id=n, last_id=n, timestamp=time, bids=Raw(b'[["8","1"]]'), asks=Raw(b"[]"), local_timestamp=time + 1
+        )
+        for n, time in times.items()
+    ]
+    put(primary, BOOK_UPDATES, updates, 2, 4)
+
+
+@pytest.fixture(scope="module")
+def trades(tmp_path_factory: pytest.TempPathFactory) -> Plain:
+    return published(tmp_path_factory.mktemp("trades"), TRADES, record_trades)
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Plain:
+    return published(tmp_path_factory.mktemp("book"), BOOK_UPDATES, record_book)
+
+
+def test_a_certificate_as_it_is_made_contradicts_nothing(trades: Plain, book: Plain) -> None:
+    assert (list(contradictions(trades)), list(contradictions(book))) == ([], [])
+    market = trades["markets"]["BTC-USDT"]
+    assert market["agreement"]["disagreeing"] == [25]
+    assert (market["healed"], market["void"]["ranges"]) == ({"replica": 1, "rest": 1}, [[28, 28]])
+    assert book["markets"]["BTC-USDT"]["book"]["snapshots_differing"] == 1
+
+
+def leaves(told: Any, path: tuple[Any, ...] = ()) -> Iterable[tuple[Any, ...]]:
+    """Where each number and text of a certificate stands."""
+    items = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
+    for key, value in items:
+        yield from leaves(value, (*path, key)) if isinstance(value, dict | list) else [(*path, key)]
+
+
+NOT_FROM_THE_REST = {
+    ("format",),
+    ("source",),
+    ("exchange",),
+    ("day",),
+    ("file", "bytes"),
+    ("file", "sha256"),
+    ("made_by", "booktape"),
+    ("made_by", "sql_sha256"),
+    ("systems", 0),
+}
+"""What the rest of a certificate does not determine: the file tells it, or whoever asks for it, or nobody."""
+
+OF_THE_FILES = {
+    "sha256",
+    "first_id",
+    "last_id",
+    "crossed",
+    "snapshots",
+    "snapshots_compared",
+    "first_mismatch",
+    "disagreeing",
+    "untold",
+    "breaks",
+    "clock",
+}
+"""The same of each market."""
+
+
+def changed(value: Any) -> Any:
+    return value + 1 if isinstance(value, int) else f"{value}x" if isinstance(value, str) else 1
+
+
+@pytest.mark.parametrize("data_type", [TRADES, BOOK_UPDATES])
+def test_whatever_single_field_is_changed_the_rest_contradicts_it(trades: Plain, book: Plain, data_type: str) -> None:
+    told = trades if data_type == TRADES else book
+    unnoticed = set()
+    for path in leaves(told):
+        if path in NOT_FROM_THE_REST or OF_THE_FILES & set(path):
+            continue
+        forged = deepcopy(told)
+        inner = forged
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = changed(inner[path[-1]])
+        try:
+            if not list(contradictions(forged)):
+                unnoticed.add(path)
+        except (KeyError, TypeError, AttributeError, ValueError):
+            continue  # told as a certificate in another form
+    assert unnoticed == set()
+
+
+def dictionaries(told: Any, path: tuple[Any, ...] = ()) -> Iterable[tuple[Any, ...]]:
+    """Where each object of a certificate stands, the markets' names apart."""
+    if isinstance(told, dict):
+        yield path
+    items = told.items() if isinstance(told, dict) else enumerate(told) if isinstance(told, list) else ()
+    for key, value in items:
+        yield from dictionaries(value, (*path, key))
+
+
+@pytest.mark.parametrize("data_type", [TRADES, BOOK_UPDATES])
+def test_a_certificate_without_one_field_or_with_another_one_is_none(
+    trades: Plain, book: Plain, data_type: str
+) -> None:
+    """Left out, an interval in which nobody listened would be hidden, and nothing else contradict that."""
+    told = trades if data_type == TRADES else book
+    assert verify.parse_certificate(json.encode(told)) == told
+    for path in dictionaries(told):
+        inner = inside(told, path)
+        for key in ["more", *(inner if path != ("markets",) else ())]:
+            forged = deepcopy(told)
+            if inside(forged, path).pop(key, None) is None and key == "more":
+                inside(forged, path)[key] = 1
+            with pytest.raises(InvalidCertificateError):
+                verify.parse_certificate(json.encode(forged))
+
+
+def inside(told: Any, path: Iterable[Any]) -> Any:
+    for key in path:
+        told = told[key]
+    return told
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "fault"),
+    [
+        (("downtime", "clock"), "mine", "Invalid enum value 'mine'"),
+        (("downtime", "breaks"), -1, "Expected `int` >= 0"),
+        (("downtime", "down"), {}, "Expected `array`, got `object`"),
+        (("agreement", "disagreeing"), [25.0], "Expected `int | str`, got `float`"),
+        (("share_present",), "1", "Expected `str` matching regex"),
+    ],
+)
+def test_a_field_of_another_kind_is_named(trades: Plain, path: tuple[str, ...], value: Any, fault: str) -> None:
+    forged = deepcopy(trades)
+    inside(forged, (*MARKET, *path[:-1]))[path[-1]] = value
+    with pytest.raises(InvalidCertificateError, match="in another form: " + re.escape(fault)):
+        verify.parse_certificate(json.encode(forged))
+
+
+def at(*path: str, **values: Any) -> Change:
+    def change(told: Plain) -> None:
+        for key in path:
+            told = told[key]
+        told.update(values)
+
+    return change
+
+
+MARKET = ("markets", "BTC-USDT")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (at(rule="monotonic"), "the rule: monotonic in the certificate, contiguous as binance is declared"),
+        (at(unverifiable="none"), "why nothing is verifiable: none in the certificate, None as binance is declared"),
+        (at(exchange="bnance"), "unknown exchange 'bnance'"),
+        (at(data_type="instruments"), "the certificate is of instruments, which is not published"),
+        (at(data_type="liquidations"), "the certificate is of liquidations of binance, which has none"),
+        (at(systems=["replica", "primary"]), "the certificate's systems are ['replica', 'primary']"),
+        (
+            at("totals", share_present="1.000000"),
+            "the total of share_present: told as 1.000000, by the rest of it 0.9666",
+        ),
+        (at(*MARKET, share_verified="0.999999"), "the share that is verified of BTC-USDT: told as 0.999999"),
+        (
+            at(*MARKET, "numbers", ranges=[[40, 40]]),
+            "ranges that do not lie between its first and last number, 1 and 30",
+        ),
+        (at(*MARKET, "agreement", disagreeing=[25, 26]), "1 records told differently, of these ids: [25, 26]"),
+        (at(*MARKET, "void", ranges=[[28, 28], [2, 1]]), "its void ids are not in order: [[28, 28], [2, 1]]"),
+        (at(*MARKET, "numbers", resumed=[[3, 4]]), "resumed ids that are not missing: [[3, 4]]"),
+        (
+            at(*MARKET, "edges", start={"missing": 1, "ranges": [[3, 3]], "links": []}),
+            "its edge at the start is not where the day",
+        ),
+        (at(*MARKET, "downtime", down=[[5, 6]], down_microseconds=1), "that are not of the day"),
+        (at(*MARKET, numbers=None), "the share that is present of BTC-USDT: told as 0.966666, by the rest of it None"),
+        (
+            at(*MARKET, agreement=None),
+            "whether systems are compared of BTC-USDT: told as False, by the rest of it True",
+        ),
+    ],
+)
+def test_what_contradicts_what_is_said(trades: Plain, change: Change, said: str) -> None:
+    forged = deepcopy(trades)
+    change(forged)
+    assert said in "\n".join(contradictions(forged))
