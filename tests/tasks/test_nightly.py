@@ -99,8 +99,10 @@ def test_a_held_night_goes_on_once_it_is_released(installation: Installation) ->
     assert f"which releases {RUN};" in called.stdout, called.stderr
     eventually(lambda: manifest.read_result(installation.store, RUN, Released), installation.log)
 
+    installation.outlive_signs()
+
     def done() -> bool:
-        installation.send("nightly.night", str(DAY))  # until nobody is thought to look after the run any more
+        installation.send("nightly.night", str(DAY))
         return run_status(installation.store, RUN).state == "done"
 
     eventually(done, installation.log, every=0.2)
@@ -152,8 +154,10 @@ def test_a_failed_run_is_not_resumed_but_another_night_tries_it_again(installati
     installation.finish("nightly.resume")
     assert run_status(installation.store, RUN).state == "failed"
 
+    installation.outlive_signs()
+
     def done() -> bool:
-        installation.send("nightly.night", str(DAY))  # until nobody is thought to look after the run any more
+        installation.send("nightly.night", str(DAY))
         return run_status(installation.store, RUN).state == "done"
 
     eventually(done, installation.log, every=0.2)
