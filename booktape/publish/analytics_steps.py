@@ -150,7 +150,7 @@ def _published_records(context: Context, base: DataSource, run: Run) -> Iterator
     """
     catalog = _catalog(context)
     found = catalog.published(base.exchange, base.data_type, run.day)
-    markets = catalog.certificate(found)["markets"] if found is not None else {}
+    markets = catalog.certificate(found).markets if found is not None else {}
     with Archive(context.store.url, publication=context.publication.url, memory=_MEMORY) as archive:
         for name in sorted(markets):
             end = run.day + timedelta(days=1)

@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 from msgspec import Raw, Struct, json
@@ -18,6 +18,7 @@ from booktape.archive.market_days import StreamKey
 from booktape.archive.queries import FIELDS, record_of, scan, stream_rows
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
+from booktape.integrity.certificate import MarketCertificate, parse_certificate
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
 from booktape.model.gap import Gap, interleave
@@ -66,7 +67,7 @@ def publish_checkpoints(context: Context, run: Run) -> results.Checkpoints:
     """Replay each market's book from the run's published Parquet, and publish its checkpoints."""
     source = context.source(run.source)
     certificate = manifest.require_result(context.store, run, results.Certify).key
-    certified = json.decode(context.store.read(certificate))["markets"]
+    certified = parse_certificate(context.store.read(certificate)).markets
     key, parquet = checkpoints_key(run), parquet_key(run)
     keys = sorted(item.key for item in context.publication.objects(parquet)) or [parquet]
     with (
@@ -100,7 +101,7 @@ def has_checkpoints(source: DataSource) -> bool:
 
 
 def _of_market(
-    connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: dict[str, Any]
+    connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: MarketCertificate
 ) -> Iterator[Checkpoint]:
     make, key = record_of(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
     rows = stream_rows(connection, f"SELECT {FIELDS[BOOK_UPDATES]} FROM {table} ORDER BY position")

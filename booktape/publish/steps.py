@@ -34,7 +34,7 @@ RECORDED: Final = (
     Step(results.Heal, file_steps.backfill, file_steps.is_backfilled),
     Step(results.MergeResult, file_steps.merge),
     Step(results.Check, file_steps.check_file),
-    Step(results.Certify, certify_step.certify_day),
+    Step(results.Certify, certify_step.write_certificate),
     Step(results.Rename, file_steps.rename),
     Step(results.Parquet, parquet_steps.publish_parquet),
     Step(results.Checkpoints, checkpoints.publish_checkpoints, checkpoints.has_checkpoints),
