@@ -18,7 +18,6 @@ from workers.command import record
 ROOT = Path(__file__).parents[1]
 PRODUCTION = ROOT / "requirements/production.lock"
 DEVELOPMENT = ROOT / "requirements/development.lock"
-MOST_LINES = 400
 
 
 @cache
@@ -93,12 +92,6 @@ def test_no_file_names_a_folder_of_one_machine_or_an_index() -> None:
     ]
 
     assert found == []
-
-
-def test_no_module_is_long() -> None:
-    lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in files() if path.suffix == ".py"}
-
-    assert {path: lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
 def test_the_image_copies_every_package_and_nothing_that_is_missing() -> None:

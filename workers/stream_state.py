@@ -93,7 +93,7 @@ class StreamState:
     def resyncing(self, subscription: Subscription, *, even_down: bool = False) -> bool:
         """A book is waiting for a snapshot, if it is one whose stream sends them."""
         book = self._exchange.book
-        if book is None or subscription.channel != book.name or not self._exchange.book_begins_itself:
+        if book is None or subscription.channel != book.name or not self._exchange.book_starts_with_snapshot:
             return False
         awaited = self._await(BOOK_SNAPSHOTS, subscription.symbol)
         if even_down:  # it may have come before this was told
@@ -197,7 +197,7 @@ class StreamState:
     def _counted(self, gap: StreamGap, subscriptions: Iterable[Subscription]) -> set[Name]:
         """The streams that a connection's counter speaks for: those that it carries or has carried."""
         assert gap.connection is not None
-        heard = {(data_type, self._market(symbol)) for data_type, symbol in gap.connection.heard}
+        heard = {(data_type, self._market(symbol)) for data_type, symbol in gap.connection.sinks}
         found = heard | set(self._names(subscriptions))
         return {name for name in found if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER}
 

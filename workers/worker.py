@@ -72,7 +72,7 @@ class Worker:
             redis_url=options.redis_url,
             rest_url=options.rest_url,
         )
-        asks = venue.rest.book is not None and not venue.book_begins_itself
+        asks = venue.rest.book is not None and not venue.book_starts_with_snapshot
         self.requests = SnapshotRequests(venue, options.redis_url) if asks else None
         self.live: LiveWriter | None = None
         if options.live and options.redis_url is not None:
@@ -180,14 +180,14 @@ class Worker:
     def _watched(self, subscription: Subscription) -> Iterator[str]:
         """The data types of a subscription whose silence means something: a book's snapshots come but once."""
         channel = self._channels[subscription.channel]
-        if channel.quiet is not None and subscription.symbol != WHOLE_VENUE:
+        if channel.stale_after is not None and subscription.symbol != WHOLE_VENUE:
             for data_type in channel.data_types:
                 if data_type != BOOK_SNAPSHOTS or BOOK_UPDATES not in channel.data_types:
                     yield data_type
 
     def _heard(self, data_type: str, symbol: str) -> Heard:
         stream = self.recorder.streams.get((data_type, symbol))
-        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).quiet or 0)
+        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).stale_after or 0)
 
     # What links, recorder and uploader tell
 

@@ -2,7 +2,7 @@
 
 Source: "Binance Spot API Docs": Web Socket Streams (trade, individual symbol book ticker, diff. and partial depth) and
 General REST endpoints (``GET /api/v3/depth``). The fields and their order are those of frames recorded in August 2024.
-Parsing a payload by :mod:`booktape.exchanges.binance` gives the record again.
+Parsing a payload by :mod:`booktape.exchanges.binance.spot_frames` gives the record again.
 
 ``unit`` is how many µs the client's unit of time has: :data:`MILLISECONDS`, or :data:`MICROSECONDS` where it asked for
 ``timeUnit=MICROSECOND``. A trade's ``E`` is its ``T``: when the venue sent it is not kept.

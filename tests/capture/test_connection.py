@@ -15,7 +15,7 @@ from booktape.capture.pipeline import Pipeline, StreamGap
 from booktape.capture.subscriptions import routes, subscriptions
 from booktape.capture.timeouts import Backoff, ConnectRateLimiter, Timeouts
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import LEAVE, REPLY, Address, Exchange, Message, Parse, Subscription
+from booktape.exchanges.spec import Exchange, Leaving, Output, Parse, Reply, Subscription, UrlRequest
 from booktape.model import codec
 from booktape.model.keys import Batch
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Trade
@@ -272,14 +272,14 @@ def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
     assert collected.gaps == []
 
 
-def wanting(venue: Exchange, *first: Message, address: Address | None = None) -> Exchange:
+def wanting(venue: Exchange, *first: Output, url_request: UrlRequest | None = None) -> Exchange:
     """The venue, whose first frame on each connection wants something of the connection itself."""
 
     def parser() -> Parse:
         parse, wants = venue.parser(), [first]
         return lambda frame, received: [*(wants.pop() if wants else ()), *parse(frame, received)]
 
-    return replace(venue, parser=parser, address=address)
+    return replace(venue, parser=parser, url_request=url_request)
 
 
 def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions() -> None:
@@ -289,7 +289,7 @@ def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions(
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: bool(collected.recorder.refused))
 
-    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, (REPLY, "", 0, answer)))
+    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, Reply(answer)))
     assert collected.recorder.refused.total() == 1
 
 
@@ -297,7 +297,7 @@ def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: "handed over" in collected.told)
 
-    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, (LEAVE, "", 0, "maintenance")))
+    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, Leaving("maintenance")))
     trades = trade_ids(collected)
     assert (trades, collected.gaps) == (sent_ids(ledger, trades[0]), [])
 
@@ -342,7 +342,7 @@ def test_a_venue_that_gives_out_addresses_is_asked_for_one_before_each_connectio
                 venue = replace(
                     venue,
                     rest=replace(venue.rest, url=rest),
-                    address=Address("/bullet", lambda answer: str(json.decode(answer)["url"])),
+                    url_request=UrlRequest("/bullet", lambda answer: str(json.decode(answer)["url"])),
                 )
                 collected = collector(simulation, venue, QUICK)
                 (route,) = routes(venue, subscriptions(venue, ["BTCUSDT"]))

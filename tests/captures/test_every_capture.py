@@ -17,7 +17,7 @@ from msgspec import json
 from booktape.capture.ingest import RawLine, read_capture
 from booktape.capture.pipeline import Pipeline, StreamGap
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import COUNTER, Exchange, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Exchange, FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.model.book import Book
 from booktape.model.keys import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
@@ -88,8 +88,8 @@ def taken(venue: Exchange, frames: Frames) -> Taken:
     return Taken(recorder, gaps)
 
 
-def messages(venue: Exchange, frames: Frames) -> Iterator[Sequence[Message]]:
-    """The messages of each frame, straight out of the parser."""
+def messages(venue: Exchange, frames: Frames) -> Iterator[Sequence[Output]]:
+    """The records and signals of each frame, straight out of the parser."""
     parse = venue.parser()
     for line, frame in frames:
         try:
@@ -97,8 +97,12 @@ def messages(venue: Exchange, frames: Frames) -> Iterator[Sequence[Message]]:
                 yield venue.parse_rest(line.url, frame, 1, None)
             else:
                 yield parse(frame, 1)
-        except (NotUnderstood, Refused):
+        except (UnknownFrameError, SubscriptionRefusedError):
             yield ()
+
+
+def records(outputs: Sequence[Output]) -> Iterator[Message]:
+    return (output for output in outputs if isinstance(output, tuple))
 
 
 class Replay:
@@ -131,7 +135,7 @@ def replayed(venue: Exchange, frames: Frames) -> dict[str, Replay]:
     """Every market's book, by symbol."""
     books: dict[str, Replay] = {}
     for found in messages(venue, frames):
-        for data_type, symbol, _, record in found:
+        for data_type, symbol, _, record in records(found):
             if data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
                 books.setdefault(symbol, Replay()).take(record)
     return books
@@ -142,8 +146,8 @@ def removable(venue: Exchange, frames: Frames) -> list[int]:
     places: dict[str, list[int]] = {}
     counted = False
     for number, found in enumerate(messages(venue, frames)):
-        counted = counted or any(message[0] == COUNTER for message in found)
-        for data_type, symbol, _, _ in found:
+        counted = counted or any(isinstance(output, FrameNumber) for output in found)
+        for data_type, symbol, _, _ in records(found):
             if data_type == BOOK_UPDATES:
                 places.setdefault(symbol, []).append(number)
     return sorted({number for numbers in places.values() for number in numbers[2:-2]})
