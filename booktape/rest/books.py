@@ -55,9 +55,9 @@ def _batch(exchange: Exchange, answer: RestAnswer) -> Batch:
     """The answer's one snapshot, by the path that every record takes."""
     batches: list[Batch] = []
     recorder = Pipeline(exchange, batches.append, on_gap=lambda gap: None)
-    recorder.connection().feed_rest(*answer)
+    recorder.new_feed().feed_rest(*answer)
     recorder.close()
     if len(batches) != 1:
-        kinds = ", ".join(recorder.not_understood) or "it holds no order book"
+        kinds = ", ".join(recorder.unknown_frames) or "it holds no order book"
         raise VenueRefusedError(f"{answer.url}: the answer is not understood: {kinds}")
     return batches[0]
