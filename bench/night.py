@@ -18,8 +18,9 @@ from booktape.exchanges import exchange
 from booktape.integrity.certify import File, certify
 from booktape.merge import Engine, Merge, open_engine
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import DAY, MINUTE, SECOND, TRADES, Trade
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 
 TRADES_OF_THE_DAY: Final = 775_418

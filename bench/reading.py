@@ -18,9 +18,10 @@ from bench.night import EXCHANGE, MARKET, NIGHT, START, WrongMerge, generate, pe
 from booktape import Archive
 from booktape.capture.batcher import Batcher
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.gap import Missing
-from booktape.model.keys import Batch, batch_key
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, BookUpdate, Level, Record
+from booktape.store.layout import batch_key
 from booktape.store.objects import open_store
 
 MESSAGES: Final = 500_000

@@ -12,8 +12,9 @@ from bench.frames import START
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BookUpdate, Trade
+from booktape.store.layout import batch_key
 from booktape.store.objects import open_store
 
 Work = Callable[[], object]

@@ -9,9 +9,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from booktape.exchanges.spec import Exchange
-from booktape.rest.backfill import REST, Backfiller
+from booktape.rest.backfill import Backfiller
 from booktape.rest.client import RateLimiter
 from booktape.rest.rate_limits import LocalRateLimiter, RedisRateLimiter
+from booktape.store.layout import backfill_url
 from booktape.store.objects import open_store
 from config.settings import Settings
 from config.venues import load_venues
@@ -31,7 +32,7 @@ def open_backfiller(settings: Settings) -> Backfiller:
         systems["replica"] = open_store(settings.replica)
     return Backfiller(
         systems=systems,
-        rest=open_store(f"{settings.storage.rstrip('/')}/{REST}"),
+        rest=open_store(backfill_url(settings.storage)),
         purse=lambda exchange: _purse(settings, exchange),
         client=lambda: httpx.Client(timeout=_TIMEOUT_SECONDS),
         base=lambda exchange: _base(settings, exchange),

@@ -19,7 +19,7 @@ from redis.exceptions import LockError, RedisError
 
 from booktape.model.errors import TransientError
 from booktape.publish.errors import WaitingError
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 
 _RENEWALS: Final = 3
 """How often a lock is renewed within its life."""

@@ -18,8 +18,9 @@ from booktape.publish.executor import past_day, yesterday
 from booktape.publish.release import release_held_run as let_go
 from booktape.publish.release import run_to_release
 from booktape.publish.results import Certify, Check
-from booktape.publish.sources import Run, in_publication_order
+from booktape.publish.sources import in_publication_order
 from booktape.publish.steps import KINDS, perform, plan
+from booktape.store.layout import Run
 from config import metrics
 from config.settings import require_primary
 from tasks import locks

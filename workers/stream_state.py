@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 from booktape.capture.pipeline import ANY, Pipeline, StreamGap
 from booktape.capture.uploader import Uploader
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
+from booktape.integrity.uptime_log import encode_segment
 from booktape.model import sequence
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, record_time
-from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, ReportedGap, StateName, encode_segment
+from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, ReportedGap, StateName
 from booktape.store import clock
 from workers.uptime_writer import ANY_MARKET, Name, Segment, UptimeWriter
 

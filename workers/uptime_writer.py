@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from msgspec import json
 
-from booktape.model.keys import Batch, BatchKey
+from booktape.model.batch import Batch
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.uptime import (
     CONNECTED,
@@ -22,6 +22,7 @@ from booktape.model.uptime import (
     StreamUptime,
     WrittenBatch,
 )
+from booktape.store.layout import BatchKey
 
 LENGTH: Final = 600 * SECOND
 """A segment ends at each whole ten minutes (µs) of the clock, so at midnight too."""

@@ -12,15 +12,29 @@ from msgspec import DecodeError, json
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
 from booktape.exchanges import UnknownExchangeError, exchanges
 from booktape.merge.inputs import Systems
-from booktape.merge.sql_text import stored_types
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
 from booktape.model.csv import PUBLISHED
-from booktape.model.keys import InvalidKeyError, day_prefix, exchange_prefix, market_prefix, parse_batch_key
 from booktape.model.records import MINUTE
+from booktape.store.layout import (
+    DONE,
+    PARQUET,
+    InvalidKeyError,
+    Run,
+    backfill_url,
+    data_type_prefix,
+    day_prefix,
+    exchange_prefix,
+    manifest_key,
+    market_prefix,
+    parse_batch_key,
+    partition_folder,
+    partition_values,
+    published_certificate_key,
+    runs_prefix,
+)
 from booktape.store.objects import ObjectNotFoundError, Store, directory_of, open_store
 
-_PAIR: Final = "pair="
-_EXCHANGE: Final = "exchange="
 _CERTIFICATES: Final = 16
 
 
@@ -36,25 +50,6 @@ class MarketStored(NamedTuple):
     data_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedDay:
-    """The newest run of a day that is done. ``base`` is the key of its files without their endings."""
-
-    source: str
-    run: int
-    base: str
-
-    @property
-    def parquet(self) -> str:
-        """The key of the Parquet file, or of the folder with a folder for each market."""
-        return f"{self.base}.parquet"
-
-    @property
-    def checkpoints(self) -> str:
-        """The key of the books that stand in between, which only a book has."""
-        return f"{self.base}.checkpoints.parquet"
-
-
 @dataclass(frozen=True)
 class Catalog:
     """The storage of an archive."""
@@ -63,7 +58,7 @@ class Catalog:
     systems: Systems
     publication: Store
     _sources: dict[str, tuple[str, str] | None] = field(default_factory=dict)
-    _certificates: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _certificates: dict[Run, dict[str, Any]] = field(default_factory=dict)
 
     def markets(self, exchange: str | None, data_type: str | None) -> list[MarketStored]:
         """The markets that any system has stored, sorted."""
@@ -73,8 +68,12 @@ class Catalog:
             for kind in types
             for stored in stored_types(kind)
             for store in self._stores()
-            for name in ([exchange] if exchange is not None else _named(store.folders(f"{stored}/"), _EXCHANGE))
-            for market in _named(store.folders(exchange_prefix(stored, name)), _PAIR)
+            for name in (
+                [exchange]
+                if exchange is not None
+                else partition_values(store.folders(data_type_prefix(stored)), "exchange")
+            )
+            for market in partition_values(store.folders(exchange_prefix(stored, name)), "pair")
         }
         return sorted(found)
 
@@ -102,10 +101,12 @@ class Catalog:
         found = set()
         for stored in stored_types(data_type):
             for store in self._stores():
-                prefix = market_prefix(stored, exchange, market)
-                for year in _named(store.folders(prefix), "year="):
-                    for month in _named(store.folders(f"{prefix}year={year}/"), "month="):
-                        for day in _named(store.folders(f"{prefix}year={year}/month={month}/"), "day="):
+                of_market = market_prefix(stored, exchange, market)
+                for year in partition_values(store.folders(of_market), "year"):
+                    of_year = f"{of_market}{partition_folder('year', year)}"
+                    for month in partition_values(store.folders(of_year), "month"):
+                        of_month = f"{of_year}{partition_folder('month', month)}"
+                        for day in partition_values(store.folders(of_month), "day"):
                             found.add(date(int(year), int(month), int(day)))
         return sorted(found)
 
@@ -134,20 +135,20 @@ class Catalog:
                     continue
         return found
 
-    def published(self, exchange: str, data_type: str, day: date) -> PublishedDay | None:
-        """The newest run that is done of a day; None where there is none with a Parquet file."""
+    def published(self, exchange: str, data_type: str, day: date) -> Run | None:
+        """The newest finished run of a day; None where there is none, or it has no Parquet file."""
         for source in self._sources_of(exchange, data_type):
-            for number in sorted(map(int, self.store.folders(f"runs/{source}/{day}/")), reverse=True):
-                prefix = f"runs/{source}/{day}/{number:04d}"
-                if self.store.exists(f"{prefix}/done.json"):
-                    return _published(source, day, number) if self.store.exists(f"{prefix}/parquet.json") else None
+            for number in sorted(map(int, self.store.folders(runs_prefix(source, day))), reverse=True):
+                run = Run(source, day, number)
+                if self.store.exists(manifest_key(run, DONE)):
+                    return run if self.store.exists(manifest_key(run, PARQUET)) else None
         return None
 
-    def certificate(self, run: PublishedDay) -> dict[str, Any]:
+    def certificate(self, run: Run) -> dict[str, Any]:
         """The certificate of a published day. Raises :class:`InvalidCertificateFieldsError`."""
-        found = self._certificates.get(run.base)
+        found = self._certificates.get(run)
         if found is None:
-            key = f"{run.base}.certificate.json"
+            key = published_certificate_key(run)
             try:
                 found = json.decode(self.publication.read(key), type=dict)
                 _require_fields(found)
@@ -155,7 +156,7 @@ class Catalog:
                 raise InvalidCertificateFieldsError(f"{self.publication.url}/{key}: {error}; restore it") from error
             while len(self._certificates) >= _CERTIFICATES:
                 self._certificates.pop(next(iter(self._certificates)), None)
-            self._certificates[run.base] = found
+            self._certificates[run] = found
         return found
 
     def _stores(self) -> Iterator[Store]:
@@ -163,7 +164,7 @@ class Catalog:
 
     def _sources_of(self, exchange: str, data_type: str) -> list[str]:
         """The data sources of an exchange and data type, as their certificates tell."""
-        for source in self.store.folders("runs/"):
+        for source in self.store.folders(runs_prefix()):
             if source not in self._sources:
                 told = self._told(source)
                 if told is not None:
@@ -180,13 +181,15 @@ class Catalog:
             return found["exchange"], found["data_type"]
         return None
 
-    def _runs(self, source: str) -> Iterator[PublishedDay]:
-        for day in reversed(self.store.folders(f"runs/{source}/")):
-            for number in self.store.folders(f"runs/{source}/{day}/"):
-                if self.store.exists(f"runs/{source}/{day}/{number}/done.json"):
-                    yield _published(source, date.fromisoformat(day), int(number))
+    def _runs(self, source: str) -> Iterator[Run]:
+        for name in reversed(self.store.folders(runs_prefix(source))):
+            day = date.fromisoformat(name)
+            for number in self.store.folders(runs_prefix(source, day)):
+                run = Run(source, day, int(number))
+                if self.store.exists(manifest_key(run, DONE)):
+                    yield run
 
-    def _any_runs(self, exchange: str, data_type: str) -> Iterator[PublishedDay]:
+    def _any_runs(self, exchange: str, data_type: str) -> Iterator[Run]:
         for source in self._sources_of(exchange, data_type):
             yield from self._runs(source)
 
@@ -202,7 +205,7 @@ def open_catalog(url: str, replica: str | None, publication: str | None) -> Cata
     does not exist.
     """
     store = open_store(url, make=False)
-    rest = f"{store.url}/{REST}"
+    rest = backfill_url(store.url)
     systems = {
         PRIMARY: store,
         REPLICA: open_store(replica, make=False) if replica else None,
@@ -226,12 +229,8 @@ def _may_be(url: str) -> bool:
     return directory is None or Path(directory).is_dir()
 
 
-def _published(source: str, day: date, number: int) -> PublishedDay:
-    return PublishedDay(source, number, f"published/{source}/{day:%Y/%m/%d}/{source}_{day}_run{number}")
-
-
-def _named(folders: list[str], prefix: str) -> list[str]:
-    return [name.removeprefix(prefix) for name in folders if name.startswith(prefix)]
+def _exchanges(store: Store, stored: str) -> list[str]:
+    return partition_values(store.folders(data_type_prefix(stored)), "exchange")
 
 
 def _near(name: str, names: list[str]) -> str:

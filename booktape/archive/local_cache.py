@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from booktape.archive.errors import ReadFailedError
+from booktape.store.layout import hash_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
 
@@ -25,7 +26,7 @@ class Hashes:
     def told(self, key: str) -> dict[str, str]:
         """The hashes of a published file, or of all files of a folder, by their keys; empty where none are kept."""
         try:
-            lines = self._store.read(f"{key}.sha256").decode("utf-8", "replace").splitlines()
+            lines = self._store.read(hash_key(key)).decode("utf-8", "replace").splitlines()
         except ObjectNotFoundError:
             return {}
         folder = f"{key.rpartition('/')[0]}/"

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import duckdb
 
-from booktape.archive.catalog import Catalog, PublishedDay
+from booktape.archive.catalog import Catalog
 from booktape.archive.errors import ReadFailedError
 from booktape.archive.local_cache import Cache, Hashes
 from booktape.archive.queries import duckdb_errors, scan, stream_rows
@@ -22,6 +22,7 @@ from booktape.merge.day_window import MergeWindow
 from booktape.model.id_sets import Range
 from booktape.model.records import BOOK_SNAPSHOTS, DAY, DERIVATIVE_TICKER, MINUTE
 from booktape.model.timestamps import midnight
+from booktape.store.layout import Run, checkpoints_key, parquet_key, parquet_market_prefix
 from booktape.store.objects import Store
 
 MARGIN: Final = LATE
@@ -68,7 +69,7 @@ class Day:
 
     asked: StreamKey
     day: date
-    run: PublishedDay | None
+    run: Run | None
     recorded: MergeWindow | None
 
     @property
@@ -126,7 +127,7 @@ class MarketDays:
         self._require_open()
         with ExitStack() as stack:
             if day.run is not None:
-                paths, folders = self._published(day.run.parquet, day.asked.market, stack)
+                paths, folders = self._published(parquet_key(day.run), day.asked.market, stack)
                 void = [(first, last) for first, last in self.told(day)["void"]["ranges"]]
             else:
                 assert day.recorded is not None, "a day is published or recorded"
@@ -147,7 +148,7 @@ class MarketDays:
     def checkpoints(self, day: Day) -> Iterator[RowSource | None]:
         """A published day's books in between; None where there are none."""
         with ExitStack() as stack:
-            key = day.run.checkpoints if day.run is not None else None
+            key = checkpoints_key(day.run) if day.run is not None else None
             if key is None or not self.library.publication.exists(key) or not self._hashes.told(key):
                 yield None
                 return
@@ -175,7 +176,7 @@ class MarketDays:
         local = store.directory
         folder = (local / key).is_dir() if local is not None else not store.exists(key)
         if folder:
-            below = f"{key}/symbol={market}/"
+            below = parquet_market_prefix(key, market)
             here = {item.key for item in store.objects(below)}
             keys = sorted(here.union(name for name in told if name.startswith(below)))
         if local is not None:

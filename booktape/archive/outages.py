@@ -6,18 +6,19 @@ from typing import Any, Final
 
 from msgspec import structs
 
-from booktape.archive.catalog import Catalog, PublishedDay
+from booktape.archive.catalog import Catalog
 from booktape.archive.market_days import StreamKey
 from booktape.exchanges import exchanges
 from booktape.exchanges.spec import Channel
 from booktape.integrity.uptime import downtime
 from booktape.integrity.uptime_log import readable_lines
-from booktape.model import sequence, uptime
+from booktape.model import sequence
 from booktape.model.gap import Missing
 from booktape.model.intervals import Interval
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, record_time
 from booktape.model.timestamps import midnight
 from booktape.model.uptime import StreamUptime
+from booktape.store.layout import Run, uptime_log_prefix
 
 DOWN: Final = "nobody was connected, or something was missed"
 UNKNOWN: Final = "no ledger tells whether anybody listened"
@@ -63,7 +64,7 @@ class Outages:
         self._library = library
         self._known: dict[tuple[StreamKey, date], tuple[object, list[Missing]]] = {}
 
-    def of(self, asked: StreamKey, day: date, run: PublishedDay | None) -> list[Missing]:
+    def of(self, asked: StreamKey, day: date, run: Run | None) -> list[Missing]:
         """The times of a day in which something may be missing, in their order."""
         if run is not None:
             told = self._library.certificate(run)["markets"].get(asked.market)
@@ -85,7 +86,7 @@ class Outages:
             for store in self._library.systems.values()
             if store is not None
             for one in around
-            for item in store.objects(uptime.uptime_log_prefix(exchange, one))
+            for item in store.objects(uptime_log_prefix(exchange, one))
         ]
 
     def _by_ledger(self, asked: StreamKey, day: date) -> list[Missing]:

@@ -19,8 +19,8 @@ from sqlglot.errors import SqlglotError
 
 from booktape.archive.catalog import open_catalog
 from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, Days, Table, Tables
-from booktape.merge import athena
-from booktape.merge.sql_text import literal
+from booktape.merge import athena_engine
+from booktape.merge.sql_fragments import literal
 from booktape.model.errors import BooktapeError
 
 _AT_ONCE: Final = 4096
@@ -87,7 +87,7 @@ def query_athena(sql: str, *, results: str, database: str, workgroup: str) -> It
     :class:`~booktape.model.errors.TransientError`.
     """
     _require_select(sql)
-    with athena.cursor(results, database, workgroup) as cursor:
+    with athena_engine.cursor(results, database, workgroup) as cursor:
         cursor.execute(sql)
         columns = _distinct([name for name, *_ in cursor.description or ()])
         yield SqlResult(columns, {}, (tuple(row) for row in cursor))

@@ -15,12 +15,25 @@ from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec 
 from msgspec import DecodeError, Struct, json
 
 from booktape.archive.catalog import Catalog
-from booktape.merge.sql_text import literal
-from booktape.merge.tables import COLUMNS, PARTITIONS, systems_of
+from booktape.merge.sql_fragments import literal
+from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import InvalidKeyError, parse_batch_key
 from booktape.model.timestamps import day_of
+from booktape.store.layout import (
+    DONE,
+    PARTITIONS,
+    InvalidKeyError,
+    Run,
+    data_type_prefix,
+    parquet_key,
+    parquet_root,
+    parse_batch_key,
+    parse_manifest_key,
+    published_certificate_key,
+    published_prefix,
+    runs_prefix,
+)
 from booktape.store.objects import ObjectNotFoundError, Store, StoredObject
 
 if TYPE_CHECKING:
@@ -107,13 +120,14 @@ class Tables:
         store = self._library.publication
         files: list[str] = []
         parts: list[str] = []
-        for source, bases in self._bases.items():
+        for source, runs in self._runs.items():
             if self._data_types[source] != data_type:
                 continue
-            for found in store.objects(f"published/{source}/"):
-                base, parquet, part = found.key.partition(".parquet")
-                if parquet and base in bases and (not part or part.endswith(".parquet")):
-                    (parts if part else files).append(self._path(_PUBLICATION, store, found))
+            roots = {parquet_key(run) for run in runs}
+            for found in store.objects(published_prefix(source)):
+                root = parquet_root(found.key)
+                if root in roots:
+                    (files if found.key == root else parts).append(self._path(_PUBLICATION, store, found))
         if not files and not parts:
             raise UnknownTableError(
                 f"no {data_type} are published in {store.url}{self._when}: publish a day with `booktape nightly`, or "
@@ -126,7 +140,7 @@ class Tables:
         paths: dict[str, list[str]] = defaultdict(list)
         for system in systems_of(data_type):
             store = self._library.systems.get(system)
-            for found in store.objects(f"{data_type}/") if store is not None else ():
+            for found in store.objects(data_type_prefix(data_type)) if store is not None else ():
                 if store is not None and self._is_wanted(found.key):
                     paths[system].append(self._path(system, store, found))
         if not paths:
@@ -135,27 +149,29 @@ class Tables:
         return " UNION ALL ".join(read), [path for found in paths.values() for path in found]
 
     @cached_property
-    def _bases(self) -> dict[str, set[str]]:
-        """The keys, without their endings, of the newest finished run of each day, by source."""
-        done: dict[tuple[str, date], int] = {}
-        for found in self._library.store.objects("runs/"):
-            match found.key.split("/"):
-                case [_, source, name, number, "done.json"]:
-                    day = date.fromisoformat(name)
-                    if self._holds(day):
-                        done[source, day] = max(int(number), done.get((source, day), 0))
-        bases: defaultdict[str, set[str]] = defaultdict(set)
-        for (source, day), run in done.items():
-            bases[source].add(f"published/{source}/{day:%Y/%m/%d}/{source}_{day}_run{run}")
-        return bases
+    def _runs(self) -> dict[str, list[Run]]:
+        """The newest finished run of each day, by source."""
+        newest: dict[tuple[str, date], Run] = {}
+        for found in self._library.store.objects(runs_prefix()):
+            try:
+                run, name = parse_manifest_key(found.key)
+            except InvalidKeyError:  # another program's object
+                continue
+            if name == DONE and self._holds(run.day):
+                known = newest.get((run.source, run.day), run)
+                newest[run.source, run.day] = max(known, run, key=lambda one: one.number)
+        runs: defaultdict[str, list[Run]] = defaultdict(list)
+        for (source, _), run in newest.items():
+            runs[source].append(run)
+        return runs
 
     @cached_property
     def _data_types(self) -> dict[str, str | None]:
         """What each source holds, as the certificate of its last day tells; None where there is none."""
-        return {source: self._certified(max(bases)) for source, bases in self._bases.items()}
+        return {source: self._certified(max(runs, key=lambda run: run.day)) for source, runs in self._runs.items()}
 
-    def _certified(self, base: str) -> str | None:
-        key = f"{base}.certificate.json"
+    def _certified(self, run: Run) -> str | None:
+        key = published_certificate_key(run)
         try:
             return json.decode(self._library.publication.read(key), type=_Certificate).data_type
         except ObjectNotFoundError:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from booktape.model import codec
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import MINUTE, Record, first_position, last_position, record_time, sequence_id
 from booktape.model.resets import certainly_later
 from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule, SequenceGap

@@ -18,8 +18,9 @@ from msgspec import MsgspecError, json
 from booktape.capture.pipeline import Pipeline, StreamGap
 from booktape.exchanges.spec import Exchange
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import Batch, batch_key
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store
 from booktape.store.raw_frames import RawLine
 

@@ -19,10 +19,10 @@ from booktape.exchanges.spec import (
     UnknownFrameError,
 )
 from booktape.model import sequence, uptime
+from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.errors import BooktapeError
 from booktape.model.gap import Span, meaning
-from booktape.model.keys import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND, record_time
 from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SequenceGap, SnapshotBoundary
 

@@ -12,7 +12,8 @@ from typing import Any, Final
 from msgspec import json
 
 from booktape.model.records import MINUTE, SECOND
-from booktape.store.raw_frames import DISCONNECTED, RawKey
+from booktape.store.layout import RawKey
+from booktape.store.raw_frames import DISCONNECTED
 
 MAX_BYTES: Final = 4 * 1024 * 1024
 """The size of an object's text, before compression."""

@@ -15,6 +15,7 @@ from booktape.capture.handover import Handover
 from booktape.capture.ingest import Summary
 from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.exchanges.spec import Exchange
+from booktape.store.layout import RawKey
 from booktape.store.objects import Store
 from booktape.store.raw_frames import (
     DISCONNECTED,
@@ -23,7 +24,6 @@ from booktape.store.raw_frames import (
     HANDOVER,
     INTERRUPTED,
     SUBSCRIBED,
-    RawKey,
     RawLine,
     play,
     raw_runs,

@@ -13,9 +13,9 @@ from threading import Condition, Lock
 from typing import Final, NamedTuple
 
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError, TransientError
-from booktape.model.keys import Batch, BatchKey, batch_key
-from booktape.model.uptime import UPTIME_LOG
+from booktape.store.layout import BatchKey, batch_key, is_in_uptime_log
 from booktape.store.objects import ObjectNotFoundError, Store
 
 _THREADS: Final = 8
@@ -243,7 +243,7 @@ class Uploader:
 
     def _stored(self, key: str, content: bytes, *, created: bool) -> None:
         self._unavailable_until = 0.0
-        if key.startswith(f"{UPTIME_LOG}/"):
+        if is_in_uptime_log(key):
             self._count(segments=1)
         elif created:
             self._count(objects=1, size=len(content))

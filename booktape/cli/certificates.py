@@ -1,9 +1,8 @@
 """``booktape certificate``, ``verify`` and ``release``: what a published day contains, and holding it to that."""
 
 import getpass
-import re
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,19 +16,24 @@ from booktape.integrity import parquet_check, verify
 from booktape.integrity.verify import Plain
 from booktape.model.errors import BooktapeError
 from booktape.publish import manifest
-from booktape.publish.certify_step import certificate_key
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import past_day, run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.release import release_held_run, require_releasable, run_to_release
-from booktape.publish.sources import Run, base_of
+from booktape.publish.sources import base_of
 from booktape.store import objects
+from booktape.store.layout import (
+    InvalidKeyError,
+    Run,
+    certificate_beside,
+    certificate_key,
+    parse_published_key,
+    published_day_prefix,
+    published_key,
+)
 from booktape.store.objects import ObjectNotFoundError, Store, open_store
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary
 from config.sources import load_sources
-
-_RUN = re.compile(r"_run(\d+)\.csv")
 
 SourceName = Annotated[str, typer.Argument(help="A data source, as binance-trades.")]
 DayText = Annotated[str, typer.Argument(help="A day, as 2019-10-25.")]
@@ -180,7 +184,7 @@ def _certificate(settings: Settings, source: str, day: date, number: int | None)
 def _published_certificate(settings: Settings, source: str, day: date, number: int | None) -> bytes:
     store, key = _published(settings, source, day, number)
     try:
-        return store.read(key.removesuffix(".csv") + ".certificate.json")
+        return store.read(certificate_beside(key))
     except ObjectNotFoundError as error:
         raise NothingPublishedError(f"{error}; {_why_none(settings, source)}") from error
 
@@ -197,13 +201,20 @@ def _published(settings: Settings, source: str, day: date, number: int | None) -
     """Where a day's file is published: that of a run, else the last one that there is."""
     store = open_store(settings.publication_url, make=False)
     if number is None:
-        prefix = published_key(Run(source, day, 1)).rpartition("/")[0]
-        numbers = [int(found[1]) for item in store.objects(prefix) if (found := _RUN.search(item.key))]
+        numbers = list(_published_runs(store, source, day))
         if not numbers:
             known = ", ".join(sorted(load_sources(settings.sources)))
             raise NothingPublishedError(f"{store.url} has no {source} of {day}; there are the sources {known}")
         number = max(numbers)
     return store, published_key(Run(source, day, number))
+
+
+def _published_runs(store: Store, source: str, day: date) -> Iterator[int]:
+    for item in store.objects(published_day_prefix(source, day)):
+        try:
+            yield parse_published_key(item.key).number
+        except InvalidKeyError:  # one of the files beside a CSV
+            continue
 
 
 def _chunks(

@@ -13,9 +13,8 @@ from booktape.model.csv import PUBLISHED
 from booktape.model.errors import BooktapeError
 from booktape.publish import manifest
 from booktape.publish.context import Context
-from booktape.publish.parquet_steps import parquet_key
 from booktape.publish.results import Done, Parquet
-from booktape.publish.sources import Run, runs_prefix
+from booktape.store.layout import Run, parquet_key, runs_prefix
 from booktape.store.objects import Store, open_store
 from config.console import err
 from config.context import open_context

@@ -20,8 +20,9 @@ from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import past_day, run_chain, yesterday
 from booktape.publish.results import Certify, Check, Rename
-from booktape.publish.sources import Run, in_publication_order
+from booktape.publish.sources import in_publication_order
 from booktape.publish.status import Status, status, statuses
+from booktape.store.layout import Run
 from booktape.store.objects import Store, open_store
 from config.console import err
 from config.context import open_context

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from rich.table import Table
 
@@ -10,12 +10,10 @@ from booktape.cli.terminal import out, parse_day, print_json
 from booktape.integrity.redundancy import Counts, Minute, Redundancy, redundancy
 from booktape.model.errors import BooktapeError
 from booktape.model.records import MINUTE, SECOND
-from booktape.model.uptime import UPTIME_LOG
 from booktape.store import clock
+from booktape.store.layout import UPTIME_LOG, partition_values
 from booktape.store.objects import Store, open_store
 from config.settings import Settings
-
-_EXCHANGE: Final = "exchange="
 
 
 class NoUptimeLogError(BooktapeError):
@@ -45,7 +43,7 @@ def show_redundancy(settings: Settings, exchange: str | None, day: str | None, *
 
 
 def _exchanges(store: Store) -> list[str]:
-    return [name.removeprefix(_EXCHANGE) for name in store.folders(f"{UPTIME_LOG}/") if name.startswith(_EXCHANGE)]
+    return partition_values(store.folders(f"{UPTIME_LOG}/"), "exchange")
 
 
 def _told(system: str, one: Redundancy) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from booktape.archive.sql_tables import Days
 from booktape.cli.read import Replica, Storage
 from booktape.cli.tables import AsCsv, AsJsonLines, AsParquet, OutputFile, Target, target, write
 from booktape.model.timestamps import day_of, parse_timestamp
+from booktape.store.layout import athena_sql_url
 from booktape.store.objects import InvalidStorageUrlError
 from config.settings import Settings, load_settings
 
@@ -63,7 +64,7 @@ def _ask_athena(text: str, settings: Settings, to: Target) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # they log what is told in one line below
     with query_athena(
         text,
-        results=f"{results.rstrip('/')}/sql/",
+        results=athena_sql_url(results),
         database=settings.athena_database,
         workgroup=settings.athena_workgroup,
     ) as answer:

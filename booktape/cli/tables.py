@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from booktape.merge.sql_text import literal
+from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.errors import BooktapeError
 from config.console import err
 
@@ -138,10 +138,9 @@ def _parquet(columns: Sequence[str], rows: Iterable[Row], path: Path, types: Map
         lines = Path(name) / "rows.jsonl"
         with lines.open("w", encoding="utf-8") as file:
             count = _json(columns, noted(), file)
-        structure = ", ".join(f"{literal(column)}: {literal(known.get(column, 'VARCHAR'))}" for column in columns)
-        source = f"read_json({literal(str(lines))}, format = 'newline_delimited', columns = {{{structure}}})"
+        source = read_json_lines([lines], {column: known.get(column, "VARCHAR") for column in columns})
         with duckdb.connect(config={"temp_directory": name}) as connection:
-            connection.execute(f"COPY (FROM {source}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(copy_to(f"FROM {source}", path, PARQUET_FORMAT))
     return count
 
 

@@ -33,11 +33,6 @@ class TardisName(NamedTuple):
     exchange: str
     symbol: str
 
-    @property
-    def file(self) -> str:
-        """The symbol as a part of a file name: Tardis's clients replace ``/`` and ``:`` by ``-``."""
-        return self.symbol.replace(":", "-").replace("/", "-")
-
 
 def tardis_name(exchange: str, market: str) -> TardisName:
     """The Tardis name of a market: ``binance``, ``BTC-USDT`` to ``binance``, ``BTCUSDT``.

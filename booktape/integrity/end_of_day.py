@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from booktape.model import codec
-from booktape.model.keys import Batch, InvalidKeyError, batch_key, day_prefix, parse_batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, SECOND, BookSnapshot, first_position
+from booktape.store.layout import InvalidKeyError, batch_key, day_prefix, parse_batch_key
 from booktape.store.objects import Store
 
 

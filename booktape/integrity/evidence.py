@@ -20,13 +20,13 @@ from booktape.integrity.ordering import begins_epoch
 from booktape.integrity.uptime_log import day_start, readable_lines
 from booktape.merge import Merge, MergeFailedError, epochs, inputs
 from booktape.merge.inputs import MergeInputs, Systems
-from booktape.merge.sql_text import stored_types
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import systems_of
-from booktape.model.keys import BatchKey, InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.resets import Resets
 from booktape.model.sequence import placed_by_number
 from booktape.model.uptime import StreamUptime
+from booktape.store.layout import BatchKey, InvalidKeyError, day_prefix, exchange_prefix, month_prefix, parse_batch_key
 from booktape.store.objects import Store
 
 _AT_ONCE: Final = 32
@@ -117,7 +117,7 @@ class StoredDay:
 
     def _is_numbered(self, key: BatchKey) -> bool:
         kind = recorded_type(self.merge, self.channel)
-        return key.data_type == kind and placed_by_number(kind, self.channel.rule, key)
+        return key.data_type == kind and placed_by_number(kind, self.channel.rule, key.first, key.minute)
 
     def _begins(self, place: ObjectRef) -> int:
         return begins_epoch(place.key.data_type, self.channel.rule, place.key)
@@ -127,7 +127,7 @@ class StoredDay:
         after it (1)."""
         kind = recorded_type(self.merge, self.channel)
         near = [self.merge.day + direction * timedelta(days=days) for days in range(2, _FAR + 1)]
-        months = {day_prefix(kind, self.merge.exchange, market, day).rpartition("day=")[0] for day in near}
+        months = {month_prefix(kind, self.merge.exchange, market, day) for day in near}
         there = {
             f"{month}{folder}/"
             for system, month in product(systems_of(kind), months)
@@ -189,7 +189,9 @@ def _before(systems: Systems, merge: Merge, channel: Channel) -> dict[str, int |
         keys = [found.key for found in _of_day(systems, merge, kind, name, market, day)]
         newest = max((key.minute for key in keys), default=0) - MINUTE  # numbers of before may have been of another era
         last_ones = (key for key in keys if key.minute >= newest)
-        numbers = (key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key))
+        numbers = (
+            key.last for key in last_ones if placed_by_number(key.data_type, channel.rule, key.first, key.minute)
+        )
         return market, bool(keys), max(numbers, default=None)
 
     there = [

@@ -9,18 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from booktape.model.keys import BatchKey
-from booktape.model.records import (
-    BOOK_SNAPSHOTS,
-    BOOK_UPDATES,
-    MINUTE,
-    Record,
-    Trade,
-    last_position,
-    record_time,
-)
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, MINUTE, Record, Trade, last_position, record_time
 from booktape.model.resets import Reset, epoch
 from booktape.model.sequence import NUMBERED, placed_by_number
+from booktape.store.layout import BatchKey
 
 LATE: Final = 10 * MINUTE
 """How much later than its time a record may be stored, where places are times."""
@@ -63,7 +55,7 @@ class Copy(NamedTuple):
 
 def begins_epoch(data_type: str, rule: str, key: BatchKey, restarts: Sequence[Reset] = ()) -> int:
     """Where the records of an object begin at the earliest. ``restarts`` are those of its market's numbers."""
-    if not placed_by_number(data_type, rule, key):
+    if not placed_by_number(data_type, rule, key.first, key.minute):
         return key.minute - LATE
     return key.first + EPOCH * sum(restart.precedes(key.minute, key.first) for restart in restarts)
 

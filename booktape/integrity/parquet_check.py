@@ -16,6 +16,7 @@ from booktape.integrity.verify import InvalidCertificateError
 from booktape.model.id_sets import difference, named_ranges
 from booktape.model.records import BOOK_UPDATES, TRADES
 from booktape.model.sequence import CHECKSUM
+from booktape.store.layout import hash_key, parquet_beside
 from booktape.store.objects import Store
 
 Plain = dict[str, Any]
@@ -32,7 +33,7 @@ def parquet_differences(certificate: Plain, store: Store, key: str) -> list[str]
     try:
         return [
             *_of_hash(certificate, store, key),
-            *_of_parquet(certificate, store, f"{key.removesuffix('.csv')}.parquet"),
+            *_of_parquet(certificate, store, parquet_beside(key)),
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InvalidCertificateError(
@@ -43,11 +44,11 @@ def parquet_differences(certificate: Plain, store: Store, key: str) -> list[str]
 def _of_hash(certificate: Plain, store: Store, key: str) -> Iterator[str]:
     expected = f"{certificate['file']['sha256']}  {key.rpartition('/')[2]}\n".encode()
     if _listed(store, key) not in (None, expected):
-        yield f"{key}.sha256 does not tell the certificate's hash"
+        yield f"{hash_key(key)} does not tell the certificate's hash"
 
 
 def _listed(store: Store, key: str) -> bytes | None:
-    return store.read(f"{key}.sha256") if store.exists(f"{key}.sha256") else None
+    return store.read(hash_key(key)) if store.exists(hash_key(key)) else None
 
 
 def _of_parquet(certificate: Plain, store: Store, key: str) -> Iterator[str]:
@@ -67,7 +68,7 @@ def _of_parquet(certificate: Plain, store: Store, key: str) -> Iterator[str]:
         yield str(error)
         return
     if _listed(store, key) not in (None, hashes):
-        yield f"{key}.sha256 does not tell the hashes of the Parquet files"
+        yield f"{hash_key(key)} does not tell the hashes of the Parquet files"
     for name in sorted({*found, *(name for name, market in told.items() if market["records"])}):
         if name not in told:
             yield f"{name}: records in the Parquet, not one in the certificate"

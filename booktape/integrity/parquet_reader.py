@@ -18,6 +18,7 @@ import duckdb
 from msgspec import Raw
 
 from booktape.integrity.book_audit import Message
+from booktape.merge.sql_fragments import escape_glob
 from booktape.model.csv import COLUMNS
 from booktape.model.errors import BooktapeError
 from booktape.model.id_sets import Range
@@ -257,9 +258,4 @@ def _groups(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
 
 def _named(paths: Sequence[Path]) -> dict[str, list[str]]:
-    return {"files": [_literally(path) for path in paths]}
-
-
-def _literally(path: Path) -> str:
-    """A path that DuckDB does not take for a pattern."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+    return {"files": [escape_glob(path) for path in paths]}

@@ -9,7 +9,8 @@ from typing import Final
 from booktape.integrity.uptime_log import day_start, read_segments
 from booktape.model.intervals import Interval, intersection, total_length
 from booktape.model.records import MINUTE
-from booktape.model.uptime import SegmentKey, StreamUptime, WrittenBatch
+from booktape.model.uptime import StreamUptime, WrittenBatch
+from booktape.store.layout import SegmentKey
 from booktape.store.objects import Store
 
 _OPEN: Final = 60 * MINUTE

@@ -1,15 +1,19 @@
 """Reads one system's ledger of a day: the segments that began in it, and in the hour at either end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
+from msgspec import json
+
+from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.errors import BooktapeError
 from booktape.model.intervals import Interval
-from booktape.model.keys import InvalidKeyError
 from booktape.model.records import DAY, MINUTE, SECOND
-from booktape.model.uptime import SegmentKey, StreamUptime, decode_segment, parse_segment_key, uptime_log_prefix
+from booktape.model.uptime import StreamUptime, decode_segment
+from booktape.store.layout import InvalidKeyError, SegmentKey, parse_segment_key, uptime_log_prefix
 from booktape.store.objects import Store
 
 _MARGIN: Final = 60 * MINUTE
@@ -78,3 +82,10 @@ def _bad(store: Store, name: str, error: Exception) -> InvalidSegmentError:
     return InvalidSegmentError(
         f"{store.url}/{name}: {error}; restore it, or move it away: its time then counts as unknown"
     )
+
+
+def encode_segment(exchange: str, instance: str, start: int, lines: Iterable[StreamUptime]) -> tuple[str, bytes]:
+    """The key and the content of a segment. The same lines give the same key."""
+    text = json.Encoder().encode_lines(list(lines))
+    key = SegmentKey(exchange, instance, start, sha256(text).hexdigest()[: codec.DIGEST_LENGTH])
+    return str(key), codec.compress(text)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from os import cpu_count
 from typing import Literal
 
-from booktape.merge import athena
-from booktape.merge.embedded import DuckDBEngine
+from booktape.merge import athena_engine
+from booktape.merge.duckdb_engine import DuckDBEngine
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
+from booktape.store.layout import backfill_url
 from booktape.store.objects import InvalidStorageUrlError, open_store
 
 __all__ = [
@@ -52,12 +53,12 @@ def open_engine(
     systems = {
         PRIMARY: open_store(primary),
         REPLICA: open_store(replica) if replica else None,
-        REST: open_store(f"{primary.rstrip('/')}/{REST}"),
+        REST: open_store(backfill_url(primary)),
     }
     if kind == "duckdb":
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
     _require_s3(primary, replica, results)
-    return athena.connect_athena(systems, results, database, workgroup)
+    return athena_engine.connect_athena(systems, results, database, workgroup)
 
 
 def init_athena(
@@ -76,7 +77,7 @@ def init_athena(
     Raises :class:`MergeFailedError`, whose text names the next step, or :class:`~booktape.model.errors.TransientError`.
     """
     _require_s3(primary, replica, results)
-    athena.init_tables(primary, replica, results, exchanges, database, workgroup)
+    athena_engine.init_tables(primary, replica, results, exchanges, database, workgroup)
 
 
 def _require_s3(*urls: str | None) -> None:

@@ -8,14 +8,15 @@ from typing import Final
 
 import duckdb
 
-from booktape.merge import embedded, epochs, inputs
+from booktape.merge import duckdb_engine, epochs, inputs
 from booktape.merge.engine import Merge, MergeFailedError
 from booktape.merge.inputs import MergeInputs, Systems
-from booktape.merge.sql_text import statement
+from booktape.merge.sql_fragments import PUBLISHED_PARQUET_FORMAT, copy_to
+from booktape.merge.statement import statement
 from booktape.merge.tables import systems_of, table_name
-from booktape.model.keys import InvalidKeyError, parse_batch_key
 from booktape.model.records import TRADES
 from booktape.model.resets import Resets
+from booktape.store.layout import InvalidKeyError, parse_batch_key
 
 _VOID: Final = "SELECT TRY_CAST(id AS BIGINT) FROM {} WHERE NOT regexp_matches(amount, '[1-9]')"
 
@@ -62,12 +63,13 @@ def write_window(stretch: MergeWindow, target: Path, memory: str, threads: int) 
     with TemporaryDirectory(prefix=".stretch-", dir=target.parent) as name:
         directory = Path(name)
         merged, spilled = directory / "merged.parquet", str(directory / "spilled")
-        views = embedded.views_of(merge, stretch.objects, directory)
+        views = duckdb_engine.views_of(merge, stretch.objects, directory)
+        written = copy_to(duckdb_engine.translated(sql.parquet_query), merged, PUBLISHED_PARQUET_FORMAT)
         try:
             with duckdb.connect(
                 config={"memory_limit": memory, "threads": threads, "temp_directory": spilled}
             ) as connection:
-                for part in (*views, embedded.copied(sql.parquet_query, merged, embedded.PARQUET)):
+                for part in (*views, written):
                     connection.execute(part)
                 void = _void(connection) if merge.data_type == TRADES else []
         except duckdb.OutOfMemoryException as error:

@@ -13,10 +13,10 @@ from booktape.merge.engine import Merge, MergeFailedError
 from booktape.merge.inputs import MergeInputs, Systems
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.keys import InvalidKeyError, parse_batch_key
 from booktape.model.records import BOOK_UPDATES
 from booktape.model.resets import ObjectSpan, ObjectTimes, Reset, Resets, find_resets, object_times
 from booktape.model.sequence import placed_by_number
+from booktape.store.layout import InvalidKeyError, market_of, parse_batch_key
 from booktape.store.objects import Store, StoredObject
 
 _AT_ONCE: Final = 32
@@ -42,8 +42,8 @@ def find_merge_resets(merge: Merge, found: Iterable[MergeInputs]) -> dict[str, t
         rule = ""
     markets: defaultdict[str, list[tuple[Store, list[StoredObject]]]] = defaultdict(list)
     for one in found:
-        for market, objects in groupby(one.objects, key=lambda item: item.key.split("/", 3)[2]):
-            markets[market.removeprefix("pair=")].append((one.store, list(objects)))
+        for market, objects in groupby(one.objects, key=lambda item: market_of(item.key)):
+            markets[market].append((one.store, list(objects)))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         told = zip(markets, pool.map(partial(_of_market, rule), markets.values()), strict=True)
         return {market: some for market, some in told if some}
@@ -62,7 +62,7 @@ def _of_market(rule: str, places: Iterable[tuple[Store, Iterable[StoredObject]]]
                 key = parse_batch_key(item.key)
             except InvalidKeyError:  # the merge itself names it
                 continue
-            if placed_by_number(key.data_type, rule, key):
+            if placed_by_number(key.data_type, rule, key.first, key.minute):
                 spans[key.data_type][ObjectSpan(key.minute, key.first, key.last, item.key)] = store
     leading = spans.get(BOOK_UPDATES) or next(iter(spans.values()), {})
 

@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from booktape.merge.engine import Merge, MergeFailedError, NothingToMergeError
-from booktape.merge.sql_text import days_read, stored_types
+from booktape.merge.statement import days_read, stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, systems_of
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.keys import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
+from booktape.store.layout import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key, partition_values
 from booktape.store.objects import Store, StoredObject
 
 _AT_ONCE: Final = 32
-_PAIR: Final = "pair="
 
 Systems = Mapping[str, Store | None]
 """The store of each system by its name (:data:`~booktape.merge.tables.SYSTEMS`); one may be None or left out."""
@@ -58,8 +57,7 @@ def _places(systems: Systems, merge: Merge) -> Iterator[tuple[str, str, Store]]:
 
 
 def _markets(store: Store, data_type: str, merge: Merge) -> list[str]:
-    names = store.folders(exchange_prefix(data_type, merge.exchange))
-    return [name.removeprefix(_PAIR) for name in names if name.startswith(_PAIR)]
+    return partition_values(store.folders(exchange_prefix(data_type, merge.exchange)), "pair")
 
 
 def no_inputs(systems: Systems, merge: Merge) -> NothingToMergeError:

@@ -15,8 +15,6 @@ SYSTEMS: Final = (PRIMARY, REPLICA, REST)
 HEALED: Final = frozenset({TRADES})
 """The stored data types that can be fetched afterwards: only these have a table of :data:`REST`."""
 
-PARTITIONS: Final = ("exchange", "pair", "year", "month", "day")
-"""Partition columns, all of them text: ``month`` and ``day`` have two digits."""
 
 OBJECT: Final = "$path"
 """Athena's hidden column that every table has: the object that a row was read from."""

@@ -9,13 +9,7 @@ The merge's SQL produces the same rows by itself; this module is what it is held
 
 from typing import Final
 
-from booktape.model.records import (
-    BOOK_UPDATES,
-    DERIVATIVE_TICKER,
-    LIQUIDATIONS,
-    QUOTES,
-    TRADES,
-)
+from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
 
 _FIRST: Final = ("exchange", "position", "timestamp", "local_timestamp")
 _RECEIVED: Final = ("primary_local_timestamp", "replica_local_timestamp")

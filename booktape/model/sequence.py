@@ -25,7 +25,6 @@ from enum import Enum
 from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
 
 from booktape.model.book import Book
-from booktape.model.keys import BatchKey
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -402,8 +401,12 @@ class Checksum:
 NUMBERED: Final = {TRADES: frozenset({CONTIGUOUS, SEQUENCED, MONOTONIC}), QUOTES: frozenset({MONOTONIC})}
 
 
-def placed_by_number(data_type: str, rule: str, key: BatchKey) -> bool:
-    """Whether the records of an object stand at their numbers in the market's sequence rather than at their times."""
+def placed_by_number(data_type: str, rule: str, first: int, minute: int) -> bool:
+    """Whether a batch's ``first`` and ``last`` are sequence numbers, not times.
+
+    :param first: the first number or time (µs) of the batch, as its key has it.
+    :param minute: the start of the batch's minute in µs.
+    """
     if data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
-        return key.first < key.minute // 2  # a time would be about that of the batch
+        return first < minute // 2  # a time would be about that of the batch
     return rule in NUMBERED.get(data_type, ())

@@ -8,19 +8,13 @@ Where a segment is missing, nobody knows how the streams fared: that is never to
 Times are µs since the epoch, intervals half-open: from the first µs up to, but without, the second one.
 """
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from hashlib import sha256
 from typing import Final, Literal, NamedTuple
 
 from msgspec import DecodeError, Struct, ValidationError, json
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.keys import InvalidKeyError
-from booktape.model.records import MINUTE, SECOND
+from booktape.model.records import MINUTE
 
 CONNECTED: Final = "connected"
 SILENT: Final = "silent"
@@ -34,15 +28,8 @@ TIME: Final = "time"
 COUNTER: Final = "counter"
 GapKind = Literal["ids", "linked", "time", "counter"]
 
-UPTIME_LOG: Final = "ledger"
-
 UNNOTICED: Final = MINUTE
 """A dead connection is noticed so late (µs) at most: twice the time without a frame that a link allows."""
-
-_KEY: Final = re.compile(
-    UPTIME_LOG + r"/exchange=(?P<exchange>[a-z0-9-]+)/year=(?P<year>\d{4})/month=(?P<month>\d{2})/day=(?P<day>\d{2})"
-    r"/(?P<time>\d{6})_(?P<instance>[^/]+)_(?P<digest>[0-9a-f]{16})\.json\.gz"
-)
 
 
 class StreamInterval(NamedTuple):
@@ -115,51 +102,7 @@ class StreamUptime(Struct, frozen=True, omit_defaults=True, rename={"start": "fr
     over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentKey:
-    """The parts of a segment's key. ``start`` in µs, of which the key keeps the whole seconds."""
-
-    exchange: str
-    instance: str
-    start: int
-    digest: str
-
-    def __str__(self) -> str:
-        if not self.instance or "/" in self.instance:
-            raise InvalidKeyError(f"{self.instance!r} cannot be part of a key: an instance has a name without slashes")
-        clock = datetime.fromtimestamp(self.start // SECOND, UTC)
-        return f"{uptime_log_prefix(self.exchange, clock.date())}{clock:%H%M%S}_{self.instance}_{self.digest}.json.gz"
-
-
-def parse_segment_key(text: str) -> SegmentKey:
-    """The parts of a key; the opposite of ``str(key)``. Raises :class:`~booktape.model.keys.InvalidKeyError`."""
-    match = _KEY.fullmatch(text)
-    if match is None:
-        raise InvalidKeyError(
-            f"{text!r} is not the key of a ledger's segment: expected {UPTIME_LOG}/exchange=…/year=…/…"
-        )
-    part = match.groupdict()
-    try:
-        start = datetime.strptime("{year}{month}{day}{time}+0000".format(**part), "%Y%m%d%H%M%S%z")
-    except ValueError as error:
-        raise InvalidKeyError(f"{text!r} has no such time: {error}") from error
-    return SegmentKey(part["exchange"], part["instance"], int(start.timestamp()) * SECOND, part["digest"])
-
-
-def uptime_log_prefix(exchange: str, day: date) -> str:
-    """Where the segments of one exchange lie that began on one day."""
-    return f"{UPTIME_LOG}/exchange={exchange}/year={day:%Y}/month={day:%m}/day={day:%d}/"
-
-
-_encoder = json.Encoder()
 _decoder = json.Decoder(StreamUptime)
-
-
-def encode_segment(exchange: str, instance: str, start: int, lines: Iterable[StreamUptime]) -> tuple[str, bytes]:
-    """A segment's key and its object. The same lines give the same key."""
-    text = _encoder.encode_lines(list(lines))
-    key = SegmentKey(exchange, instance, start, sha256(text).hexdigest()[: codec.DIGEST_LENGTH])
-    return str(key), codec.compress(text)
 
 
 def decode_segment(content: bytes) -> list[StreamUptime]:

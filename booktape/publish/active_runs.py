@@ -4,46 +4,36 @@
 after it ended.
 """
 
-from datetime import date
-from typing import Final
-
 import structlog
 
-from booktape.publish.sources import Run
+from booktape.store.layout import InvalidKeyError, Run, active_run_key, active_runs_prefix, parse_active_run_key
 from booktape.store.objects import StorageDeniedError, Store
-
-_UNFINISHED: Final = "unfinished/"
 
 log = structlog.get_logger(__name__)
 
 
 def mark_active(store: Store, run: Run) -> None:
     """Say that a run may be under way."""
-    store.create(_key(run), b"")
+    store.create(active_run_key(run), b"")
 
 
 def mark_ended(store: Store, run: Run) -> None:
     """Take a run's mark away. Where that is not allowed, the mark stays: it costs a look now and then, no more."""
     try:
-        store.delete(_key(run))
+        store.delete(active_run_key(run))
     except StorageDeniedError as error:
         log.warning("the mark of a run that ended stays", run=str(run), why=str(error))
 
 
 def active_runs(store: Store) -> list[Run]:
     """The runs that may be unfinished, without a look at their manifests. Keys that name no run are passed over."""
-    runs = (_run(found.key) for found in store.objects(_UNFINISHED))
+    runs = (_run(found.key) for found in store.objects(active_runs_prefix()))
     return sorted((run for run in runs if run is not None), key=str)
-
-
-def _key(run: Run) -> str:
-    return f"{_UNFINISHED}{run.source}/{run.day}/{run.number:04d}"
 
 
 def _run(key: str) -> Run | None:
     try:
-        _, source, day, number = key.split("/")
-        return Run(source, date.fromisoformat(day), int(number))
-    except ValueError:
+        return parse_active_run_key(key)
+    except InvalidKeyError:
         log.warning("not the mark of a run", key=key)
         return None

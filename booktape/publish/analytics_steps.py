@@ -15,7 +15,7 @@ import duckdb
 
 from booktape.exchanges import exchange
 from booktape.integrity import csv_check
-from booktape.merge.sql_text import literal
+from booktape.merge.sql_fragments import CSV_FORMAT, copy_to, escape_glob, literal, struct
 from booktape.model.csv import Row
 from booktape.model.errors import BooktapeError
 from booktape.model.records import DAY
@@ -26,8 +26,9 @@ from booktape.publish.context import Context
 from booktape.publish.errors import WaitingError
 from booktape.publish.file_steps import place_file
 from booktape.publish.files import FileChangedError
-from booktape.publish.sources import DataSource, Run, base_of
+from booktape.publish.sources import DataSource, base_of
 from booktape.store import objects
+from booktape.store.layout import Run, analytics_key
 
 _MEMORY: Final = "1GB"
 _PLACE: Final = "place"
@@ -63,17 +64,15 @@ def _text(value: Any) -> Any:
 
 def _sort(unsorted: Path, columns: Sequence[str], time: str, path: Path) -> None:
     kinds = {_PLACE: "BIGINT", **dict.fromkeys(columns, "VARCHAR")}
-    declared = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
     selected = ", ".join(f'"{name}"' for name in columns)
     rows = (
-        f"read_csv({literal(str(unsorted))}, columns = {{{declared}}}, auto_detect = false, header = false, "
+        f"read_csv({literal(escape_glob(unsorted))}, columns = {struct(kinds)}, auto_detect = false, header = false, "
         """delim = ',', quote = '"', escape = '"', new_line = '\\n')"""
     )
     order = f'"{time}"::BIGINT, symbol, {_PLACE}'
-    target = f"{literal(str(path))} (FORMAT csv, HEADER, FORCE_QUOTE *)"
     try:
         with duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": f"{path}.spilled"}) as connection:
-            connection.execute(f"COPY (SELECT {selected} FROM {rows} ORDER BY {order}) TO {target}")
+            connection.execute(copy_to(f"SELECT {selected} FROM {rows} ORDER BY {order}", path, CSV_FORMAT))
     except duckdb.Error as error:
         raise CsvWriteFailedError(f"the rows cannot be sorted: {str(error).partition(chr(10))[0]}") from error
 
@@ -94,7 +93,7 @@ def compute(context: Context, run: Run) -> results.Compute:
     source = context.source(run.source)
     base = base_of(source, context.sources)
     read = _newest(context, base, run)
-    key = f"merged/{run.source}/{run.day}/{run.number:04d}.csv"
+    key = analytics_key(run)
     with TemporaryDirectory(prefix="booktape-compute-") as name:
         path = Path(name) / "computed.csv"
         markets = _write(context, source, base, run, path)

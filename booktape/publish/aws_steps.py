@@ -20,8 +20,9 @@ from booktape.publish.errors import WaitingError
 from booktape.publish.file_steps import sound
 from booktape.publish.files import FileChangedError, S3Object
 from booktape.publish.results import name_of
-from booktape.publish.sources import AUTO, VERIFY, DataSource, Product, Run
+from booktape.publish.sources import AUTO, VERIFY, DataSource, Product
 from booktape.store import clock
+from booktape.store.layout import Run
 
 MOST_REPLACEMENTS = 3
 """How often a job or a change set that the service itself broke is made anew."""

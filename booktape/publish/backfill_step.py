@@ -4,8 +4,9 @@ from booktape.exchanges import exchange
 from booktape.model.records import TRADES
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.rest.backfill_results import BackfillResult
+from booktape.store.layout import Run
 
 _OFF = "healing is off (BOOKTAPE_HEAL)"
 

@@ -12,7 +12,8 @@ from booktape.merge import Merge
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
 from booktape.publish.file_steps import sound
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, certificate_key
 
 _NAMED: Final = 3
 """How many of the markets that lack records are named."""
@@ -62,11 +63,6 @@ def _begin_next_day(context: Context, run: Run, source: DataSource, books: Mappi
         return
     for market, lines in books.items():
         end_of_day.store_snapshot(source.exchange, market, lines, context.store)
-
-
-def certificate_key(run: Run) -> str:
-    """Where a run keeps its certificate, before and whether or not it is published."""
-    return f"certificates/{run.source}/{run.day}/{run.number:04d}.json"
 
 
 def _why_held(source: DataSource, run: Run, certified: Certified) -> tuple[str | None, bool]:

@@ -15,36 +15,39 @@ from msgspec import Raw, Struct, json
 
 from booktape.archive import outages
 from booktape.archive.market_days import StreamKey
-from booktape.archive.queries import FIELDS, literal, record_of, scan, stream_rows
+from booktape.archive.queries import FIELDS, record_of, scan, stream_rows
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
+from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
 from booktape.model.gap import Missing, interleave
 from booktape.model.records import BOOK_UPDATES, levels, record_time
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
-from booktape.publish.file_steps import published_key
-from booktape.publish.parquet_steps import parquet_key
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, checkpoints_key, hash_key, parquet_key
 
 LEVELS: Final = 50_000
 """A book is kept after so many levels of its messages: what a reader applies at most in a fraction of a second."""
 
 _MEMORY: Final = "500MB"
-_COLUMNS: Final = (
-    "{position: 'BIGINT', timestamp: 'BIGINT', local_timestamp: 'BIGINT', last_id: 'BIGINT', "
-    "bids: 'VARCHAR[][]', asks: 'VARCHAR[][]', symbol: 'VARCHAR'}"
-)
-_WRITTEN: Final = """
-COPY (
-    SELECT
-        position, timestamp, local_timestamp, last_id,
-        [{{'price': level[1], 'amount': level[2]}} for level in bids] AS bids,
-        [{{'price': level[1], 'amount': level[2]}} for level in asks] AS asks,
-        symbol
-    FROM read_json({lines}, format = 'newline_delimited', compression = 'gzip', columns = {columns})
-) TO {target} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 2048)
-"""
+_COLUMNS: Final = {
+    "position": "BIGINT",
+    "timestamp": "BIGINT",
+    "local_timestamp": "BIGINT",
+    "last_id": "BIGINT",
+    "bids": "VARCHAR[][]",
+    "asks": "VARCHAR[][]",
+    "symbol": "VARCHAR",
+}
+_SELECTED: Final = """
+SELECT
+    position, timestamp, local_timestamp, last_id,
+    [{'price': level[1], 'amount': level[2]} for level in bids] AS bids,
+    [{'price': level[1], 'amount': level[2]} for level in asks] AS asks,
+    symbol
+FROM """
+_FORMAT: Final = f"{PARQUET_FORMAT}, ROW_GROUP_SIZE 2048"
 
 
 class Checkpoint(Struct, frozen=True):
@@ -78,22 +81,16 @@ def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
                     file.write(json.encode(checkpoint) + b"\n")
                     count += 1
         with _connected(name) as connection:
-            written = _WRITTEN.format(lines=literal(str(lines)), target=literal(str(made)), columns=_COLUMNS)
-            connection.execute(written)
+            connection.execute(copy_to(f"{_SELECTED}{read_json_lines([lines], _COLUMNS, gzip=True)}", made, _FORMAT))
         if not context.publication.exists(key):
             context.publication.upload(key, made)
         with parquet_reader.local(context.publication, [key]) as kept:
-            context.publication.create(f"{key}.sha256", parquet_reader.hashes(key, [key], kept))
+            context.publication.create(hash_key(key), parquet_reader.hashes(key, [key], kept))
         return results.Checkpoints(f"{context.publication.url}/{key}", count, made.stat().st_size)
 
 
 def _connected(directory: str) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": directory})
-
-
-def checkpoints_key(run: Run) -> str:
-    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.checkpoints.parquet``"""
-    return f"{published_key(run).removesuffix('.csv')}.checkpoints.parquet"
 
 
 def of_book(source: DataSource) -> bool:

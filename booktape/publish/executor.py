@@ -12,9 +12,9 @@ from booktape.publish import manifest
 from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError, WaitingError
 from booktape.publish.results import Done, StepResult
-from booktape.publish.sources import Run
 from booktape.publish.steps import perform, plan
 from booktape.store import clock
+from booktape.store.layout import Run
 
 
 class InvalidDayError(BooktapeError):

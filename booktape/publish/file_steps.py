@@ -11,8 +11,9 @@ from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError, WaitingError
 from booktape.publish.files import FileChangedError
 from booktape.publish.results import name_of
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.store import objects
+from booktape.store.layout import Run, hash_key, published_certificate_key, published_key
 
 
 def merge(context: Context, run: Run) -> results.MergeResult:
@@ -108,7 +109,7 @@ def sound(context: Context, run: Run) -> results.Check:
 def rename(context: Context, run: Run) -> results.Rename:
     """Copy the checked file to the key under which it is published, with its hash and its certificate beside it."""
     merged = manifest.required(context.store, run, results.MergeResult)
-    certificate = published_key(run).removesuffix(".csv") + ".certificate.json"
+    certificate = published_certificate_key(run)
     return place_file(context, run, merged.url, lambda: _place_certificate(context, run, certificate))
 
 
@@ -124,7 +125,7 @@ def place_file(context: Context, run: Run, url: str, beside: Callable[[], str | 
     if copied != (checked.bytes, checked.sha256):
         raise FileChangedError(f"{placed} is not the file that was checked; it is left as it is")
     certificate = beside()
-    context.publication.create(f"{key}.sha256", f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
+    context.publication.create(hash_key(key), f"{checked.sha256}  {key.rpartition('/')[2]}\n".encode())
     return results.Rename(placed, files.version(placed, context.aws), certificate)
 
 
@@ -137,8 +138,3 @@ def _place_certificate(context: Context, run: Run, key: str) -> str:
         if sha256(held).hexdigest() != certified.sha256:
             raise FileChangedError(f"{place} is not the certificate that was written for {run}; it is left as it is")
     return f"{context.publication.url}/{key}"
-
-
-def published_key(run: Run) -> str:
-    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.csv``"""
-    return f"published/{run.source}/{run.day:%Y/%m/%d}/{run.source}_{run.day}_run{run.number}.csv"

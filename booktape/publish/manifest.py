@@ -19,8 +19,8 @@ from msgspec import DecodeError, Struct, json
 from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish.active_runs import active_runs, mark_active, mark_ended
 from booktape.publish.results import Attempt, Check, Done, Failed, HeldRun, PublishedFile, Query, Start, name_of
-from booktape.publish.sources import Run, runs_prefix
 from booktape.store import clock
+from booktape.store.layout import Run, manifest_key, parse_manifest_key, runs_prefix
 from booktape.store.objects import ObjectNotFoundError, Store
 
 _BEGAN: Final = "began"
@@ -56,7 +56,7 @@ class Entry(Struct, Generic[T], frozen=True):
 def entry(store: Store, run: Run, kind: type[T], name: str | None = None) -> Entry[T] | None:
     """A kind of result and when it was recorded; None if there is none yet. Raises :class:`InvalidManifestError`."""
     try:
-        found: Entry[T] = _read(store, _key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]  # made here
+        found: Entry[T] = _read(store, manifest_key(run, name or name_of(kind)), Entry[kind])  # type: ignore[valid-type]  # made here
     except ObjectNotFoundError:
         return None
     return found
@@ -78,14 +78,14 @@ def required(store: Store, run: Run, kind: type[T]) -> T:
 
 def record(store: Store, run: Run, value: T) -> T:
     """Record a result unless there is one of its kind; either way, return the one that stands."""
-    if store.create(_key(run, name_of(type(value))), _encoded(value)):
+    if store.create(manifest_key(run, name_of(type(value))), _encoded(value)):
         return value
     return required(store, run, type(value))
 
 
 def record_failure(store: Store, run: Run, step: str, why: str) -> None:
     """Say that a run stopped at a step, over what was said before."""
-    store.replace(_key(run, name_of(Failed)), _encoded(Failed(step, why)))
+    store.replace(manifest_key(run, name_of(Failed)), _encoded(Failed(step, why)))
 
 
 def attempts(store: Store, run: Run, step: str) -> list[Attempt]:
@@ -98,7 +98,7 @@ def attempts(store: Store, run: Run, step: str) -> list[Attempt]:
 
 def record_attempt(store: Store, run: Run, step: str, number: int, attempt: Attempt) -> None:
     """Record the ``number``-th broken try of a step, counted from 1, unless it is recorded."""
-    store.create(_key(run, _attempt(step, number)), _encoded(attempt))
+    store.create(manifest_key(run, _attempt(step, number)), _encoded(attempt))
 
 
 def merge_query(store: Store, run: Run, step: str, number: int) -> str | None:
@@ -109,12 +109,12 @@ def merge_query(store: Store, run: Run, step: str, number: int) -> str | None:
 
 def record_merge_query(store: Store, run: Run, step: str, number: int, identifier: str) -> None:
     """Record the query that the ``number``-th try of a step started, unless one is recorded."""
-    store.create(_key(run, _query(step, number)), _encoded(Query(identifier)))
+    store.create(manifest_key(run, _query(step, number)), _encoded(Query(identifier)))
 
 
 def first_tried(store: Store, run: Run, step: str) -> int:
     """When (µs) a step was first tried since the run was last reopened: now, if this is the first time."""
-    key = _key(run, f"{step}.{_BEGAN}")
+    key = manifest_key(run, f"{step}.{_BEGAN}")
     store.create(key, json.encode(_Recorded(clock.now())))
     recorded: _Recorded = _read(store, key, _Recorded)
     return recorded.at
@@ -122,7 +122,7 @@ def first_tried(store: Store, run: Run, step: str) -> int:
 
 def take_last_try(store: Store, run: Run, step: str) -> bool:
     """Whether a step whose deadline has passed may be tried once more: it may once, until the run is reopened."""
-    return store.create(_key(run, f"{step}.{_LAST_TRY}"), json.encode(_Recorded(clock.now())))
+    return store.create(manifest_key(run, f"{step}.{_LAST_TRY}"), json.encode(_Recorded(clock.now())))
 
 
 def claim(store: Store, source: str, day: date, reason: Reason, request: str, *, revoke: bool = False) -> Run:
@@ -155,14 +155,14 @@ def reopen(store: Store, run: Run) -> None:
         return
     mark_active(store, run)  # first: who dies in between leaves a run that is found
     for name in (f"{failed.step}.{_BEGAN}", f"{failed.step}.{_LAST_TRY}", name_of(Failed)):
-        store.delete(_key(run, name))
+        store.delete(manifest_key(run, name))
     mark_active(store, run)  # and last: somebody may have tidied it away meanwhile
 
 
 def take_back_hold(store: Store, run: Run) -> None:
     """Let a run that is held be under way again. Who does so has recorded why."""
     mark_active(store, run)  # first: who dies in between leaves a run that is found
-    store.delete(_key(run, name_of(HeldRun)))
+    store.delete(manifest_key(run, name_of(HeldRun)))
 
 
 def end(store: Store, run: Run, value: Done | HeldRun) -> None:
@@ -203,7 +203,7 @@ def has_ended(store: Store, run: Run) -> bool:
 def failure(store: Store, run: Run) -> Failed | None:
     """Where and why a run failed; None if it did not, or got over it since."""
     failed = result(store, run, Failed)
-    return failed if failed is not None and not store.exists(_key(run, failed.step)) else None
+    return failed if failed is not None and not store.exists(manifest_key(run, failed.step)) else None
 
 
 def published(store: Store, run: Run) -> PublishedFile | None:
@@ -244,7 +244,7 @@ def recorded(store: Store, run: Run) -> dict[str, int]:
     times: dict[str, int] = {}
     for found in store.objects(run.prefix):
         with suppress(ObjectNotFoundError):  # a failed attempt's mark, taken away since it was listed
-            times[found.key.rpartition("/")[2].removesuffix(".json")] = _read(store, found.key, _Recorded).at
+            times[parse_manifest_key(found.key).name] = _read(store, found.key, _Recorded).at
     return times
 
 
@@ -262,10 +262,6 @@ def _read(store: Store, key: str, kind: Any) -> Any:
 
 def _numbers(store: Store, source: str, day: date) -> list[int]:
     return sorted(int(name) for name in store.folders(runs_prefix(source, day)))
-
-
-def _key(run: Run, name: str) -> str:
-    return f"{run.prefix}{name}.json"
 
 
 def _attempt(step: str, number: int) -> str:

@@ -6,7 +6,6 @@ The step that writes each market's file, as others read them: see :mod:`booktape
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
 
 from booktape.archive.exports import TARDIS, write_market_files
 from booktape.integrity import csv_check, parquet_reader
@@ -15,9 +14,9 @@ from booktape.model.errors import BooktapeError
 from booktape.publish import files, manifest, results
 from booktape.publish.context import Context
 from booktape.publish.errors import WaitingError
-from booktape.publish.file_steps import published_key, sound
+from booktape.publish.file_steps import sound
 from booktape.publish.files import FileChangedError
-from booktape.publish.sources import Run
+from booktape.store.layout import MARKET_FILES, Run, hash_key, parquet_key
 from booktape.store.objects import open_store
 
 
@@ -53,15 +52,10 @@ def keep_parquet(context: Context, run: Run) -> results.Parquet:
     if different is not None:
         again = f"booktape republish {run.source} {run.day}"
         raise FileChangedError(f"{url} is not of the same records as the CSV: {different}; {again}")
-    context.publication.create(f"{key}.sha256", listed)
-    if context.publication.read(f"{key}.sha256") != listed:
-        raise FileChangedError(f"{url}.sha256 is not of the files beside it; it is left as it is")
+    context.publication.create(hash_key(key), listed)
+    if context.publication.read(hash_key(key)) != listed:
+        raise FileChangedError(f"{hash_key(url)} is not of the files beside it; it is left as it is")
     return results.Parquet(url, len(placed), size, sha256(listed).hexdigest())
-
-
-def parquet_key(run: Run) -> str:
-    """``published/{source}/{YYYY}/{MM}/{DD}/{source}_{YYYY-MM-DD}_run{n}.parquet``"""
-    return f"{published_key(run).removesuffix('.csv')}.parquet"
 
 
 def difference(found: Mapping[str, ParquetMarket], expected: Mapping[str, csv_check.MarketRows]) -> str | None:
@@ -82,13 +76,10 @@ def _read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> di
         raise FileChangedError(str(error)) from error
 
 
-_FOLDER: Final = "markets"
-
-
 def write_files(context: Context, run: Run) -> results.MarketFiles:
     """Write the market files of what this run published, over those of earlier runs of its day."""
     source = context.source(run.source)
-    target = open_store(f"{context.publication.url}/{_FOLDER}")
+    target = open_store(f"{context.publication.url}/{MARKET_FILES}")
     written = write_market_files(
         context.publication, parquet_key(run), source.exchange, source.data_type, run.day, target, form=TARDIS
     )

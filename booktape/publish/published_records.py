@@ -7,15 +7,15 @@ from typing import Any, Final
 from booktape.archive import Archive
 from booktape.archive.catalog import Catalog, open_catalog
 from booktape.publish.context import Context
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
 
 _MEMORY: Final = "1GB"
 
 
 def newest_published(context: Context, base: DataSource, run: Run) -> Run | None:
     """The newest run that is done of a run's day, of a source or another one of the same data; None where none is."""
-    found = _library(context).published(base.exchange, base.data_type, run.day)
-    return Run(found.source, run.day, found.run) if found is not None else None
+    return _library(context).published(base.exchange, base.data_type, run.day)
 
 
 def read_published(context: Context, base: DataSource, run: Run) -> Iterator[tuple[str, Iterator[Any]]]:

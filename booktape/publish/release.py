@@ -6,7 +6,7 @@ from booktape.model.errors import BooktapeError
 from booktape.publish import manifest, results
 from booktape.publish.errors import GateFailedError
 from booktape.publish.results import name_of
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from booktape.store.objects import Store
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, Literal
 
 from booktape.exchanges import exchange
@@ -100,25 +99,3 @@ def base_of(source: DataSource, sources: Mapping[str, DataSource]) -> DataSource
 def in_publication_order(sources: Mapping[str, DataSource]) -> list[str]:
     """The names of all sources, by name, computed ones after those that they are computed of."""
     return sorted(sources, key=lambda name: (sources[name].kind is not None, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One publication of one source's day. The nightly run is number 1; each republication takes the next number."""
-
-    source: str
-    day: date
-    number: int
-
-    @property
-    def prefix(self) -> str:
-        """Where the run's manifest lies in storage."""
-        return f"{runs_prefix(self.source, self.day)}{self.number:04d}/"
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.day} run {self.number}"
-
-
-def runs_prefix(source: str, day: date | None = None) -> str:
-    """Where all runs of a source lie, or those of one of its days."""
-    return f"runs/{source}/{day}/" if day is not None else f"runs/{source}/"

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from booktape.publish import manifest
 from booktape.publish.results import Done, Failed, HeldRun, Start, name_of
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from booktape.store.objects import Store
 
 State = Literal["running", "held", "failed", "done"]

@@ -20,7 +20,8 @@ from booktape.publish import (
 from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError
 from booktape.publish.results import StepResult, name_of
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
 
 
 class UnknownStepError(BooktapeError):

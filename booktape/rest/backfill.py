@@ -20,8 +20,8 @@ from booktape.capture.batcher import Batcher
 from booktape.exchanges import exchange as exchange_of
 from booktape.exchanges.spec import Exchange, MissingRange
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.codec import CorruptObjectError
-from booktape.model.keys import Batch, batch_key
 from booktape.model.records import MINUTE, TRADES, Record, Trade, record_time, sequence_id
 from booktape.model.resets import CERTAINLY_LATER
 from booktape.model.sequence import CONTIGUOUS, SEQUENCED, rule
@@ -31,6 +31,7 @@ from booktape.rest.client import RateLimiter
 from booktape.rest.missing_ranges import IdRun, MissingIds
 from booktape.rest.quota import QuotaAccount
 from booktape.rest.trade_history import BackfillStoppedError, Quota, TradeHistory, TradesNotGivenError
+from booktape.store.layout import batch_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
 REST: Final = "rest"

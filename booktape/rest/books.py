@@ -5,10 +5,11 @@ import httpx
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges.spec import Exchange, RestBook
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import Batch, batch_key
 from booktape.rest.client import RateLimiter, RestAnswer, VenueRefusedError, send_request
 from booktape.store import raw_frames
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store
 
 

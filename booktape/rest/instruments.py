@@ -8,13 +8,11 @@ from msgspec import MsgspecError
 
 from booktape.exchanges.spec import Exchange, Listing, Request, UnknownFrameError
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import INSTRUMENTS, MINUTE, Instrument
 from booktape.rest.client import RateLimiter, VenueRefusedError, send_request
+from booktape.store.layout import EVERY_MARKET, batch_key
 from booktape.store.objects import Store
-
-EVERY_MARKET: Final = "ALL"
-"""In place of a market in the key of an object that holds all instruments of a venue."""
 
 _MOST_PAGES: Final = 100
 

@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.keys import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.model.records import DAY, MINUTE, SECOND, TRADES
 from booktape.model.resets import ObjectSpan, ObjectTimes, by_epoch, object_times
+from booktape.store.layout import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
 _AT_ONCE: Final = 32

@@ -1,15 +1,12 @@
 """What a night has asked of an exchange so far, by all who heal for it: other sources, and tries that were killed."""
 
 from datetime import date
-from hashlib import sha256
-from typing import Final
 from uuid import uuid4
 
 from msgspec import Struct, json
 
+from booktape.store.layout import quota_prefix
 from booktape.store.objects import ObjectNotFoundError, Store
-
-_PREFIX: Final = "healing/"
 
 
 class Spent(Struct, frozen=True):
@@ -30,7 +27,7 @@ class QuotaAccount:
 
     def __init__(self, store: Store, exchange: str, day: date, night: str) -> None:
         self._store = store
-        self._prefix = f"{_PREFIX}exchange={exchange}/{day}/{sha256(night.encode()).hexdigest()[:16]}/"
+        self._prefix = quota_prefix(exchange, day, night)
         self._own = f"{self._prefix}{uuid4().hex}.json"
 
     def keep(self, spent: Spent) -> None:

@@ -14,15 +14,14 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from booktape.exchanges import exchange as find_exchange
 from booktape.model import codec
-from booktape.model.keys import InvalidKeyError, market_prefix, parse_batch_key
 from booktape.model.records import DAY, INSTRUMENTS, Instrument
-from booktape.rest.instruments import EVERY_MARKET
 from booktape.serve.binance import BinanceGateway
 from booktape.serve.clock import MarketClock
 from booktape.serve.normal import Normal
 from booktape.serve.playback import MarketCursor, Playback
 from booktape.serve.raw import RawFeed
 from booktape.serve.source import EventSource
+from booktape.store.layout import InvalidKeyError, instruments_prefix, parse_batch_key
 from booktape.store.objects import Store
 
 BINANCES: Final = ("binance", "binance-us")
@@ -66,7 +65,7 @@ def application(source: EventSource, store: Store, clock: MarketClock | None, *,
 def listed_instruments(store: Store, exchange: str, time: int) -> list[Instrument]:
     """An exchange's instruments by the newest list of its that is older than the end of a time's day (µs)."""
     found = []
-    for item in store.objects(market_prefix(INSTRUMENTS, exchange, EVERY_MARKET)):
+    for item in store.objects(instruments_prefix(exchange)):
         try:
             found.append((parse_batch_key(item.key).minute, item.key))
         except InvalidKeyError:  # somebody else's file

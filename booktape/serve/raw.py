@@ -17,8 +17,9 @@ from booktape.serve import requests
 from booktape.serve.client import Client, refuse
 from booktape.serve.clock import MarketClock
 from booktape.serve.prefetch import Ahead
+from booktape.store.layout import RawKey
 from booktape.store.objects import Store
-from booktape.store.raw_frames import REST, NoRawFramesError, RawKey, RawRun, play, raw_runs
+from booktape.store.raw_frames import REST, NoRawFramesError, RawRun, play, raw_runs
 
 
 class Frame(NamedTuple):

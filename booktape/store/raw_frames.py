@@ -11,10 +11,8 @@ the very same outcome: :data:`HANDOVER`, :data:`SUBSCRIBED`, :data:`FINISHED`, :
 :data:`DISCONNECTED`.
 """
 
-import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import chain, groupby
@@ -26,11 +24,9 @@ from msgspec import MsgspecError, Struct, json
 
 from booktape.model import codec
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import InvalidKeyError
 from booktape.model.records import SECOND
+from booktape.store.layout import InvalidKeyError, RawKey, parse_raw_key, raw_day_prefix, raw_prefix
 from booktape.store.objects import Store
-
-RAW: Final = "raw"
 
 HANDOVER: Final = "handover"
 """This connection is to take over from its link's one; ``data`` goes on with the streams suspected to be dead there."""
@@ -46,11 +42,6 @@ _FEW_DAYS: Final = timedelta(31)
 
 REST: Final = "rest"
 """The instance of REST answers."""
-
-_NAME: Final = re.compile(
-    r"raw/exchange=(?P<exchange>[a-z0-9-]+)/year=(?P<year>\d{4})/month=(?P<month>\d\d)/day=(?P<day>\d\d)/"
-    r"(?P<clock>\d{6})_(?P<instance>[^/]+)_(?P<run>\d+)_(?P<connection>\d+-\d+)_(?P<number>\d+)\.jsonl\.gz"
-)
 
 
 class InvalidRawFramesError(BooktapeError):
@@ -80,49 +71,6 @@ class RawLine(Struct, frozen=True, omit_defaults=True):
     def message(self) -> str | bytes:
         """The frame as the venue sent it: text, or bytes where it was a binary frame."""
         return self.frame() if self.op == "binary" or self.enc else self.data
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class RawKey:
-    """The parts of an object's key; ``start`` and ``run`` in µs, the first a whole second."""
-
-    run: int
-    instance: str
-    connection: str
-    number: int
-    start: int
-    exchange: str
-
-    def __str__(self) -> str:
-        at = datetime.fromtimestamp(self.start // SECOND, UTC)
-        return (
-            f"{raw_prefix(self.exchange)}/year={at:%Y}/month={at:%m}/day={at:%d}/"
-            f"{at:%H%M%S}_{self.instance}_{self.run}_{self.connection}_{self.number:06}.jsonl.gz"
-        )
-
-    @property
-    def link(self) -> int:
-        """Which of the worker's links the connection belongs to."""
-        return int(self.connection.partition("-")[0])
-
-
-def raw_prefix(exchange: str) -> str:
-    """Where all raw frames of an exchange lie."""
-    return f"{RAW}/exchange={exchange}"
-
-
-def parse_raw_key(text: str) -> RawKey:
-    """The parts of a key; the opposite of ``str(key)``. Raises :class:`~booktape.model.keys.InvalidKeyError`."""
-    match = _NAME.fullmatch(text)
-    if match is None:
-        raise InvalidKeyError(f"{text!r} is not the key of raw frames")
-    part = match.groupdict()
-    try:
-        at = datetime.strptime("{year}{month}{day}{clock}+0000".format(**part), "%Y%m%d%H%M%S%z")
-    except ValueError as error:
-        raise InvalidKeyError(f"{text!r} has no such time: {error}") from error
-    start = int(at.timestamp()) * SECOND
-    return RawKey(int(part["run"]), part["instance"], part["connection"], int(part["number"]), start, part["exchange"])
 
 
 def decode_raw(key: str, content: bytes) -> list[RawLine]:
@@ -182,7 +130,7 @@ def _places(exchange: str, first: date | None, last: date | None) -> list[str]:
     if first is None or last is None or last - first > _FEW_DAYS:
         return [raw_prefix(exchange)]
     days = (first + timedelta(number) for number in range((last - first).days + 1))
-    return [f"{raw_prefix(exchange)}/year={day:%Y}/month={day:%m}/day={day:%d}" for day in days]
+    return [raw_day_prefix(exchange, day) for day in days]
 
 
 _Entry = tuple[int, int, RawKey, RawLine, Iterator[tuple[RawKey, RawLine]]]

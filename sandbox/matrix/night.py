@@ -12,9 +12,8 @@ from booktape.integrity import parquet_check, verify
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.publish import manifest
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.results import Rename
-from booktape.publish.sources import Run
+from booktape.store.layout import Run, published_key
 from config.context import open_context
 from config.settings import Settings
 from sandbox.demo.world import MARKETS

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from booktape.model import codec
-from booktape.model.keys import parse_batch_key
 from booktape.model.records import QUOTES, Record
-from booktape.model.uptime import UPTIME_LOG
+from booktape.store.layout import is_in_uptime_log, parse_batch_key
 from booktape.store.objects import Store
 from sandbox.soak.sent import Sent, Stream, stored
 
@@ -88,7 +87,7 @@ def judge(sent: Mapping[Stream, Sent], stores: Mapping[str, Store], told: Mappin
 def _keys(store: Store) -> dict[Stream, list[str]]:
     found: dict[Stream, list[str]] = defaultdict(list)
     for item in store.objects(""):
-        if item.key.startswith(f"{UPTIME_LOG}/"):
+        if is_in_uptime_log(item.key):
             continue
         key = parse_batch_key(item.key)
         found[Stream(key.data_type, key.market)].append(item.key)

@@ -9,7 +9,8 @@ from booktape.publish.aws import Aws
 from booktape.publish.context import Context
 from booktape.publish.executor import run_chain
 from booktape.publish.results import Done
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
 from booktape.store.objects import open_store
 
 

@@ -12,8 +12,8 @@ from booktape import Archive
 from booktape.archive import ReadFailedError, local_cache, market_days
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from booktape.publish import checkpoints
-from booktape.publish.parquet_steps import parquet_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import parquet_key
 from booktape.store.objects import Store, open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, record_minutes, trade
@@ -138,7 +138,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> list[int]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(market_days.stretch, "write", full)
+    monkeypatch.setattr(market_days.day_window, "write_window", full)
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
     with (

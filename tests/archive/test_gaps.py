@@ -13,7 +13,8 @@ from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND, TR
 from booktape.model.timestamps import day_of
 from booktape.publish.errors import GateFailedError
 from booktape.publish.release import release_held_run
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
 from booktape.store.objects import Store, open_store
 from tests.archive.nights import publish
 from tests.archive.recorded import MARKET, MIDNIGHT, quote, record, record_minutes, snapshot, trade, update

@@ -25,12 +25,12 @@ from booktape.archive import (
 )
 from booktape.archive.follow import follow
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import Batch
 from booktape.model.records import BOOK_UPDATES, MINUTE, QUOTES, SECOND, TRADES, BookSnapshot, BookUpdate, Trade
 from booktape.model.timestamps import InvalidTimestampError
-from booktape.publish.parquet_steps import parquet_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import parquet_key
 from booktape.store.objects import StorageDeniedError, open_store
 from sandbox.aws.server import running
 from tests.archive.nights import publish

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from booktape.model import uptime
+from booktape.integrity import uptime_log
 from booktape.model.intervals import Interval, complement
-from booktape.model.keys import InvalidKeyError, parse_batch_key
 from booktape.model.records import DAY, MINUTE, RECORD_TYPES
 from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime
+from booktape.store.layout import InvalidKeyError, parse_batch_key
 from booktape.store.objects import Store
 
 HOUR = 60 * MINUTE
@@ -20,7 +20,7 @@ def listened(store: Store, exchange: str, day: int, without: Iterable[Interval] 
     states = sorted([*sound, *(StreamInterval(state, *interval) for interval in lost)], key=lambda one: one.start)  # type: ignore[arg-type]  # a state's name
     instance = f"of-{day}"
     lines = [StreamUptime(data_type, "*", instance, day, end, states, [], [], over=True) for data_type in RECORD_TYPES]
-    key, content = uptime.encode_segment(exchange, instance, day, lines)
+    key, content = uptime_log.encode_segment(exchange, instance, day, lines)
     store.create(key, content)
 
 

@@ -10,9 +10,10 @@ from msgspec import Raw
 
 from booktape.capture.batcher import MAX_BATCH_BYTES, Batcher
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_UPDATES, MINUTE, QUOTES, TRADES, BookUpdate, Quote, Trade
 from booktape.model.sequence import Contiguous, Linked, Ranged, Rule, SequenceGap
+from booktape.store.layout import batch_key
 
 T0 = 1723161240_000_000  # 2024-08-08 23:54:00 UTC, the start of a minute
 

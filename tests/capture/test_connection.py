@@ -17,7 +17,7 @@ from booktape.capture.timeouts import Backoff, ConnectRateLimiter, Timeouts
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, Leaving, Output, Parse, Reply, Subscription, UrlRequest
 from booktape.model import codec
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Trade
 from sandbox.exchanges import Simulation, simulated
 from sandbox.exchanges.faults import CorruptChecksum, Drop, Garbage, Refuse, Stall, Withhold

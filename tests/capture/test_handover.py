@@ -14,7 +14,7 @@ from booktape.capture.pipeline import ConnectionFeed, Pipeline, StreamGap
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel, Exchange, Message
 from booktape.model import codec, sequence
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,

@@ -4,7 +4,7 @@ import pytest
 
 from booktape.capture.pipeline import ConnectionFeed, Pipeline, StreamGap
 from booktape.exchanges import exchange
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import MINUTE, SECOND
 from booktape.store.objects import StorageUnavailableError
 

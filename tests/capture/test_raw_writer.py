@@ -23,19 +23,11 @@ from booktape.capture.timeouts import ConnectRateLimiter, Timeouts
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Subscription
 from booktape.model import codec
-from booktape.model.keys import InvalidKeyError, batch_key
 from booktape.model.records import MINUTE, SECOND
 from booktape.rest.books import fetch_book
+from booktape.store.layout import InvalidKeyError, RawKey, batch_key, parse_raw_key, raw_prefix
 from booktape.store.objects import Store, open_store
-from booktape.store.raw_frames import (
-    InvalidRawFramesError,
-    NoRawFramesError,
-    RawKey,
-    decode_raw,
-    parse_raw_key,
-    raw_prefix,
-    raw_runs,
-)
+from booktape.store.raw_frames import InvalidRawFramesError, NoRawFramesError, decode_raw, raw_runs
 from sandbox.exchanges import Simulation, simulated
 from sandbox.exchanges.faults import Drop
 

@@ -9,9 +9,10 @@ from threading import Event, get_ident
 import pytest
 
 from booktape.capture.uploader import Uploader, Uploads
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import Batch, BatchKey, batch_key
 from booktape.model.records import TRADES
+from booktape.store.layout import BatchKey, batch_key
 from booktape.store.objects import StorageDeniedError, StorageUnavailableError, Store, open_store
 
 LINE = b'{"id":%d,"timestamp":1,"side":"buy","price":"1","amount":"1","local_timestamp":2}\n'

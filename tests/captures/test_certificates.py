@@ -20,8 +20,8 @@ from booktape.publish import certify_step, manifest
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import published_key
 from booktape.store.objects import open_store
 from tests.captures import reading
 

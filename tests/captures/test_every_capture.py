@@ -18,8 +18,8 @@ from booktape.capture.ingest import RawLine, read_capture
 from booktape.capture.pipeline import Pipeline, StreamGap
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
+from booktape.model.batch import Batch
 from booktape.model.book import Book
-from booktape.model.keys import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
 
 TRIES: Final = 12

@@ -12,8 +12,8 @@ from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.model import codec
 from booktape.model.book import Book
-from booktape.model.keys import parse_batch_key
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade, levels
+from booktape.store.layout import parse_batch_key
 from booktape.store.objects import Store, open_store
 from tests.captures import reading
 

@@ -14,8 +14,8 @@ import pytest
 
 from booktape.capture.raw_writer import RawFrames
 from booktape.model import codec
-from booktape.model.keys import BatchKey
 from booktape.model.records import SECOND, TRADES, Trade
+from booktape.store.layout import BatchKey
 from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
 

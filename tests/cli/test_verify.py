@@ -12,9 +12,10 @@ import yaml
 from msgspec import Raw
 
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate
 from booktape.model.records import DAY as DAY_LENGTH
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
 from tests.publish.recordings import MIDNIGHT, store_at, store_trades

@@ -8,8 +8,9 @@ from typing import Final
 from msgspec import Raw, json
 
 from booktape.capture.batcher import Batcher
+from booktape.integrity.uptime_log import encode_segment
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -26,7 +27,8 @@ from booktape.model.records import (
     Trade,
     record_time,
 )
-from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime, WrittenBatch, encode_segment
+from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime, WrittenBatch
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 
 MIDNIGHT: Final = 1_723_161_600 * SECOND

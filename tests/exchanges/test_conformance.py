@@ -28,7 +28,7 @@ from booktape.exchanges.spec import (
     SubscriptionRefusedError,
 )
 from booktape.model import sequence
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -25,8 +25,8 @@ from booktape.integrity.ordering import ObjectRecords
 from booktape.integrity.scope import AuditScope
 from booktape.merge.reference import PublishedRow, StoredRecord, merge_book
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.book_replay import BookReplayer
-from booktape.model.keys import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, first_position, levels
 from booktape.rest.books import fetch_book
 from booktape.rest.rate_limits import LocalRateLimiter

@@ -4,6 +4,7 @@ import pytest
 
 from booktape.exchanges import UnknownExchangeError
 from booktape.exchanges.tardis_names import TardisName, tardis_name
+from booktape.store.layout import escape_part
 
 NAMES = {
     ("binance", "BTC-USDT"): ("binance", "BTCUSDT"),
@@ -46,8 +47,8 @@ def test_a_market_has_tardiss_exchange_and_the_venues_symbol(
 
 
 def test_a_files_name_has_a_hyphen_for_what_a_path_cannot_have() -> None:
-    assert tardis_name("kraken", "BTC-USD").file == "BTC-USD"
-    assert tardis_name("bitfinex", "BTC-UST-PERP").file == "BTCF0-USTF0"
+    assert escape_part(tardis_name("kraken", "BTC-USD").symbol) == "BTC-USD"
+    assert escape_part(tardis_name("bitfinex", "BTC-UST-PERP").symbol) == "BTCF0-USTF0"
 
 
 def test_an_unknown_exchange_is_refused() -> None:

@@ -7,17 +7,19 @@ from booktape.capture.batcher import Batcher as Stream
 from booktape.capture.raw_writer import RawFrames
 from booktape.capture.uploader import Uploader
 from booktape.cli.main import main
+from booktape.integrity.uptime_log import encode_segment
 from booktape.model.codec import compress, decode_records
-from booktape.model.keys import parse_batch_key as parse_key
 from booktape.model.records import RECORD_TYPES, record_time
 from booktape.model.uptime import ReportedGap as LedgerGap
 from booktape.model.uptime import StreamInterval as LedgerState
 from booktape.model.uptime import StreamUptime as LedgerLine
 from booktape.model.uptime import WrittenBatch as LedgerBatch
-from booktape.model.uptime import decode_segment, encode_segment, parse_segment_key
+from booktape.model.uptime import decode_segment
+from booktape.store.layout import parse_batch_key as parse_key
+from booktape.store.layout import parse_raw_key, parse_segment_key
 from booktape.store.live_cache import Latest, LiveCache, Top
 from booktape.store.objects import open_store
-from booktape.store.raw_frames import answer_object, parse_raw_key
+from booktape.store.raw_frames import answer_object
 
 __all__ = [
     "RECORD_TYPES",

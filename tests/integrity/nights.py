@@ -13,11 +13,11 @@ import httpx
 
 from booktape.exchanges import exchange
 from booktape.model import codec
-from booktape.model.keys import parse_batch_key
 from booktape.model.records import MINUTE, TRADES, Trade
 from booktape.rest.backfill import Backfiller, store_trades
 from booktape.rest.backfill_results import BackfillResult
 from booktape.rest.rate_limits import LocalRateLimiter
+from booktape.store.layout import parse_batch_key
 from booktape.store.objects import Store, open_store
 from sandbox.exchanges import Simulation, simulated
 

@@ -11,18 +11,19 @@ from msgspec import Raw, json
 
 from booktape.integrity import parquet_check, verify
 from booktape.integrity.certificate_rules import contradictions
+from booktape.integrity.uptime_log import encode_segment
 from booktape.integrity.verify import InvalidCertificateError
 from booktape.merge import open_engine
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, TRADES, BookSnapshot, BookUpdate
-from booktape.model.uptime import StreamInterval, StreamUptime, encode_segment
+from booktape.model.uptime import StreamInterval, StreamUptime
 from booktape.publish import certify_step, manifest
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import batch_key, published_key
 from booktape.store.objects import Store, open_store
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades, trade
 

@@ -9,9 +9,10 @@ from typer.testing import CliRunner
 
 from booktape.cli.main import app
 from booktape.integrity.redundancy import Counts, Minute, minutes, redundancy
-from booktape.integrity.uptime_log import InvalidSegmentError, read_segments
+from booktape.integrity.uptime_log import InvalidSegmentError, encode_segment, read_segments
 from booktape.model.records import MINUTE, SECOND
-from booktape.model.uptime import CONNECTED, SegmentKey, StreamInterval, StreamUptime, WrittenBatch, encode_segment
+from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime, WrittenBatch
+from booktape.store.layout import SegmentKey
 from booktape.store.objects import Store, open_store
 
 DAY = date(2024, 8, 8)

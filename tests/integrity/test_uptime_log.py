@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from booktape.integrity.uptime_log import readable_lines
+from booktape.integrity.uptime_log import encode_segment, readable_lines
 from booktape.model.records import DAY, MINUTE, SECOND
-from booktape.model.uptime import CONNECTED, SegmentKey, StreamInterval, StreamUptime, encode_segment
+from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime
+from booktape.store.layout import SegmentKey
 from booktape.store.objects import Store, open_store
 
 THE_DAY = date(2024, 8, 8)

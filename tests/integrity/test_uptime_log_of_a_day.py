@@ -7,11 +7,13 @@ import pytest
 
 from booktape.exchanges import exchange
 from booktape.integrity import evidence
+from booktape.integrity.uptime_log import encode_segment
 from booktape.merge import Merge
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import DAY, MINUTE, SECOND, TRADES, Trade
-from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime, encode_segment
+from booktape.model.uptime import CONNECTED, StreamInterval, StreamUptime
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 
 THE_DAY = date(2024, 8, 8)

@@ -23,11 +23,11 @@ from booktape.merge.reference import (
     merge_trades,
     parquet_rows,
 )
-from booktape.merge.sql_text import stored_types
+from booktape.merge.statement import stored_types
 from booktape.merge.tables import HEALED
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.csv import Row, csv_rows, csv_text
-from booktape.model.keys import Batch, batch_key, parse_batch_key
 from booktape.model.parquet import PARQUET_COLUMNS as FULL_COLUMNS
 from booktape.model.records import (
     BOOK_UPDATES,
@@ -44,6 +44,7 @@ from booktape.model.records import (
     record_time,
 )
 from booktape.model.resets import Resets
+from booktape.store.layout import batch_key, parse_batch_key
 from booktape.store.objects import Store, directory_of, open_store
 
 PURE: Final[dict[str, Any]] = {

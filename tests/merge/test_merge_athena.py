@@ -21,7 +21,7 @@ from booktape.merge import (
     init_athena,
     open_engine,
 )
-from booktape.merge.athena import AthenaEngine
+from booktape.merge.athena_engine import AthenaEngine
 from booktape.model.csv import PUBLISHED
 from booktape.model.errors import TransientError
 from booktape.model.records import Quote, Trade

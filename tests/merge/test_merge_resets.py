@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 from obstore.store import MemoryStore
 
-from booktape.merge import Merge, MergeFailedError, NothingToMergeError, athena, epochs, open_engine
-from booktape.merge.sql_text import statement
+from booktape.merge import Merge, MergeFailedError, NothingToMergeError, athena_engine, epochs, open_engine
+from booktape.merge.statement import statement
 from booktape.model.records import MINUTE, SECOND, BookSnapshot, Quote
 from booktape.model.records import Trade as StoredTrade
 from booktape.model.resets import Reset
@@ -245,8 +245,8 @@ def test_more_than_one_athena_query_can_name_is_said_before_athena_is_asked(
 ) -> None:
     put(systems.primary, trade(1, 0), trade(2, 1))
     put(systems.primary, trade(1, 200, "11"))
-    monkeypatch.setattr(athena, "_LONGEST_QUERY", 1_000)
-    engine = athena.connect_athena({"primary": systems.primary}, "s3://results", "booktape", "primary")
+    monkeypatch.setattr(athena_engine, "_LONGEST_QUERY", 1_000)
+    engine = athena_engine.connect_athena({"primary": systems.primary}, "s3://results", "booktape", "primary")
     with pytest.raises(
         MergeFailedError, match="binance has 1 markets, of which 1 began their numbers anew: more than one"
     ):

@@ -1,7 +1,6 @@
-"""The downtime ledger: its keys, its lines, and the arithmetic of its intervals."""
+"""The uptime log: its lines, and the arithmetic of its intervals."""
 
 import gzip
-from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -9,23 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
+from booktape.integrity.uptime_log import encode_segment
 from booktape.model.codec import CorruptObjectError
 from booktape.model.intervals import Interval, complement, intersection, total_length, union
-from booktape.model.keys import InvalidKeyError
-from booktape.model.uptime import (
-    ReportedGap,
-    SegmentKey,
-    StreamInterval,
-    StreamUptime,
-    WrittenBatch,
-    decode_segment,
-    encode_segment,
-    parse_segment_key,
-    uptime_log_prefix,
-)
+from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime, WrittenBatch, decode_segment
 
 START = 1723075815_000_000  # 2024-08-08 00:10:15 UTC
-TEXT = "ledger/exchange=binance/year=2024/month=08/day=08/001015_a-1of4_2a3b4c5d6e7f8091.json.gz"
 LINE = StreamUptime(
     "trades",
     "BTC-USDT",
@@ -36,46 +24,6 @@ LINE = StreamUptime(
     [ReportedGap(5, 7, "ids", START + 3)],
     [WrittenBatch(1723075800_000_000, 1, 4, 4, "0a1b2c3d4e5f6071")],
 )
-
-
-def test_a_segments_key_as_it_is_written() -> None:
-    assert str(SegmentKey("binance", "a-1of4", START + 999_999, "2a3b4c5d6e7f8091")) == TEXT
-
-
-def test_a_segments_key_as_it_is_read() -> None:
-    assert parse_segment_key(TEXT) == SegmentKey("binance", "a-1of4", START, "2a3b4c5d6e7f8091")
-
-
-@given(
-    st.sampled_from(["binance", "kraken-futures"]),
-    st.text(st.characters(codec="ascii", exclude_characters="/\n", categories=["L", "N", "P"]), min_size=1),
-    st.integers(0, 4_000_000_000).map(lambda second: second * 1_000_000),
-    st.integers(0, (1 << 64) - 1).map(lambda number: f"{number:016x}"),
-)
-def test_every_segments_key_parses_back(exchange: str, instance: str, start: int, digest: str) -> None:
-    key = SegmentKey(exchange, instance, start, digest)
-    assert parse_segment_key(str(key)) == key
-
-
-@pytest.mark.parametrize("text", ["", TEXT.replace("001015", "0010"), TEXT.replace("ledger", "trades"), TEXT + "#1"])
-def test_what_is_no_segments_key_is_refused_by_name(text: str) -> None:
-    with pytest.raises(InvalidKeyError, match="not the key of a ledger's segment"):
-        parse_segment_key(text)
-
-
-def test_a_second_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(InvalidKeyError, match="no such time"):
-        parse_segment_key(TEXT.replace("001015", "001060"))
-
-
-@pytest.mark.parametrize("instance", ["", "a/b"])
-def test_an_instance_that_would_break_a_key_is_refused(instance: str) -> None:
-    with pytest.raises(InvalidKeyError, match="cannot be part of a key"):
-        str(SegmentKey("binance", instance, START, "2a3b4c5d6e7f8091"))
-
-
-def test_a_days_segments_lie_below_one_prefix() -> None:
-    assert TEXT.startswith(uptime_log_prefix("binance", date(2024, 8, 8)))
 
 
 def content(*lines: StreamUptime) -> bytes:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import DAY as A_DAY
 from booktape.model.records import MINUTE, SECOND, TRADES, Trade
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store
 
 DAY = date(2024, 8, 9)

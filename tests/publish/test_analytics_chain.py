@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from booktape.merge import init_athena, open_engine
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Record
 from booktape.model.records import DAY as DAY_LONG
 from booktape.publish import manifest
@@ -18,9 +18,10 @@ from booktape.publish.errors import GateFailedError, WaitingError
 from booktape.publish.executor import RetryPolicy, run_chain
 from booktape.publish.files import FileChangedError
 from booktape.publish.results import Certify, Check, Compute, Finalised, Rename
-from booktape.publish.sources import DataSource, Run, UnknownSourceError, base_of, in_publication_order
+from booktape.publish.sources import DataSource, UnknownSourceError, base_of, in_publication_order
 from booktape.publish.status import status
 from booktape.publish.steps import perform, plan
+from booktape.store.layout import Run, batch_key
 from booktape.store.objects import Store
 from tests.archive.uptime_logs import listened
 from tests.publish.aws_world import World

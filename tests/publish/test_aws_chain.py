@@ -14,9 +14,10 @@ from booktape.publish.data_exchange import ImportJobFailedError
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import RetryPolicy, run_chain
 from booktape.publish.results import Attempt, Check, Imported, Revision, Revoked, Shown, name_of
-from booktape.publish.sources import DataSource, Mode, Product, Run
+from booktape.publish.sources import DataSource, Mode, Product
 from booktape.publish.status import status
 from booktape.publish.steps import perform
+from booktape.store.layout import Run
 from tests.publish.aws_world import BUCKET, PRODUCT, World
 from tests.publish.recordings import DAY, store_trades
 

@@ -11,9 +11,10 @@ from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import run_chain
 from booktape.publish.results import Check, Heal
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.publish.steps import perform, plan
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
+from booktape.store.layout import Run
 from booktape.store.objects import StorageUnavailableError, open_store
 from tests.publish.recordings import DAY, store_trades
 

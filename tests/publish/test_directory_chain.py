@@ -10,8 +10,8 @@ from msgspec import Raw, json
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.model.keys import Batch, batch_key
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -24,15 +24,15 @@ from booktape.model.records import (
 )
 from booktape.model.sequence import MONOTONIC, NONE
 from booktape.publish import manifest, sources
-from booktape.publish.certify_step import certificate_key
 from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import InvalidDayError, past_day, run_chain
 from booktape.publish.release import NotReleasableError, release_held_run, run_to_release
 from booktape.publish.results import Check, Released, Rename
-from booktape.publish.sources import DataSource, Run, UnknownSourceError
+from booktape.publish.sources import DataSource, UnknownSourceError
 from booktape.publish.status import status, statuses
 from booktape.publish.steps import perform
+from booktape.store.layout import Run, batch_key, certificate_key
 from booktape.store.objects import Store
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades
 

@@ -7,12 +7,12 @@ from msgspec import Raw, json
 
 from booktape.integrity import parquet_check
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate
 from booktape.publish import certify_step, manifest
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import batch_key, published_key
 from booktape.store.objects import Store
 from tests.publish.conftest import context_of
 from tests.publish.recordings import DAY, MIDNIGHT

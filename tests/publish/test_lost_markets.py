@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from msgspec import json
 
-from booktape.integrity import parquet_check, verify
-from booktape.model import uptime
+from booktape.integrity import parquet_check, uptime_log, verify
 from booktape.model.records import DAY as A_DAY
 from booktape.model.records import SECOND, TRADES
 from booktape.model.uptime import StreamInterval, StreamUptime
@@ -15,9 +14,8 @@ from booktape.publish import certify_step, manifest
 from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.release import release_held_run
-from booktape.publish.sources import Run
+from booktape.store.layout import Run, published_key
 from tests.publish.recordings import DAY, MIDNIGHT, store_at, store_trades
 
 SOURCE = "binance-trades"
@@ -119,7 +117,7 @@ def test_a_market_that_only_a_ledger_tells_of_stands_there_with_its_downtime(in_
     states = [StreamInterval("down", begin, end)]
     for market, start in ((LOST, begin), ("GONE-USDT", end)):  # the second one's line has only batches to tell
         line = StreamUptime(TRADES, market, "a", start, end, states if start < end else [], [], [])
-        in_directory.store.create(*uptime.encode_segment("binance", "a", start, [line]))
+        in_directory.store.create(*uptime_log.encode_segment("binance", "a", start, [line]))
     told = publish(in_directory)["markets"]
     assert sorted(told) == ["BTC-USDT", LOST]
     assert told[LOST]["downtime"]["down"] == [[begin, end]]

@@ -4,9 +4,9 @@ import pytest
 
 from booktape.publish import manifest
 from booktape.publish.results import Check, Done, MergeResult, Start
-from booktape.publish.sources import Run
 from booktape.publish.status import status
 from booktape.store import clock
+from booktape.store.layout import Run
 from booktape.store.objects import StorageDeniedError, Store, open_store
 from tests.publish.recordings import DAY
 

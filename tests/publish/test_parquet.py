@@ -13,16 +13,16 @@ from msgspec import Raw
 from booktape.integrity import parquet_check, verify
 from booktape.merge import Engine, Merge, Merged, init_athena, open_engine
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_UPDATES, BookUpdate
 from booktape.publish import certify_step, manifest
 from booktape.publish.context import Context
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.files import FileChangedError
-from booktape.publish.parquet_steps import NoParquetError, parquet_key
+from booktape.publish.parquet_steps import NoParquetError
 from booktape.publish.results import Parquet
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, batch_key, parquet_key, published_key
 from booktape.store.objects import Store, open_store
 from tests.publish.aws_world import BUCKET, World
 from tests.publish.recordings import DAY, MIDNIGHT, store_trades, trade

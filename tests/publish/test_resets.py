@@ -9,7 +9,7 @@ from msgspec import Raw, json
 
 from booktape.integrity import verify
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import (
     BOOK_UPDATES,
     MINUTE,
@@ -21,12 +21,12 @@ from booktape.model.records import (
     last_position,
 )
 from booktape.publish import manifest
-from booktape.publish.certify_step import certificate_key
 from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError
 from booktape.publish.executor import run_chain
 from booktape.publish.results import Rename
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run, batch_key, certificate_key
 from booktape.store.objects import Store
 from tests.publish.recordings import DAY, MIDNIGHT, trade
 

@@ -8,14 +8,14 @@ from booktape.exchanges import exchange
 from booktape.integrity import parquet_check, verify
 from booktape.merge import open_engine
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import SECOND, TRADES, Trade
 from booktape.publish import certify_step, manifest
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
 from booktape.publish.executor import run_chain
-from booktape.publish.file_steps import published_key
 from booktape.publish.sources import DataSource
+from booktape.store.layout import batch_key, published_key
 from booktape.store.objects import Store, open_store
 from tests.publish.recordings import DAY, MIDNIGHT
 

@@ -8,12 +8,12 @@ from fakeredis import FakeRedis
 
 from booktape.exchanges import exchange
 from booktape.model import codec
-from booktape.model.keys import parse_batch_key
 from booktape.model.records import BOOK_SNAPSHOTS, SECOND, BookSnapshot, levels
 from booktape.rest.books import NoRestBookError, fetch_book
 from booktape.rest.client import VenueRefusedError, VenueUnavailableError
 from booktape.rest.rate_limits import RateLimitedError, RedisRateLimiter
 from booktape.store import clock
+from booktape.store.layout import parse_batch_key
 from booktape.store.objects import Store, open_store
 
 BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'

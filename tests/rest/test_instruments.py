@@ -10,12 +10,12 @@ import pytest
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, Listing, Request
 from booktape.model import codec
-from booktape.model.keys import parse_batch_key
 from booktape.model.records import INSTRUMENTS, SECOND, TRADING, Instrument
 from booktape.rest.client import VenueRefusedError
 from booktape.rest.instruments import fetch_instruments, store_instruments
 from booktape.rest.rate_limits import LocalRateLimiter, RateLimitedError
 from booktape.store import clock
+from booktape.store.layout import parse_batch_key
 from booktape.store.objects import open_store
 
 Answers = Callable[[httpx.Request], httpx.Response]

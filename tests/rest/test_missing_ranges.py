@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape.model import codec
-from booktape.model.keys import Batch, BatchKey, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import DAY, MINUTE, SECOND, Trade
 from booktape.rest.missing_ranges import IdRun, find_missing, missing_between
+from booktape.store.layout import BatchKey, batch_key
 from booktape.store.objects import Store, open_store
 
 NIGHT = date(2024, 8, 9)

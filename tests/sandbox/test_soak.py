@@ -9,8 +9,9 @@ import pytest
 from msgspec import Raw, json
 
 from booktape.model import codec
-from booktape.model.keys import Batch, batch_key
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_UPDATES, MINUTE, QUOTES, TRADES, BookUpdate, Quote, Record, Trade
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 from sandbox.demo.processes import Process
 from sandbox.soak.gauges import Gauge

@@ -12,8 +12,8 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from booktape.archive.errors import NotRecordedError
 from booktape.model import codec
 from booktape.model.gap import Missing
-from booktape.model.keys import BatchKey
 from booktape.model.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
+from booktape.store.layout import BatchKey
 from booktape.store.objects import Store
 from tests.serve.recorded_days import START, Shelf, levels, snapshot, trade, update
 from tests.serve.talking import STREAMS, Serve, hear, read_on

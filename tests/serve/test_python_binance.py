@@ -15,11 +15,12 @@ from booktape.capture.ingest import ingest_capture
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.model import codec
+from booktape.model.batch import Batch
 from booktape.model.book import Book
-from booktape.model.keys import Batch, batch_key
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Level, levels
 from booktape.serve.app import application
 from booktape.serve.clock import MarketClock
+from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 from tests.serve.recorded_days import START, served
 

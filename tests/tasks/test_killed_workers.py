@@ -6,8 +6,9 @@ import pytest
 
 from booktape.publish import manifest
 from booktape.publish.results import Check
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
 from booktape.publish.steps import plan
+from booktape.store.layout import Run
 from tests.publish.aws_world import PRODUCT
 from tests.publish.recordings import DAY, store_trades
 from tests.tasks.conftest import SOURCE, Installation, eventually

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from redis import Redis
 
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from sandbox.redis import free_port
 from tasks import locks
 from tests.tasks.conftest import eventually

@@ -8,8 +8,8 @@ import yaml
 
 from booktape.publish import manifest
 from booktape.publish.results import Check, HeldRun, Released
-from booktape.publish.sources import Run
 from booktape.publish.status import status
+from booktape.store.layout import Run
 from sandbox.redis import free_port
 from tests.publish.recordings import DAY, store_trades
 from tests.tasks.conftest import SOURCE, Installation, eventually

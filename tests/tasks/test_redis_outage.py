@@ -10,7 +10,7 @@ from celery import Celery
 
 from booktape.publish import manifest
 from booktape.publish.results import Check
-from booktape.publish.sources import Run
+from booktape.store.layout import Run
 from sandbox.redis import free_port, running
 from tests.publish.recordings import DAY, store_trades
 from tests.tasks.conftest import SOURCE, Installation, eventually

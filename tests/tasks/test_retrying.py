@@ -8,7 +8,8 @@ import pytest
 from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import executor
 from booktape.publish.executor import RetryPolicy
-from booktape.publish.sources import DataSource, Run
+from booktape.publish.sources import DataSource
+from booktape.store.layout import Run
 from config.settings import PrimaryOnlyError, Settings
 from tasks import nightly
 from tasks.retries import try_again

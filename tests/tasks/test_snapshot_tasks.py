@@ -14,8 +14,8 @@ import yaml
 from redis import Redis
 
 from booktape.model import codec
-from booktape.model.keys import parse_batch_key
 from booktape.model.records import BOOK_SNAPSHOTS, INSTRUMENTS, Instrument
+from booktape.store.layout import parse_batch_key
 from tests.tasks.conftest import Installation, eventually
 
 BOOK = b'{"lastUpdateId":52,"bids":[["60000.10","0.5"]],"asks":[["60000.20","1.0"]]}'

@@ -8,8 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from booktape.model.keys import parse_batch_key
-from booktape.model.uptime import UPTIME_LOG
+from booktape.store.layout import UPTIME_LOG, parse_batch_key
 from booktape.store.objects import open_store
 from sandbox import redis
 from sandbox.demo.processes import Process, Processes, processes

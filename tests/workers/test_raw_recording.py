@@ -9,10 +9,9 @@ import pytest
 from booktape.capture.reingest import reingest
 from booktape.exchanges import exchange
 from booktape.model import codec
-from booktape.model.uptime import UPTIME_LOG
 from booktape.store import clock
+from booktape.store.layout import RAW, UPTIME_LOG
 from booktape.store.objects import Store, open_store
-from booktape.store.raw_frames import RAW
 from tests.workers.test_worker import (  # noqa: F401  # fixtures
     Program,
     Venue,

@@ -8,18 +8,11 @@ from msgspec import json
 
 from booktape.capture.pipeline import StreamGap
 from booktape.capture.uploader import Uploader
-from booktape.model.keys import Batch
+from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, SECOND, TRADES, Quote, Trade
-from booktape.model.uptime import (
-    CONNECTED,
-    DOWN,
-    SILENT,
-    ReportedGap,
-    StreamInterval,
-    decode_segment,
-    parse_segment_key,
-)
+from booktape.model.uptime import CONNECTED, DOWN, SILENT, ReportedGap, StreamInterval, decode_segment
 from booktape.store import clock
+from booktape.store.layout import parse_segment_key
 from booktape.store.objects import open_store
 from tests.workers.watched import NOON, World
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booktape.model.keys import Batch, BatchKey
+from booktape.model.batch import Batch
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.uptime import (
     CONNECTED,
@@ -20,6 +20,7 @@ from booktape.model.uptime import (
     StreamUptime,
     WrittenBatch,
 )
+from booktape.store.layout import BatchKey
 from workers import uptime_writer as module
 from workers.uptime_writer import Segment, UptimeWriter
 

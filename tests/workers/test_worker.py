@@ -19,18 +19,10 @@ import pytest
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.model import codec
-from booktape.model.keys import BatchKey
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES, Trade
-from booktape.model.uptime import (
-    UPTIME_LOG,
-    ReportedGap,
-    SegmentKey,
-    StreamInterval,
-    StreamUptime,
-    decode_segment,
-    parse_segment_key,
-)
+from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime, decode_segment
 from booktape.store import clock
+from booktape.store.layout import UPTIME_LOG, BatchKey, SegmentKey, parse_segment_key
 from booktape.store.live_cache import Latest, latest
 from booktape.store.objects import Store, open_store
 from sandbox import redis

@@ -11,22 +11,18 @@ from typing import Final, Literal, NamedTuple
 import duckdb
 
 from booktape.archive.exports.published import DAY, OpenedFile, open_published
-from booktape.archive.exports.tardis import tardis_key, write_tardis
+from booktape.archive.exports.tardis import write_tardis
 from booktape.exchanges.tardis_names import tardis_name
-from booktape.merge.sql_text import literal
+from booktape.merge.sql_fragments import literal
 from booktape.model.parquet import PARQUET_COLUMNS
 from booktape.model.records import BOOK_UPDATES
+from booktape.store.layout import hive_key, tardis_key
 from booktape.store.objects import Store
 
 _FORM: Final = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480"
 
 _IN_FOLDERS: Final = ("exchange", "symbol")
 """Columns that the folders tell: Athena takes no file that has them too."""
-
-
-def hive_key(data_type: str, exchange: str, market: str, day: date) -> str:
-    """``trades/exchange=binance/symbol=BTC-USDT/date=2024-08-09/part.parquet``"""
-    return f"{data_type}/exchange={exchange}/symbol={market}/date={day}/part.parquet"
 
 
 def write_hive(connection: duckdb.DuckDBPyConnection, data_type: str, market: str, path: Path) -> int:
@@ -87,7 +83,7 @@ def _tardis_file(source: OpenedFile, exchange: str, data_type: str, market: str,
     written = write_tardis(source.connection, data_type, market, name, path)
     if data_type == BOOK_UPDATES and not written.rows:
         return MarketFile(market, None, 0, 0, written.left_out)
-    key = tardis_key(data_type, name, day)
+    key = tardis_key(name.exchange, data_type, day, name.symbol)
     return MarketFile(market, key, written.rows, _placed(path, to, key), written.left_out)
 
 

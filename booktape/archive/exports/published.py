@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from booktape.merge.sql_text import literal
+from booktape.merge.sql_fragments import literal
 from booktape.model.errors import BooktapeError
 from booktape.store.objects import Store
 

@@ -21,7 +21,6 @@ say how.
 
 import gzip
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -29,7 +28,7 @@ import duckdb
 
 from booktape.archive.exports.published import DAY
 from booktape.exchanges.tardis_names import TardisName
-from booktape.model.csv import COLUMNS, PUBLISHED
+from booktape.model.csv import COLUMNS
 from booktape.model.records import BOOK_UPDATES, TRADES
 
 _PLACED: Final = f"""
@@ -212,11 +211,6 @@ class TardisFile(NamedTuple):
 
     rows: int
     left_out: int
-
-
-def tardis_key(data_type: str, name: TardisName, day: date) -> str:
-    """``binance/trades/2024/08/09/BTCUSDT.csv.gz``"""
-    return f"{name.exchange}/{PUBLISHED[data_type]}/{day:%Y/%m/%d}/{name.file}.csv.gz"
 
 
 def write_tardis(

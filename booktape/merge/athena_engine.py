@@ -21,11 +21,13 @@ from botocore.config import Config
 from pyathena.cursor import Cursor
 from pyathena.error import Error as PyAthenaError
 
-from booktape.merge import ddl, epochs, inputs
+from booktape.merge import athena_ddl, epochs, inputs
 from booktape.merge.engine import Merge, Merged, MergeFailedError, MergeInterruptedError, merge_fingerprint
 from booktape.merge.inputs import Systems
-from booktape.merge.sql_text import literal, statement
+from booktape.merge.sql_fragments import literal
+from booktape.merge.statement import statement
 from booktape.model.errors import TransientError
+from booktape.store.layout import athena_parquet_url
 from booktape.store.objects import open_store
 
 
@@ -112,7 +114,7 @@ class AthenaEngine:
                 f"{merge.exchange} has {len(pairs)} markets, of which {len(restarts)} began their numbers anew: "
                 "more than one Athena query can name; merge it with DuckDB"
             )
-        place = f"{self.results.rstrip('/')}/parquet/{merge_fingerprint(merge, *scope)[:32]}/"
+        place = athena_parquet_url(self.results, merge_fingerprint(merge, *scope)[:32])
         queries = [sql, *(_unload(statement(merge, some, restarts).parquet_query, place) for some in _hundreds(pairs))]
         return _BETWEEN.join(
             self._start(sql, merge_fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))
@@ -189,7 +191,7 @@ def init_tables(
         ) as connection,
     ):
         cursor = connection.cursor()
-        for sql in ddl.statements(database, primary, replica, exchanges):
+        for sql in athena_ddl.statements(database, primary, replica, exchanges):
             cursor.execute(sql)
 
 

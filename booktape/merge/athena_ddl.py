@@ -6,8 +6,9 @@ Sources: Amazon Athena User Guide, "Partition projection with Amazon Athena" and
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from booktape.merge.sql_text import literal
-from booktape.merge.tables import COLUMNS, PARTITIONS, PRIMARY, REPLICA, REST, systems_of, table_name
+from booktape.merge.sql_fragments import literal
+from booktape.merge.tables import COLUMNS, PRIMARY, REPLICA, REST, systems_of, table_name
+from booktape.store.layout import PARTITIONS, backfill_url, data_type_prefix, partition_folder
 
 _FIRST_YEAR: Final = 2009
 _LAST_YEAR: Final = 2099
@@ -25,18 +26,18 @@ def statements(database: str, primary: str, replica: str | None, exchanges: Sequ
     """
     yield f"CREATE DATABASE IF NOT EXISTS `{database}`"
     first = primary.rstrip("/")
-    roots = {PRIMARY: first, REPLICA: (replica or f"{first}/no-replica").rstrip("/"), REST: f"{first}/{REST}"}
+    roots = {PRIMARY: first, REPLICA: (replica or f"{first}/no-replica").rstrip("/"), REST: backfill_url(first)}
     for data_type in COLUMNS:
         for system in systems_of(data_type):
             name = f"`{database}`.`{table_name(data_type, system)}`"
             yield f"DROP TABLE IF EXISTS {name}"
-            yield _create(name, data_type, f"{roots[system]}/{data_type}/", exchanges)
+            yield _create(name, data_type, f"{roots[system]}/{data_type_prefix(data_type)}", exchanges)
 
 
 def _create(name: str, data_type: str, location: str, exchanges: Sequence[str]) -> str:
     columns = ",\n  ".join(f"`{column}` {kind}" for column, kind in COLUMNS[data_type].items())
     partitions = ", ".join(f"`{column}` string" for column in PARTITIONS)
-    template = location + "".join(f"{column}=${{{column}}}/" for column in PARTITIONS)
+    template = location + "".join(partition_folder(column, f"${{{column}}}") for column in PARTITIONS)
     properties = ",\n  ".join(
         f"{literal(key)} = {literal(value)}" for key, value in _projection(template, exchanges).items()
     )

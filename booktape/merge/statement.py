@@ -14,6 +14,7 @@ from string import Template
 from typing import Final, NamedTuple
 
 from booktape.merge.engine import Merge, MergeFailedError
+from booktape.merge.sql_fragments import literal, literals
 from booktape.model.csv import PUBLISHED
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, SECOND, TRADES
 from booktape.model.resets import Resets
@@ -75,11 +76,6 @@ def statement(merge: Merge, pairs: Sequence[str], restarts: Resets = _NEVER) -> 
     return Statement(merged, csv, parquet)
 
 
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 @cache
 def _statement_text(data_type: str) -> Template:
     return Template(files("booktape.merge").joinpath(f"sql/{PUBLISHED[data_type]}.sql").read_text())
@@ -110,14 +106,10 @@ def _partitions(merge: Merge, pairs: Sequence[str]) -> str:
     days = days_read(merge.day)
     conditions = [
         f"exchange = {literal(merge.exchange)}",
-        f"pair IN ({_literals(pairs)})",
-        f"year IN ({_literals([f'{day:%Y}' for day in days])})",
-        f"month IN ({_literals([f'{day:%m}' for day in days])})",
-        f"day IN ({_literals([f'{day:%d}' for day in days])})",
-        f"concat(year, month, day) IN ({_literals([f'{day:%Y%m%d}' for day in days])})",
+        f"pair IN ({literals(dict.fromkeys(pairs))})",
+        f"year IN ({literals(dict.fromkeys(f'{day:%Y}' for day in days))})",
+        f"month IN ({literals(dict.fromkeys(f'{day:%m}' for day in days))})",
+        f"day IN ({literals(dict.fromkeys(f'{day:%d}' for day in days))})",
+        f"concat(year, month, day) IN ({literals([f'{day:%Y%m%d}' for day in days])})",
     ]
     return " AND ".join(conditions)
-
-
-def _literals(texts: Sequence[str]) -> str:
-    return ", ".join(literal(text) for text in dict.fromkeys(texts))

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from booktape.merge import Merge
-from booktape.merge.ddl import statements
-from booktape.merge.sql_text import literal, statement
+from booktape.merge.athena_ddl import statements
+from booktape.merge.statement import statement
 from booktape.merge.tables import COLUMNS
 from booktape.model.records import INSTRUMENTS, RECORD_TYPES
 
@@ -41,11 +41,6 @@ TBLPROPERTIES (
   'storage.location.template' = '{template}'
 )"""
 TEMPLATE = "s3://second/tape/trades/exchange=${exchange}/pair=${pair}/year=${year}/month=${month}/day=${day}/"
-
-
-@pytest.mark.parametrize(("text", "quoted"), [("BTC-USDT", "'BTC-USDT'"), ("' OR ''='", "''' OR ''''='''")])
-def test_texts_are_quoted(text: str, quoted: str) -> None:
-    assert literal(text) == quoted
 
 
 def test_every_table_is_read_with_its_markets_and_both_days() -> None:

@@ -16,19 +16,15 @@ import sqlglot
 from booktape.merge import epochs, inputs
 from booktape.merge.engine import Merge, Merged, MergeFailedError, merge_fingerprint
 from booktape.merge.inputs import MergeInputs, Systems
-from booktape.merge.sql_text import Statement, literal, statement, stored_types
-from booktape.merge.tables import COLUMNS, OBJECT, PARTITIONS, systems_of, table_name
+from booktape.merge.sql_fragments import CSV_FORMAT, PUBLISHED_PARQUET_FORMAT, copy_to, duckdb_type, read_stored
+from booktape.merge.statement import Statement, statement, stored_types
+from booktape.merge.tables import COLUMNS, OBJECT, systems_of, table_name
+from booktape.store.layout import PARTITIONS, merge_csv_key, merge_parquet_key
 from booktape.store.objects import Store
 
 _ASIDE: Final = ".merge-"
 _LEFT_AFTER: Final = 24 * 3600
 """Seconds after which a merge's directory was surely left by one that was killed."""
-
-_CSV: Final = "FORMAT csv, HEADER, FORCE_QUOTE *"
-"""As Athena writes its results."""
-
-PARQUET: Final = "FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480"
-"""The form of the published Parquet."""
 
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
@@ -51,16 +47,20 @@ class DuckDBEngine:
         found = inputs.find_inputs(self.systems, merge, pairs)
         restarts = epochs.find_merge_resets(merge, found)
         query = merge_fingerprint(merge, token, *epochs.describe_resets(restarts))[:32]
-        if not self.results.exists(_csv(query)):
+        if not self.results.exists(merge_csv_key(query)):
             self._merge(merge, query, found, statement(merge, pairs, restarts))
         return query
 
     def poll(self, query: str) -> Merged:
         """Where the result lies. See :class:`~booktape.merge.engine.Engine`."""
-        if not self.results.exists(_csv(query)):
+        if not self.results.exists(merge_csv_key(query)):
             raise MergeFailedError(f"{self.results.url} has no result of query {query}: start the merge again")
-        whole = {"": f"{self.results.url}/{_parquet(query)}"} if self.results.exists(_parquet(query)) else {}
-        return Merged(f"{self.results.url}/{_csv(query)}", scanned_bytes=None, parquet=whole)
+        whole = (
+            {"": f"{self.results.url}/{merge_parquet_key(query)}"}
+            if self.results.exists(merge_parquet_key(query))
+            else {}
+        )
+        return Merged(f"{self.results.url}/{merge_csv_key(query)}", scanned_bytes=None, parquet=whole)
 
     def _merge(self, merge: Merge, query: str, found: Sequence[MergeInputs], sql: Statement) -> None:
         _clean(self.results)
@@ -69,12 +69,15 @@ class DuckDBEngine:
             directory = Path(name)
             views = views_of(merge, found, directory)
             csv, parquet = directory / "merged.csv", directory / "merged.parquet"
-            written = copied(sql.parquet, parquet, PARQUET), copied(sql.csv, csv, _CSV)
+            written = (
+                copy_to(translated(sql.parquet), parquet, PUBLISHED_PARQUET_FORMAT),
+                copy_to(translated(sql.csv), csv, CSV_FORMAT),
+            )
             rows = self._run([*views, _materialised(sql.merged), *written], directory)
             if not rows:
                 raise inputs.no_inputs(self.systems, merge)
-            _keep(parquet, self.results, _parquet(query))
-            _keep(csv, self.results, _csv(query))  # last: the CSV says that the query is over
+            _keep(parquet, self.results, merge_parquet_key(query))
+            _keep(csv, self.results, merge_csv_key(query))  # last: the CSV says that the query is over
 
     def _run(self, statements: Sequence[str], directory: Path) -> int:
         """Run the statements; how many rows the last one wrote."""
@@ -107,46 +110,20 @@ def translated(sql: str) -> str:
     return sqlglot.transpile(sql, read="athena", write="duckdb")[0]
 
 
-def _csv(query: str) -> str:
-    return f"{query}.csv"
-
-
-def _parquet(query: str) -> str:
-    return f"{query}.parquet"
-
-
 def _view(data_type: str, system: str, files: Sequence[Path]) -> str:
-    return f"CREATE VIEW {table_name(data_type, system)} AS {_read(data_type, files) if files else _empty(data_type)}"
+    select = f"SELECT * FROM {read_stored(data_type, files)}" if files else _no_rows(data_type)
+    return f"CREATE VIEW {table_name(data_type, system)} AS {select}"
 
 
-def _read(data_type: str, files: Sequence[Path]) -> str:
-    columns = ", ".join(f"{literal(name)}: {literal(_type(kind))}" for name, kind in COLUMNS[data_type].items())
-    partitions = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in PARTITIONS)
-    paths = ", ".join(literal(str(path)) for path in files)
-    return (
-        f"SELECT * FROM read_json([{paths}], format = 'newline_delimited', compression = 'gzip', "
-        f"columns = {{{columns}}}, hive_partitioning = true, hive_types = {{{partitions}}}, "
-        f"filename = {literal(OBJECT)})"
-    )
-
-
-def _empty(data_type: str) -> str:
+def _no_rows(data_type: str) -> str:
     columns = COLUMNS[data_type] | dict.fromkeys((*PARTITIONS, OBJECT), "string")
-    return "SELECT " + ", ".join(f'NULL::{_type(kind)} AS "{name}"' for name, kind in columns.items()) + " WHERE false"
-
-
-def _type(kind: str) -> str:
-    return sqlglot.exp.DataType.build(kind, dialect="athena").sql("duckdb")
+    typed = ", ".join(f'NULL::{duckdb_type(kind)} AS "{name}"' for name, kind in columns.items())
+    return f"SELECT {typed} WHERE false"
 
 
 def _materialised(merged: str) -> str:
     """Merge once for both files: they hold the same records, and the second costs little more."""
     return f"CREATE TEMP TABLE merged AS {translated(f'{merged}SELECT * FROM merged')}"
-
-
-def copied(sql: str, path: Path, form: str) -> str:
-    """The SQL that writes a query's rows, in Athena's dialect, into a file."""
-    return f"COPY ({translated(sql)}) TO {literal(str(path))} ({form})"
 
 
 def _keep(path: Path, results: Store, key: str) -> None:
