@@ -33,7 +33,7 @@ def fetch_all(self: BoundTask, exchange: str, since: int | None = None) -> None:
         fetch_one.apply_async((exchange, market), expires=venue.snapshot_seconds)
 
 
-@task("tasks.snapshots.fetch_one")
+@task("tasks.snapshots.fetch")
 def fetch_one(self: BoundTask, exchange: str, market: str, since: int | None = None) -> None:
     """Fetch one market's order book and store it."""
     declared = exchange_of(exchange)

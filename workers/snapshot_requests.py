@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from booktape.exchanges.spec import Exchange
 from config.celery import snapshot_queue
 
-TASK = "tasks.snapshots.fetch_one"
+TASK = "tasks.snapshots.fetch"
 _EXPIRES_SECONDS = 600
 """A request that waits longer is useless: by then the market has been requested again, or is whole again."""
 

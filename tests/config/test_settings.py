@@ -78,7 +78,7 @@ def test_what_each_exchange_is_asked_over_rest_has_a_queue_of_its_own() -> None:
 
 
 def test_a_snapshot_goes_to_its_exchanges_queue() -> None:
-    assert route("tasks.snapshots.fetch_one", ("binance", "BTC-USDT"), {}, {}) == {"queue": "snapshots.binance"}
+    assert route("tasks.snapshots.fetch", ("binance", "BTC-USDT"), {}, {}) == {"queue": "snapshots.binance"}
     assert route("tasks.snapshots.fetch_all", (), {"exchange": "binance"}, {}) == {"queue": "snapshots.binance"}
     assert route("tasks.instruments.keep", ("kraken",), {}, {}) == {"queue": "snapshots.kraken"}
     assert route("tasks.nightly.merge", (), {}, {}) == {"queue": "nightly"}

@@ -146,7 +146,7 @@ async def test_trades_of_another_time_are_not_kept(binance: Night, monkeypatch: 
 
     monkeypatch.setattr(
         healing_of_day,
-        "exchange",
+        "exchange_of",
         lambda name: replace(venue, rest=replace(venue.rest, trades=replace(past, parse=shifted))),
     )
     market = (await binance.heal()).markets["BTC-USDT"]
