@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from booktape.capture.pipeline import ANY, Pipeline, StreamGap
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.capture.uploader import Uploader
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
 from booktape.integrity.uptime_log import encode_segment
 from booktape.model import sequence
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, record_time
-from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, ReportedGap, StateName
+from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, StateName
 from booktape.store import clock
 from workers.uptime_writer import ANY_MARKET, Name, Segment, UptimeWriter
 
@@ -111,26 +112,27 @@ class StreamState:
                 self._change(name, RESYNCING, awaited)
         return True
 
-    def gap(self, gap: StreamGap, subscriptions: Iterable[Subscription]) -> None:
-        """Record a gap.
-
-        :param subscriptions: those of its connection, for a gap in a connection's counter.
-        """
+    def gap(self, gap: Gap) -> None:
+        """Record a gap of one stream. A gap in time whose beginning or end is unknown begins or ends now."""
         now = self._now()
-        first, last = gap.span or (gap.first, gap.last)
-        exchange_now = now if gap.received else now - (self._uptime.lag or 0)
-        reported = ReportedGap(
-            exchange_now if first is None else first,
-            exchange_now if last is None else last,
-            gap.kind,
-            now,
-            gap.received,
-        )
-        names = {(gap.data_type, gap.market)} if gap.data_type != ANY else self._counted(gap, subscriptions)
-        if gap.reconnect:  # of a stale stream that was subscribed to again: its silent interval says more
-            names = {name for name in names if self._uptime.state(name) != SILENT}
-        for name in sorted(names):
-            self._uptime.gap(name, reported)
+        name = (gap.data_type, gap.market)
+        if not gap.shows_loss and self._uptime.state(name) == SILENT:
+            return  # of a stale stream that was subscribed to again: its silent interval says more
+        if gap.unit is GapUnit.TIME:
+            exchange_now = now if gap.by_receipt else now - (self._uptime.lag or 0)
+            gap = gap._replace(first=gap.first or exchange_now, last=gap.last or exchange_now)
+        self._uptime.gap(name, gap._replace(noticed=now))
+
+    def frames_lost(self, gap: Gap, feed: ConnectionFeed, subscriptions: Iterable[Subscription]) -> None:
+        """Record a gap in a connection's frame counter, for each stream whose loss only this counter can show.
+
+        :param subscriptions: what the connection carries now. What it has carried counts as well.
+        """
+        lost = Gap(GapUnit.TIME, gap.after, gap.before, GapCause.FRAMES_LOST, noticed=self._now(), by_receipt=True)
+        carried = {(data_type, self._market(symbol)) for data_type, symbol in feed.sinks}
+        for name in sorted(carried | set(self._names(subscriptions))):
+            if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER:
+                self._uptime.gap(name, lost._replace(data_type=name[0], market=name[1]))
 
     def update(self) -> None:
         """Set the streams connected that have delivered the awaited record. Call it once a second."""
@@ -204,13 +206,6 @@ class StreamState:
         times = [(record_time(last), last.local_timestamp) for last in received]
         recent = [(time, receipt) for time, receipt in times if receipt > newest - SECOND and time != receipt]
         return max((min(time + lag, receipt) for time, receipt in recent), default=newest)
-
-    def _counted(self, gap: StreamGap, subscriptions: Iterable[Subscription]) -> set[Name]:
-        """The streams that a connection's counter covers: those that the connection carries or has carried."""
-        assert gap.connection is not None
-        carried = {(data_type, self._market(symbol)) for data_type, symbol in gap.connection.sinks}
-        carried |= set(self._names(subscriptions))
-        return {name for name in carried if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER}
 
     def _state(self, subscription: Subscription) -> StateName | None:
         return self._uptime.state(next(self._names([subscription])))

@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from booktape.capture.connection import Connection
-from booktape.capture.pipeline import ANY, ConnectionFeed, Pipeline, StreamGap
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.capture.socket import check_address
 from booktape.capture.subscriptions import channels
 from booktape.capture.timeouts import Timeouts
@@ -19,6 +19,7 @@ from booktape.capture.uploader import Uploader
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
 from booktape.model.errors import BooktapeError
+from booktape.model.gap import ANY, Gap, GapCause
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES
 from booktape.model.symbols import literal_names
 from booktape.store import clock
@@ -57,7 +58,7 @@ class Worker:
             on_saved=uptime.batch_saved,
             on_lost=uptime.batch_lost,
         )
-        self.pipeline = Pipeline(venue, self.uploader.submit, self._gap)
+        self.pipeline = Pipeline(venue, self.uploader.submit, self._gap, self._frames_lost)
         self.stream_state = StreamState(venue, self.pipeline, uptime)
         self.raw = RawCapture(venue, options, self._upload_failed) if options.raw else None
         self.connections = Connections(
@@ -248,36 +249,41 @@ class Worker:
         else:
             self.log.warning("handover_failed", connection=connection.number, reason=reason)
 
-    def _gap(self, gap: StreamGap) -> None:
+    def _gap(self, gap: Gap) -> None:
+        self._log_gap(gap)
+        self.stream_state.gap(gap)
+        if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS) and gap.cause in (GapCause.LOST, GapCause.CHECKSUM):
+            self._request_snapshot(gap.market, self.connections)
+
+    def _frames_lost(self, feed: ConnectionFeed, gap: Gap) -> None:
+        """Frames of a connection are missing. Which of its markets they belonged to is unknown."""
+        self._log_gap(gap)
+        carrying = [connection for connection in self.connections if connection.carries(feed)]
+        subscriptions = [one for connection in carrying for one in connection.subscriptions]
+        self.stream_state.frames_lost(gap, feed, subscriptions)
+        self._request_snapshot(ANY, carrying)
+
+    def _log_gap(self, gap: Gap) -> None:
         self.metrics.counts["SequenceGaps"] += 1
-        bounds = {"data_type": gap.data_type, "market": gap.market, "first": gap.first, "last": gap.last}
-        self.log.warning("gap", **bounds, reconnect=gap.reconnect, resumed=gap.resumed)
-        self.stream_state.gap(gap, self._carried(gap.connection))
-        if not (gap.reconnect or gap.resumed) and gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
-            self._request_snapshot(gap)
+        stream = {"data_type": gap.data_type, "market": gap.market}
+        first, last = gap.bounds
+        self.log.warning("gap", **stream, unit=gap.unit, first=first, last=last, cause=gap.cause)
 
-    def _carried(self, feed: ConnectionFeed | None) -> list[Subscription]:
-        """The subscriptions of the connection that a feed belongs to."""
-        if feed is None:
-            return []
-        return [one for connection in self.connections if connection.carries(feed) for one in connection.subscriptions]
+    def _request_snapshot(self, market: str, connections: Iterable[Connection]) -> None:
+        """Request a new snapshot of one market's book, or of all books that some connections carry.
 
-    def _request_snapshot(self, gap: StreamGap) -> None:
-        """Request a new snapshot of one market's book or, for a gap in a connection's counter, of all its books.
 
         Not after a reconnect, because the new subscription has begun with a snapshot.
         """
         book = self.exchange.book
         if self.snapshots is not None:
-            self.snapshots.add(gap.market)
+            self.snapshots.add(market)
         elif book is not None:
-            for connection in self.connections:
-                if gap.connection is None or connection.carries(gap.connection):
-                    for subscription in connection.subscriptions:
-                        market = self.exchange.market(subscription.symbol)
-                        if subscription.channel == book.name and gap.market in (ANY, market):
-                            self.stream_state.resyncing(subscription)
-                            self._to_resync.setdefault(connection, {})[subscription] = None
+            for connection in connections:
+                for subscription in connection.subscriptions:
+                    if subscription.channel == book.name and market in (ANY, self.exchange.market(subscription.symbol)):
+                        self.stream_state.resyncing(subscription)
+                        self._to_resync.setdefault(connection, {})[subscription] = None
 
     def _resync(self) -> None:
         """Subscribe again to books that need a snapshot, at most every ten seconds per connection."""

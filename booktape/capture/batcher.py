@@ -9,9 +9,18 @@ from typing import Final
 
 from booktape.model import codec
 from booktape.model.batch import Batch
-from booktape.model.records import MINUTE, Record, first_position, last_position, record_time, sequence_id
+from booktape.model.gap import Gap, GapCause, GapUnit
+from booktape.model.records import (
+    MINUTE,
+    BookSnapshot,
+    Record,
+    first_position,
+    last_position,
+    record_time,
+    sequence_id,
+)
 from booktape.model.resets import certainly_later
-from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule, SequenceGap
+from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
@@ -25,7 +34,7 @@ class Batcher:
     the caller uses for quiet streams. A late record never reopens a minute that has passed.
 
     :param on_batch: receives each finished batch.
-    :param on_gap: receives each gap with this batcher, before the record after the gap is appended.
+    :param on_gap: receives each gap, before the record after the gap is appended.
     :param rule: the sequence rule; None where the venue publishes nothing to check by.
     :param spans_connections: whether the rule also detects what was lost between two connections.
     """
@@ -40,7 +49,7 @@ class Batcher:
         data_type: str,
         market: str,
         on_batch: Callable[[Batch], None],
-        on_gap: Callable[["Batcher", SequenceGap], None],
+        on_gap: Callable[[Gap], None],
         rule: Rule | None = None,
         *,
         spans_connections: bool = False,
@@ -73,7 +82,7 @@ class Batcher:
                     self.duplicates += 1
                     return
                 verdict = self._reset_sequence(record)
-            self._report(verdict)
+            self._report(verdict, record)
         buffer = self._buffer
         if time >= self._end or len(buffer) > MAX_BATCH_BYTES:
             buffer = self._open_batch(record, time)
@@ -91,13 +100,13 @@ class Batcher:
             return False
         return certainly_later(record, last)
 
-    def _reset_sequence(self, record: Record) -> SequenceGap:
+    def _reset_sequence(self, record: Record) -> Gap:
         """Continue with the first record after a sequence reset. Nothing shows what was lost around a reset."""
         assert self._last is not None
         assert isinstance(self._rule, Resettable)
         self._rule.forget()
         self._check(record)
-        return SequenceGap(record_time(self._last), record_time(record), reconnect=True)
+        return Gap(GapUnit.TIME, record_time(self._last), record_time(record), GapCause.RESET)
 
     def _open_batch(self, record: Record, time: int) -> bytearray:
         """Open a batch with a record: in the minute of ``time``, or in the current minute if the record is late.
@@ -165,12 +174,15 @@ class Batcher:
         """Whether the stream's rule can continue from a snapshot."""
         return isinstance(self._rule, Rebased)
 
-    def rebase(self, last_id: int) -> None:
-        """Continue from a snapshot within the stream: the next update follows ``last_id``, whatever came before."""
-        if isinstance(self._rule, Rebased):
-            verdict = self._rule.rebase(last_id)
-            if isinstance(verdict, SequenceGap):
-                self._report(verdict)
+    def rebase(self, snapshot: BookSnapshot) -> None:
+        """Continue from a snapshot within the stream: the next update follows its id, whatever came before.
+
+        A snapshot without an id changes nothing.
+        """
+        if isinstance(self._rule, Rebased) and snapshot.last_id is not None:
+            verdict = self._rule.rebase(snapshot.last_id)
+            if isinstance(verdict, Gap):
+                self._report(verdict, snapshot)
 
     def interrupt(self) -> None:
         """Note that the subscription was interrupted.
@@ -181,15 +193,26 @@ class Batcher:
             self.close()
             self._interrupted = self._last is not None
 
-    def _report(self, gap: SequenceGap) -> None:
+    def _report(self, gap: Gap, record: Record) -> None:
+        """End the batch at a gap and report it.
+
+        :param record: the first record after the gap.
+        """
         self.close()
         self._interrupted = False
-        self._on_gap(self, gap)
+        last = self._last
+        after = record_time(last) if last is not None else 0
+        if gap.unit is GapUnit.TIME:
+            by_receipt = last is not None and after == last.local_timestamp
+            gap = gap._replace(first=gap.first or after, by_receipt=by_receipt)
+        before = record_time(record)
+        self._on_gap(gap._replace(data_type=self.data_type, market=self.market, after=after, before=before))
 
     def _report_interruption(self, record: Record) -> None:
         assert self._last is not None
         before = record_time(self._last)
-        self._report(SequenceGap(before, max(before, record_time(record)), reconnect=True))
+        gap = Gap(GapUnit.TIME, before, max(before, record_time(record)), GapCause.INTERRUPTED)
+        self._report(gap, record)
 
 
 def _accept(record: Record) -> None:

@@ -6,7 +6,7 @@ feeds its frames through a :class:`ConnectionFeed`, which parses them and append
 
 from collections import Counter as Counts
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from booktape.capture.batcher import Batcher
 from booktape.exchanges.spec import (
@@ -18,16 +18,13 @@ from booktape.exchanges.spec import (
     SubscriptionRefusedError,
     UnknownFrameError,
 )
-from booktape.model import sequence, uptime
+from booktape.model import sequence
 from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Span, meaning
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND, record_time
-from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SequenceGap, SnapshotBoundary
-
-ANY: Final = "*"
-"""Data type and market of a gap in a connection's counter: one of its streams lost something; which one is unknown."""
+from booktape.model.gap import ANY, Gap
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
+from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SnapshotBoundary
 
 SignalHandler = Callable[[Reply | Leaving], None]
 """Receives what the venue requires of a connection itself."""
@@ -43,27 +40,6 @@ _NO_LEAD: Final = -(1 << 62)
 
 _MAX_STEP: Final = 10 * MINUTE
 """How far ahead of the local clock the venue's time may move. The first time of a connection may be a day ahead."""
-
-
-class StreamGap(NamedTuple):
-    """A gap and its stream; for a gap in a connection's counter, its connection.
-
-    ``reconnect``: the stream was interrupted, and nothing shows what was lost. ``resumed``: the stream has sent a
-    snapshot by itself. ``kind`` is that of :class:`booktape.model.uptime.ReportedGap`. ``span``, where it is set, gives
-    the times between which something is missing, in place of ``first`` and ``last``. ``received``: these times are
-    receive times, because the stream's records carry no other.
-    """
-
-    data_type: str
-    market: str
-    first: int
-    last: int
-    reconnect: bool = False
-    resumed: bool = False
-    connection: "ConnectionFeed | None" = None
-    kind: uptime.GapKind = uptime.TIME
-    span: Span | None = None
-    received: bool = False
 
 
 class RecordSink(Protocol):
@@ -85,10 +61,16 @@ class Pipeline:
 
     :param on_batch: receives each finished batch.
     :param on_gap: receives each gap.
+    :param on_frames_lost: receives each gap in a connection's frame counter, with the connection; by default
+        ``on_gap`` receives these too.
     """
 
     def __init__(
-        self, exchange: Exchange, on_batch: Callable[[Batch], None], on_gap: Callable[[StreamGap], None]
+        self,
+        exchange: Exchange,
+        on_batch: Callable[[Batch], None],
+        on_gap: Callable[[Gap], None],
+        on_frames_lost: Callable[["ConnectionFeed", Gap], None] | None = None,
     ) -> None:
         self.exchange = exchange
         self.batchers: dict[tuple[str, str], Batcher] = {}
@@ -98,6 +80,7 @@ class Pipeline:
         self.refused: Counts[str] = Counts()
         self._on_batch = on_batch
         self._on_gap = on_gap
+        self._on_frames_lost = on_frames_lost or (lambda connection, gap: on_gap(gap))
         self._checksums: dict[str, Checksum] = {}
         self._feeds: set[ConnectionFeed] = set()
 
@@ -129,7 +112,7 @@ class Pipeline:
                 data_type,
                 self.exchange.market(symbol),
                 self._on_batch,
-                self._gap,
+                self._on_gap,
                 self._rule(data_type, symbol),
                 spans_connections=self._spans_connections(data_type),
             )
@@ -168,21 +151,12 @@ class Pipeline:
             self._checksums[symbol] = Checksum(declared.compute, declared.depth)
         return self._checksums[symbol]
 
-    def _gap(self, batcher: Batcher, gap: SequenceGap) -> None:
-        last = batcher.last
-        kind, span = meaning(self.exchange.channel(batcher.data_type).rule, gap, last)
-        received = kind == uptime.TIME and last is not None and record_time(last) == last.local_timestamp
-        self._on_gap(StreamGap(batcher.data_type, batcher.market, *gap, kind=kind, span=span, received=received))
-
-    def counter_gap(self, connection: "ConnectionFeed", gap: SequenceGap, span: tuple[int, int]) -> None:
-        """Report frames that are missing between two receive times, and end the batches that only the counter checks.
-
-        :param span: the receive times (µs) of the frames before and after.
-        """
-        for data_type, symbol in connection.sinks:
+    def frames_lost(self, feed: "ConnectionFeed", gap: Gap) -> None:
+        """Report missing frames, and end the batches whose loss only the connection's counter can show."""
+        for data_type, symbol in feed.sinks:
             if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
                 self.batchers[data_type, symbol].close()
-        self._on_gap(StreamGap(ANY, ANY, gap.first, gap.last, connection=connection, kind=uptime.COUNTER, span=span))
+        self._on_frames_lost(feed, gap)
 
     def interrupt(self, data_type: str, symbol: str) -> None:
         """Note that a stream's subscription was interrupted, whichever connection carried it."""
@@ -325,7 +299,8 @@ class ConnectionFeed:
             if number == 0:  # a capture that holds several connections, one after the other
                 self._begin_connection()
         elif verdict is not None:
-            self._pipeline.counter_gap(self, verdict, (before, received))
+            gap = verdict._replace(data_type=ANY, market=ANY, after=before, before=received, by_receipt=True)
+            self._pipeline.frames_lost(self, gap)
 
     def _begin_connection(self) -> None:
         for sink in self.sinks.values():

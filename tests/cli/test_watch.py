@@ -10,10 +10,11 @@ from rich.console import Console
 
 from booktape.cli import watch
 from booktape.model.records import Trade
-from booktape.store import clock
+from booktape.store import clock, live_cache
 from booktape.store.live_cache import Latest, LiveCache, Top
 from sandbox import redis
 from tests.cli.conftest import Outcome
+from tests.waiting import DEADLINE
 
 Booktape = Callable[..., Outcome]
 
@@ -32,6 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis[bytes]"]:
     monkeypatch.setenv("REDIS_URL", url)
     monkeypatch.setattr(clock, "now", lambda: NOON + 1_500_060)
+    monkeypatch.setattr(live_cache, "_SECONDS", DEADLINE)
     with Redis.from_url(url) as client:
         client.flushall()
         yield client
@@ -72,8 +74,8 @@ def test_one_exchange_and_some_markets_as_json(booktape: Booktape, client: "Redi
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "no worker tells of any exchange (all): start one with `booktape record --live`"),
-        (["kraken"], "no worker tells of kraken (all): start one with"),
+        ([], "no worker keeps live values of any exchange (all): start one with `booktape record --live`"),
+        (["kraken"], "no worker keeps live values of kraken (all): start one with"),
         (["krakn"], "unknown exchange 'krakn'"),
         (["--markets", "btcusdt"], "'btcusdt' is not a market's name"),
     ],
@@ -98,5 +100,5 @@ def test_a_redis_url_that_is_none_is_told_in_one_line(booktape: Booktape, monkey
     monkeypatch.setenv("REDIS_URL", "redis.example.com")
     outcome = booktape("watch", "--once")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "set REDIS_URL to such as redis://127.0.0.1:6379/0" in outcome.err
+    assert "set REDIS_URL to a URL like redis://127.0.0.1:6379/0" in outcome.err
     assert len(outcome.err.splitlines()) == 1

@@ -10,6 +10,7 @@ from structlog.testing import CapturingLogger
 
 from booktape.serve import client
 from booktape.serve.client import Client
+from tests.waiting import DEADLINE
 
 Scene = Callable[[Client], Awaitable[None]]
 
@@ -33,7 +34,7 @@ def ended(scene: Scene, *said: str, answer: Callable[[str], Awaitable[str | None
         await socket.accept()
         client = Client(socket, waits=False)
         playing = asyncio.ensure_future(scene(client))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             await client.serve(answer or nothing)
         playing.cancel()
 
@@ -47,8 +48,8 @@ async def nothing(said: str) -> str | None:
 
 
 async def slow_at_the_end(client: Client) -> None:
-    await client.give("the last frame but one")
-    client.leave(1008, "too slow")
+    await client.send("the last frame but one")
+    client.disconnect(1008, "too slow")
     await client.finish("the replay is over")
 
 
