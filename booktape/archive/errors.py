@@ -1,11 +1,11 @@
 """What can be wrong with a question to the archive."""
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, InvalidInputError, NotAvailableError, NotInstalledError
 from booktape.model.gap import Gap
 from booktape.model.timestamps import format_timestamp
 
 
-class GapError(BooktapeError):
+class GapError(NotAvailableError):
     """Something of what was asked for is missing, or may be. ``missing`` says what."""
 
     def __init__(self, exchange: str, market: str, missing: Gap) -> None:
@@ -17,21 +17,21 @@ class GapError(BooktapeError):
         self.missing = missing
 
 
-class UnknownMarketError(BooktapeError):
+class UnknownMarketError(NotAvailableError):
     """The archive has no such market."""
 
 
-class NotRecordedError(BooktapeError):
+class NotRecordedError(NotAvailableError):
     """Nothing was recorded of that market in that time."""
 
 
-class InvalidRequestError(BooktapeError):
+class InvalidRequestError(InvalidInputError):
     """Not a data type, a way to take gaps, or a step that there is."""
 
 
-class ReadFailedError(BooktapeError):
+class ReadFailedError(DataError):
     """What is stored is damaged or gone, the archive was closed, or this machine has no room for it."""
 
 
-class FramesMissingError(BooktapeError):
+class FramesMissingError(NotInstalledError):
     """A package that is needed for data frames is not installed."""

@@ -20,7 +20,7 @@ from sqlglot.errors import SqlglotError
 from booktape.archive.catalog import open_catalog
 from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, Days, Table, Tables
 from booktape.merge.sql_fragments import literal
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 _AT_ONCE: Final = 4096
 _TABLES: Final = (*PUBLISHED_TABLES, *RECORDED_TABLES)
@@ -31,7 +31,7 @@ _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _READ_ONLY: Final = "SQL can only read the archive's own tables"
 
 
-class InvalidSqlError(BooktapeError):
+class InvalidSqlError(InvalidInputError):
     """SQL that cannot be answered. Its text says why, in one line."""
 
 

@@ -18,7 +18,7 @@ from booktape.integrity.certificate import InvalidCertificateError, parse_certif
 from booktape.merge.sql_fragments import literal
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.timestamps import day_of
 from booktape.store.layout import (
     DONE,
@@ -49,7 +49,7 @@ Days = tuple[date | None, date | None]
 """The first and the last day; None where there is no bound."""
 
 
-class UnknownTableError(BooktapeError):
+class UnknownTableError(NotAvailableError):
     """There are no files of which a table could be made."""
 
 

@@ -12,7 +12,7 @@ from booktape.cli.queue import enqueue
 from booktape.cli.redundancy import show_redundancy
 from booktape.cli.terminal import out, print_json, print_line
 from booktape.console import err
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, FailedError
 from booktape.publish import lifecycle, manifest
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.context import Context
@@ -34,7 +34,7 @@ OneSource = Annotated[
 ]
 
 
-class RunsFailedError(BooktapeError):
+class RunsFailedError(FailedError):
     """Some runs are held or failed."""
 
 

@@ -10,22 +10,22 @@ from typing import Final, NamedTuple
 import duckdb
 
 from booktape.merge.sql_fragments import literal
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import FailedError, NotAvailableError
 from booktape.store.objects import Store
 
 DAY: Final = "day"
 """The view with the rows of the whole day: the columns of :data:`booktape.model.parquet.PARQUET_COLUMNS`."""
 
 
-class NoPublishedFileError(BooktapeError):
+class NoPublishedFileError(NotAvailableError):
     """There is no published Parquet at that key."""
 
 
-class MarketNotFoundError(BooktapeError):
+class MarketNotFoundError(NotAvailableError):
     """The day has no records of that market."""
 
 
-class ExportFailedError(BooktapeError):
+class ExportFailedError(FailedError):
     """DuckDB could not do it."""
 
 
