@@ -2,7 +2,7 @@
 
 from collections import Counter as Counts
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from booktape.capture.batcher import Batcher
 from booktape.exchanges.spec import (
@@ -14,16 +14,13 @@ from booktape.exchanges.spec import (
     SubscriptionRefusedError,
     UnknownFrameError,
 )
-from booktape.model import sequence, uptime
+from booktape.model import sequence
 from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Span, meaning
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND, record_time
-from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SequenceGap, SnapshotBoundary
-
-ANY: Final = "*"
-"""Data type and market of a gap in a connection's counter: some stream lost something, nobody knows which."""
+from booktape.model.gap import ANY, Gap
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
+from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SnapshotBoundary
 
 Control = Callable[[Reply | Leaving], None]
 """Takes what the venue wants of a connection itself."""
@@ -41,28 +38,6 @@ _AHEAD: Final = 10 * MINUTE
 """How far the venue's clock may jump before ours; a connection's first time may be a day before it."""
 
 
-class StreamGap(NamedTuple):
-    """A gap and the stream that it is in; for a gap in a connection's counter, the connection.
-
-    ``reconnect``: the stream was interrupted, and nothing can tell what that cost. ``resumed``: the stream has sent a
-    snapshot by itself. ``kind`` is that of :class:`booktape.model.uptime.ReportedGap`; ``span``, where it is there,
-    says between
-    what times something is missing, in place of ``first`` and ``last``. ``received``: such times are those of receipts,
-    since the stream's records tell no other.
-    """
-
-    data_type: str
-    market: str
-    first: int
-    last: int
-    reconnect: bool = False
-    resumed: bool = False
-    connection: "ConnectionFeed | None" = None
-    kind: uptime.GapKind = uptime.TIME
-    span: Span | None = None
-    received: bool = False
-
-
 class RecordSink(Protocol):
     """What a connection gives its records to: a :class:`~booktape.capture.batcher.Batcher`, or what stands before
     one."""
@@ -78,11 +53,17 @@ class Pipeline:
     """All streams that one process records of one exchange.
 
     :param on_batch: takes each finished batch.
-    :param on_gap: is told of each gap.
+    :param on_gap: takes each gap.
+    :param on_frames_lost: takes each gap in a connection's frame counter, with the connection; without it, ``on_gap``
+        takes these too.
     """
 
     def __init__(
-        self, exchange: Exchange, on_batch: Callable[[Batch], None], on_gap: Callable[[StreamGap], None]
+        self,
+        exchange: Exchange,
+        on_batch: Callable[[Batch], None],
+        on_gap: Callable[[Gap], None],
+        on_frames_lost: Callable[["ConnectionFeed", Gap], None] | None = None,
     ) -> None:
         self.exchange = exchange
         self.streams: dict[tuple[str, str], Batcher] = {}
@@ -92,6 +73,7 @@ class Pipeline:
         self.refused: Counts[str] = Counts()
         self._on_batch = on_batch
         self._on_gap = on_gap
+        self._on_frames_lost = on_frames_lost or (lambda connection, gap: on_gap(gap))
         self._checksums: dict[str, Checksum] = {}
         self._connections: set[ConnectionFeed] = set()
 
@@ -123,7 +105,7 @@ class Pipeline:
                 data_type,
                 self.exchange.market(symbol),
                 self._on_batch,
-                self._gap,
+                self._on_gap,
                 self._rule(data_type, symbol),
                 spans_connections=continuous,
             )
@@ -162,18 +144,12 @@ class Pipeline:
             self._checksums[symbol] = Checksum(declared.compute, declared.depth)
         return self._checksums[symbol]
 
-    def _gap(self, stream: Batcher, gap: SequenceGap) -> None:
-        last = stream.last
-        kind, span = meaning(self.exchange.channel(stream.data_type).rule, gap, last)
-        received = kind == uptime.TIME and last is not None and record_time(last) == last.local_timestamp
-        self._on_gap(StreamGap(stream.data_type, stream.market, *gap, kind=kind, span=span, received=received))
-
-    def counter_gap(self, connection: "ConnectionFeed", gap: SequenceGap, span: tuple[int, int]) -> None:
-        """Frames are missing between two receive times: end the batches that only the counter could vouch for."""
+    def frames_lost(self, connection: "ConnectionFeed", gap: Gap) -> None:
+        """Frames are missing: end the batches that only the connection's counter could vouch for."""
         for data_type, symbol in connection.sinks:
             if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
                 self.streams[data_type, symbol].close()
-        self._on_gap(StreamGap(ANY, ANY, gap.first, gap.last, connection=connection, kind=uptime.COUNTER, span=span))
+        self._on_frames_lost(connection, gap)
 
     def interrupt(self, data_type: str, symbol: str) -> None:
         """A stream's subscription is interrupted, whichever connection carried it."""
@@ -309,7 +285,8 @@ class ConnectionFeed:
             if number == 0:  # a capture that holds several connections, one after the other
                 self._restart()
         elif verdict is not None:
-            self._recorder.counter_gap(self, verdict, (before, received))
+            gap = verdict._replace(data_type=ANY, market=ANY, after=before, before=received, by_receipt=True)
+            self._recorder.frames_lost(self, gap)
 
     def _restart(self) -> None:
         for stream in self.sinks.values():

@@ -19,13 +19,13 @@ def newest_published(context: Context, base: DataSource, run: Run) -> Run | None
 
 
 def read_published(context: Context, base: DataSource, run: Run) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Each market of a run's day and its published records, with a Missing where something is missing: maybe all.
+    """Each market of a run's day and its published records, with a Gap where something is missing: maybe all.
 
     Use them up one after the other.
     """
     library = _library(context)
     found = library.published(base.exchange, base.data_type, run.day)
-    markets = library.certificate(found)["markets"] if found is not None else {}
+    markets = library.certificate(found).markets if found is not None else {}
     with Archive(context.store.url, publication=context.publication.url, memory=_MEMORY) as archive:
         for name in sorted(markets):
             end = run.day + timedelta(days=1)

@@ -86,7 +86,7 @@ def store_trades(exchange: Exchange, market: str, trades: Iterable[Trade], store
         store.create(str(batch_key(batch, exchange.id)), codec.compress(batch.lines))
 
     check = rule(exchange.channel(TRADES).rule, TRADES)
-    stream = Batcher(TRADES, market, put, lambda stream, gap: None, check, spans_connections=True)
+    stream = Batcher(TRADES, market, put, lambda gap: None, check, spans_connections=True)
     for trade in trades:
         stream.append(trade, trade.timestamp)
     stream.close()

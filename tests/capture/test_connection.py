@@ -11,13 +11,14 @@ import pytest
 from msgspec import json
 
 from booktape.capture.connection import Connection
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.capture.subscriptions import routes, subscriptions
 from booktape.capture.timeouts import Backoff, ConnectRateLimiter, Timeouts
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, Leaving, Output, Parse, Reply, Subscription, UrlRequest
 from booktape.model import codec
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap, GapCause
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Trade
 from sandbox.exchanges import Simulation, simulated
 from sandbox.exchanges.faults import CorruptChecksum, Drop, Garbage, Refuse, Stall, Withhold
@@ -35,7 +36,7 @@ class Collected:
 
     recorder: Pipeline
     batches: list[Batch]
-    gaps: list[StreamGap]
+    gaps: list[Gap]
     told: list[str] = field(default_factory=list)
     link: Connection | None = None
 
@@ -62,7 +63,7 @@ class Collected:
 
 def collector(simulation: Simulation, venue: Exchange, patience: Timeouts) -> Collected:
     batches: list[Batch] = []
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     collected = Collected(Pipeline(venue, batches.append, gaps.append), batches, gaps)
     (route,) = routes(venue, subscriptions(venue, [venue.symbol(MARKETS[venue.id])]))
     url = simulation.routes["primary"].ws + {"binance": "/stream", "kraken": "/v2"}.get(venue.id, "")
@@ -179,7 +180,7 @@ def test_a_wrong_checksum_is_a_gap_and_a_new_subscription_brings_a_snapshot_to_c
 
     collected, _ = play("kraken", scene)
     checksum, interruption = collected.gaps
-    assert (checksum.reconnect, interruption.reconnect) == (False, True)
+    assert (checksum.cause, interruption.cause) == (GapCause.CHECKSUM, GapCause.INTERRUPTED)
     assert collected.recorder.checksums()[1] == 1
 
 
@@ -233,7 +234,7 @@ def test_connections_replace_each_other_with_no_gap_and_no_duplicate(venue: str)
 
     collected, ledger = play(venue, scene, patience=SHORT_LIVED)
     # Coinbase's quotes have no id and no engine time: they cannot be joined, and that is told.
-    assert {(gap.data_type, gap.reconnect) for gap in collected.gaps} <= {(QUOTES, True)}
+    assert {(gap.data_type, gap.cause) for gap in collected.gaps} <= {(QUOTES, GapCause.INTERRUPTED)}
     assert (bool(collected.gaps), collected.recorder.not_understood) == (venue == "coinbase", {})
     assert set(collected.told) == {"connected", "handed over"}
     trades = trade_ids(collected)

@@ -23,6 +23,7 @@ from booktape.capture.timeouts import ConnectRateLimiter, Timeouts
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Subscription
 from booktape.model import codec
+from booktape.model.gap import GapCause
 from booktape.model.records import MINUTE, SECOND
 from booktape.rest.books import fetch_book
 from booktape.store.layout import InvalidKeyError, RawKey, batch_key, parse_raw_key, raw_prefix
@@ -227,8 +228,10 @@ def test_what_an_object_held_that_was_lost_is_told_as_an_interruption(store: Sto
     whole = reingest(store, exchange("binance"), mended)
     store.delete(raw_keys(store, "binance")[1])
     torn = reingest(store, exchange("binance"), mended)
-    assert [(gap.data_type, gap.reconnect) for gap in whole.gaps] == []
-    assert [(gap.data_type, gap.reconnect) for gap in torn.gaps] == [("trades", False), ("quotes", True)]
+    assert whole.gaps == []
+    assert [(gap.data_type, gap.cause) for gap in torn.gaps] == [
+        ("trades", GapCause.LOST), ("quotes", GapCause.INTERRUPTED),
+    ]  # fmt: skip
 
 
 def test_what_comes_before_a_damaged_object_is_recorded(store: Store, mended: Store) -> None:

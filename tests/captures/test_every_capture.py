@@ -15,11 +15,12 @@ import pytest
 from msgspec import json
 
 from booktape.capture.ingest import RawLine, read_capture
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.model.batch import Batch
 from booktape.model.book import Book
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
 
 TRIES: Final = 12
@@ -65,7 +66,7 @@ class Taken:
     """What became of frames: the recorder that had them, and the gaps it saw."""
 
     recorder: Pipeline
-    gaps: list[StreamGap]
+    gaps: list[Gap]
 
     @property
     def shows_a_loss(self) -> bool:
@@ -74,7 +75,7 @@ class Taken:
 
 def taken(venue: Exchange, frames: Frames) -> Taken:
     batches: list[Batch] = []
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(venue, batches.append, gaps.append)
     connection = recorder.connection()
     received = 0
@@ -162,7 +163,7 @@ def test_every_frame_is_understood_and_no_rule_sees_a_gap(name: str, capture: Ca
     assert recorder.frames == expected.frames
     assert {kind: sum(markets.values()) for kind, markets in recorder.records().items()} == expected.records
     assert (recorder.stale(), recorder.checksums()) == (expected.stale, (expected.checksums, 0))
-    assert [gap for gap in result.gaps if not gap.reconnect] == []
+    assert [gap for gap in result.gaps if gap.shows_loss] == []
 
 
 @every_capture

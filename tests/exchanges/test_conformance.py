@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import asdict
 
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import UnknownExchangeError, exchange, exchanges
 from booktape.exchanges.spec import (
     WHOLE_VENUE,
@@ -29,6 +29,7 @@ from booktape.exchanges.spec import (
 )
 from booktape.model import sequence
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -277,7 +278,7 @@ def instruments(identifier: str) -> list[Instrument]:
 
 def recorded(identifier: str, frames: list[bytes]) -> Pipeline:
     batches: list[Batch] = []
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(exchange(identifier), batches.append, gaps.append)
     connection = recorder.connection()
     for number, frame in enumerate(frames):

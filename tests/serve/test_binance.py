@@ -11,7 +11,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from booktape.archive.errors import NotRecordedError
 from booktape.model import codec
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
 from booktape.store.layout import BatchKey
 from booktape.store.objects import Store
@@ -72,7 +72,7 @@ def test_a_loss_within_a_second_shows_in_the_slow_depth_too(serve: Serve) -> Non
         "binance:BTC-USDT",
         snapshot(4, START, levels(("1.0", "1"))),
         update(5, 5, START + SECOND),
-        Missing("book_updates", START + SECOND, START + SECOND + 2, "the update ids 6 to 7 are missing", 6, 7),
+        Gap(GapUnit.ID, 6, 7, GapCause.LOST, "book_updates", "BTC-USDT", START + SECOND, START + SECOND + 2),
         update(8, 8, START + SECOND + 2, levels(("1.0", "2"))),
         update(8, 9, START + SECOND + 3, levels(("1.0", "3"))),
     )
@@ -212,7 +212,7 @@ def test_a_gap_shows_as_one_and_the_book_is_not_told_until_a_snapshot(serve: Ser
         "binance:BTC-USDT",
         snapshot(4, START, levels(("1.0", "1"))),
         update(5, 5, START + SECOND),
-        Missing("book_updates", START + SECOND, START + 2 * SECOND, "the update ids 6 to 7 are missing", 6, 7),
+        Gap(GapUnit.ID, 6, 7, GapCause.LOST, "book_updates", "BTC-USDT", START + SECOND, START + 2 * SECOND),
         update(8, 8, START + 2 * SECOND, levels(("1.0", "2"))),
     )
     with serve(shelf) as address:

@@ -14,7 +14,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from booktape.model.errors import TransientError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import SECOND
 from booktape.serve.app import create_app
 from booktape.store.objects import open_store
@@ -33,7 +33,7 @@ def shelf() -> Shelf:
         snapshot(4, START, levels(("1.0", "2.0"))),
         trade(1, START + SECOND),
         update(5, 6, START + 2 * SECOND, levels(("1.0", "0"))),
-        Missing("book_updates", START + 3 * SECOND, START + 4 * SECOND, "the update ids 7 to 8 are missing", 7, 8),
+        Gap(GapUnit.ID, 7, 8, GapCause.LOST, "book_updates", "BTC-USDT", START + 3 * SECOND, START + 4 * SECOND),
     )
     shelf.add("kraken:BTC-USD", trade(9, START + SECOND + 1))
     return shelf

@@ -19,8 +19,9 @@ import pytest
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.model import codec
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES, Trade
-from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime, decode_segment
+from booktape.model.uptime import StreamInterval, StreamUptime, decode_segment
 from booktape.store import clock
 from booktape.store.layout import UPTIME_LOG, BatchKey, SegmentKey, parse_segment_key
 from booktape.store.live_cache import Latest, latest
@@ -277,7 +278,7 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     until(simulated.is_read)
     assert worker.end() == 0
     states: dict[str, list[StreamInterval]] = {}
-    gaps: dict[str, list[ReportedGap]] = {}
+    gaps: dict[str, list[Gap]] = {}
     for _, lines in ledger(open_store(storage)):
         for line in lines:
             states.setdefault(line.data_type, []).extend(line.states)
@@ -290,9 +291,9 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     assert seen == ["down", "connected", "down", "connected", "down"], "it was down once, but for its start and its end"
     down = [one for one in states[TRADES] if one.state == "down" and one.start > received[ids[0]]][:-1]
     assert received[lost.first - 1] <= down[0].start < until_then <= down[-1].end
-    assert lost.kind == "ids"
+    assert lost.unit is GapUnit.ID
     assert sorted({*range(ids[0], ids[-1] + 1)} - {*ids}) == list(range(lost.first, lost.last + 1))
-    assert {gap.kind for gap in gaps[BOOK_UPDATES]} == {"time"}
+    assert {(gap.unit, gap.cause) for gap in gaps[BOOK_UPDATES]} == {(GapUnit.TIME, GapCause.INTERRUPTED)}
 
 
 def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
