@@ -12,7 +12,7 @@ ids of two epochs are not copies.
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import md5
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
@@ -22,8 +22,6 @@ from booktape.merge.tables import PRIMARY, REPLICA, REST
 from booktape.model.book import is_zero
 from booktape.model.csv import PublishedRecord
 from booktape.model.records import (
-    DAY,
-    SECOND,
     BookSnapshot,
     BookUpdate,
     DerivativeTicker,
@@ -35,6 +33,7 @@ from booktape.model.records import (
     record_time,
 )
 from booktape.model.resets import Resets, epoch
+from booktape.model.timestamps import day_interval
 
 BOTH: Final = "both"
 """The provenance of a record that the primary and the replica have."""
@@ -360,8 +359,7 @@ def _published(copy: _Copy[R]) -> PublishedRow[R]:
 
 def _copies(day: date, resets: Resets, *systems: Iterable[StoredRecord[R]]) -> list[_Copy[R]]:
     """All records of the day in the order of preference."""
-    first = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
-    times, partitions = range(first, first + DAY), (day, day + timedelta(days=1))
+    times, partitions = range(*day_interval(day)), (day, day + timedelta(days=1))
     copies = (
         _Copy(system, stored.batch, stored.market, stored.record, epoch(resets.get(stored.market, ()), stored.record))
         for system, records in enumerate(systems)

@@ -7,7 +7,7 @@ record; the SELECT that makes the CSV from it (after a line ``-- csv``); and the
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 from booktape.merge.engine import Merge, MergeFailedError
 from booktape.merge.sql_fragments import literal, literals
 from booktape.model.csv import PUBLISHED
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, SECOND, TRADES
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, TRADES
 from booktape.model.resets import Resets
+from booktape.model.timestamps import midnight
 
 _PARTS: Final = re.compile(r"^-- (?:csv|parquet)\n", re.MULTILINE)
 _NO_RESETS: Final[Resets] = {}
@@ -70,7 +71,7 @@ def statement(merge: Merge, pairs: Sequence[str], resets: Resets = _NO_RESETS) -
     :param pairs: the markets.
     :param resets: the sequence resets of these markets within the day.
     """
-    first = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
+    first = midnight(merge.day)
     text = _statement_text(merge.data_type).substitute(
         partitions=_partitions(merge, pairs),
         day=literal(f"{merge.day:%d}"),
