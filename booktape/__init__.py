@@ -1,17 +1,20 @@
 """Booktape: record every trade and every order-book change, prove what was missed, publish each day, read it back."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+from booktape.version import VERSION as __version__
+
+TYPE_CHECKING = False  # as in `typing`, whose import would cost more than this whole module
 if TYPE_CHECKING:
+    from typing import Any
+
     from booktape.archive import Archive
 
-__all__ = ["Archive"]
-
-__version__ = "0.1.0"
+__all__ = ["Archive", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """``from booktape import Archive`` loads what reads only then: recording needs none of it."""
+    """Load the archive when ``from booktape import Archive`` first needs it."""
     if name == "Archive":
         from booktape.archive import Archive
 

@@ -7,9 +7,9 @@ import structlog
 from celery import Celery, signals
 
 from beat_schedule import beat_schedule
+from booktape.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from config.celery import celery_settings
-from config.logging import configure_logging
 from tasks.runtime import settings
 
 app: Any = Celery("booktape", set_as_current=True)

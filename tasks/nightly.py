@@ -13,8 +13,8 @@ from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import manifest
 from booktape.publish.active_runs import active_runs
 from booktape.publish.aws_steps import require_revocable
+from booktape.publish.days import past_day, yesterday
 from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import past_day, yesterday
 from booktape.publish.release import release_held_run as let_go
 from booktape.publish.release import run_to_release
 from booktape.publish.results import Certify, Check

@@ -2,10 +2,10 @@
 
 import typer
 
-from config import console
+from booktape import console
 from workers.command import record
 
-app = typer.Typer(pretty_exceptions_enable=False)
+app = typer.Typer(context_settings=console.HELP_OPTIONS, pretty_exceptions_enable=False)
 app.command()(record)
 
 console.run(app)

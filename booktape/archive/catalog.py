@@ -90,7 +90,7 @@ class Catalog:
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             near = _near(exchange, list(exchanges()))
             raise UnknownExchange(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
-        if any(market in self.certificate(run)["markets"] for run in self._any_runs(exchange, data_type)):
+        if any(market in self.certificate(run)["markets"] for run in self.published_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}
         near = _near(market, sorted(names))
@@ -144,6 +144,11 @@ class Catalog:
                     return run if self.store.exists(manifest_key(run, PARQUET)) else None
         return None
 
+    def published_runs(self, exchange: str, data_type: str) -> Iterator[Run]:
+        """The finished runs of the sources that publish a data type of an exchange: the newest days first."""
+        for source in self._sources_of(exchange, data_type):
+            yield from self._runs(source)
+
     def certificate(self, run: Run) -> dict[str, Any]:
         """The certificate of a published day. Raises :class:`InvalidCertificateFieldsError`."""
         found = self._certificates.get(run)
@@ -188,10 +193,6 @@ class Catalog:
                 run = Run(source, day, int(number))
                 if self.store.exists(manifest_key(run, DONE)):
                     yield run
-
-    def _any_runs(self, exchange: str, data_type: str) -> Iterator[Run]:
-        for source in self._sources_of(exchange, data_type):
-            yield from self._runs(source)
 
 
 def open_catalog(url: str, replica: str | None, publication: str | None) -> Catalog:

@@ -19,7 +19,6 @@ from sqlglot.errors import SqlglotError
 
 from booktape.archive.catalog import open_catalog
 from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, Days, Table, Tables
-from booktape.merge import athena_engine
 from booktape.merge.sql_fragments import literal
 from booktape.model.errors import BooktapeError
 
@@ -87,6 +86,8 @@ def query_athena(sql: str, *, results: str, database: str, workgroup: str) -> It
     :class:`~booktape.model.errors.TransientError`.
     """
     _require_select(sql)
+    from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries
+
     with athena_engine.cursor(results, database, workgroup) as cursor:
         cursor.execute(sql)
         columns = _distinct([name for name, *_ in cursor.description or ()])

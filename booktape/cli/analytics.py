@@ -1,4 +1,4 @@
-"""``booktape bars``, ``snapshots`` and ``liquidity``: what is computed from the archive."""
+"""``booktape bars``, ``snapshots`` and ``liquidity``: analytics computed from the archive."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Final, TypeVar
@@ -20,8 +20,21 @@ from booktape.analytics import (
     volume_bars,
 )
 from booktape.analytics.book_sampler import BookMessage
-from booktape.cli.read import ExchangeName, GapsOption, MarketName, Replica, Storage, open_archive, tell_missing
-from booktape.cli.tables import AsCsv, AsJsonLines, AsParquet, OutputFile, target, write
+from booktape.cli.options import (
+    AsCsv,
+    AsJsonLines,
+    AsParquet,
+    ExchangeName,
+    From,
+    GapsOption,
+    MarketName,
+    OutputFile,
+    Replica,
+    Storage,
+    To,
+)
+from booktape.cli.read import open_archive, report_missing
+from booktape.cli.tables import target, write
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.errors import BooktapeError
 from booktape.model.gap import Missing
@@ -33,12 +46,9 @@ T = TypeVar("T")
 _MARKET: Final = ("exchange", "symbol")
 _MOST_LEVELS: Final = 10_000
 
-From = Annotated[str, typer.Option("--from", help="2019-10-25, 2019-10-25T14:30:00.5Z (UTC), or µs since 1970.")]
-To = Annotated[str, typer.Option("--to", help="Up to this time, which is left out.")]
-
 
 class InvalidBarOptionsError(BooktapeError):
-    """Not exactly one kind of bar."""
+    """The options name no kind of bar, or several."""
 
 
 def bars(
@@ -46,10 +56,10 @@ def bars(
     market: MarketName,
     start: From,
     end: To,
-    every: Annotated[float | None, typer.Option(help="Time bars of so many seconds.")] = None,
-    ticks: Annotated[int | None, typer.Option(help="Bars of so many trades.")] = None,
-    volume: Annotated[str | None, typer.Option(help="Bars that end when this amount is traded.")] = None,
-    fill: Annotated[bool, typer.Option("--fill", help="Time bars without a trade, too.")] = False,
+    every: Annotated[float | None, typer.Option(help="Time bars of this many seconds.")] = None,
+    ticks: Annotated[int | None, typer.Option(help="Bars of this many trades.")] = None,
+    volume: Annotated[str | None, typer.Option(help="Bars of this traded amount.")] = None,
+    fill: Annotated[bool, typer.Option("--fill", help="Include time bars without a trade.")] = False,
     gaps: GapsOption = "mark",
     as_csv: AsCsv = False,
     as_json: AsJsonLines = False,
@@ -58,21 +68,20 @@ def bars(
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """Bars of a market's trades: by time, by number of trades, or by volume.
+    """Compute bars of a market's trades: by time, by number of trades, or by volume.
 
-    A bar of which something is missing is not `sound`; one that the range cuts, or that has not ended, is not
-    `complete`.
+    A bar with missing trades is not `sound`. A bar that the range cuts, or that has not ended, is not `complete`.
 
     Example: booktape bars binance BTC-USDT --from 2024-08-09 --to 2024-08-10 --every 60
     """
     to = target(as_csv=as_csv, as_json=as_json, as_parquet=as_parquet, output=output)
     if (every is not None) + (ticks is not None) + (volume is not None) != 1:
-        raise InvalidBarOptionsError("say which bars: give one of --every SECONDS, --ticks NUMBER and --volume AMOUNT")
+        raise InvalidBarOptionsError("give one of --every SECONDS, --ticks NUMBER and --volume AMOUNT")
     if fill and every is None:
         raise InvalidBarOptionsError("only time bars can be empty: --fill goes with --every")
     first, last = parse_range(start, end)
     with open_archive(storage, replica) as archive:
-        trades = _telling(archive.trades(exchange, market, first, last, gaps=gaps))
+        trades = _reporting(archive.trades(exchange, market, first, last, gaps=gaps))
         found = _bars(trades, every, ticks, volume, (first, last), fill=fill)
         write((*_MARKET, *BAR_COLUMNS), ((exchange, market, *bar) for bar in found), to)
 
@@ -83,7 +92,9 @@ def snapshots(
     start: From,
     end: To,
     depth: Annotated[int, typer.Option(min=1, max=_MOST_LEVELS, help="Levels of each side.")] = 25,
-    every: Annotated[float | None, typer.Option(help="Seconds. Without it: whenever these levels changed.")] = None,
+    every: Annotated[
+        float | None, typer.Option(help="Seconds between rows. Default: a row for each change of these levels.")
+    ] = None,
     gaps: GapsOption = "raise",
     as_csv: AsCsv = False,
     as_json: AsJsonLines = False,
@@ -92,10 +103,9 @@ def snapshots(
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """A book's best levels at an interval, with the columns of Tardis's book_snapshot_5 and _25.
+    """Compute a book's best levels at an interval, with the columns of Tardis's book_snapshot_5 and _25.
 
-    With `--gaps mark` there are no rows from a gap until the next snapshot, and what is missing is told on standard
-    error.
+    With `--gaps mark`, gaps are reported on standard error, and there are no rows from a gap until the next snapshot.
 
     Example: booktape snapshots binance BTC-USDT --from 2024-08-09 --to 2024-08-10 --depth 5 --every 1
     """
@@ -114,7 +124,7 @@ def snapshots(
             end=last,
             checksum=venue.book_checksum,
         )
-        values = (top_values(exchange, market, row, depth) for row in _telling(rows) if isinstance(row, TopRow))
+        values = (top_values(exchange, market, row, depth) for row in _reporting(rows) if isinstance(row, TopRow))
         write(top_columns(depth), values, to)
 
 
@@ -123,9 +133,9 @@ def liquidity_rows(
     market: MarketName,
     start: From,
     end: To,
-    every: Annotated[float, typer.Option(help="Seconds.")],
-    size: Annotated[list[str], typer.Option(help="An order's amount; may be given several times.")],
-    levels: Annotated[int | None, typer.Option(min=1, help="How many levels `depth` adds up. Default: all.")] = None,
+    every: Annotated[float, typer.Option(help="Seconds between rows.")],
+    size: Annotated[list[str], typer.Option(help="An order's amount; can be repeated.")],
+    levels: Annotated[int | None, typer.Option(min=1, help="Number of levels that `depth` sums. Default: all.")] = None,
     gaps: GapsOption = "mark",
     as_csv: AsCsv = False,
     as_json: AsJsonLines = False,
@@ -134,16 +144,16 @@ def liquidity_rows(
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """Spread, depth, and what orders of given sizes would have cost, at an interval.
+    """Compute spread, depth, and what orders of given sizes would have cost, at an interval.
 
-    A row whose book is not known for certain is not `sound`, and tells nothing else.
+    A row whose book is not known for certain is not `sound`; its other values are empty.
 
     Example: booktape liquidity binance BTC-USDT --from 2024-08-09 --to 2024-08-10 --every 60 --size 1 --size 10
     """
     to = target(as_csv=as_csv, as_json=as_json, as_parquet=as_parquet, output=output)
     with open_archive(storage, replica) as archive:
         views = archive.books(exchange, market, start, end, every, gaps=gaps)
-        rows = liquidity(_telling_views(views), size, levels=levels)
+        rows = liquidity(_reporting_views(views), size, levels=levels)
         write((*_MARKET, *LIQUIDITY_COLUMNS), ((exchange, market, *row) for row in rows), to)
 
 
@@ -152,12 +162,12 @@ def _bars(
     every: float | None,
     ticks: int | None,
     volume: str | None,
-    stretch: tuple[int, int],
+    interval: tuple[int, int],
     *,
     fill: bool,
 ) -> Iterator[Bar]:
     if every is not None:
-        start, end = stretch
+        start, end = interval
         return time_bars(trades, every, start=start, end=end, empty="fill" if fill else "skip")
     if ticks is not None:
         return tick_bars(trades, ticks)
@@ -168,19 +178,19 @@ def _messages(records: Iterable[object]) -> Iterator[BookMessage | Missing]:
     return (record for record in records if isinstance(record, BookUpdate | BookSnapshot | Missing))
 
 
-def _telling(items: Iterable[T | Missing]) -> Iterator[T | Missing]:
-    """Say on standard error what is missing."""
+def _reporting(items: Iterable[T | Missing]) -> Iterator[T | Missing]:
+    """Pass items on, and print the gaps among them on standard error."""
     for item in items:
         if isinstance(item, Missing):
-            tell_missing([item])
+            report_missing([item])
         yield item
 
 
-def _telling_views(views: Iterable[BookView]) -> Iterator[BookView]:
-    """The same of books, once for each loss."""
-    told: Missing | None = None
+def _reporting_views(views: Iterable[BookView]) -> Iterator[BookView]:
+    """Pass books on, and print each of their gaps once on standard error."""
+    reported: Missing | None = None
     for view in views:
-        if view.missing is not None and view.missing != told:
-            tell_missing([view.missing])
-            told = view.missing
+        if view.missing is not None and view.missing != reported:
+            report_missing([view.missing])
+            reported = view.missing
         yield view

@@ -1,39 +1,35 @@
-"""``booktape heal``: fetch now what no system has of a day's trades."""
+"""``booktape heal``: backfill a day's trades that no system recorded."""
 
-from typing import Annotated
-
-import typer
-
-from booktape.cli.publish import Replica, Storage
-from booktape.cli.terminal import AsJson, out, print_json
+from booktape.cli.options import AsJson, DayText, Replica, SourceName, Storage
+from booktape.cli.terminal import print_json, print_line
+from booktape.console import err
 from booktape.merge import Merge
 from booktape.merge.inputs import require_markets
 from booktape.model.errors import BooktapeError
 from booktape.publish.backfill_step import is_backfilled
-from booktape.publish.executor import past_day
+from booktape.publish.days import past_day
 from booktape.rest.backfill_results import BackfillResult
 from booktape.store.objects import open_store
 from config.backfill import open_backfiller
-from config.console import err
 from config.settings import load_settings, require_primary
 from config.sources import load_sources
 
 
 class CannotBackfillError(BooktapeError):
-    """Nothing of this source can be fetched."""
+    """The records of this source cannot be fetched afterwards."""
 
 
 def heal(
-    source: Annotated[str, typer.Argument(help="A data source of trades, as binance-trades.")],
-    day: Annotated[str, typer.Argument(help="A day that is over, as 2019-10-25.")],
+    source: SourceName,
+    day: DayText,
     storage: Storage = None,
     replica: Replica = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch the trades of a day that neither system has from the venue's REST API, in this process.
+    """Fetch the trades of a day that neither system has from the exchange's REST API, in this process.
 
-    The nightly chain does this before each merge. What is fetched lies below rest/ in the storage; a day that was
-    published before needs `booktape republish` to get it.
+    The nightly chain does this before each merge. Fetched trades are stored below rest/; a day that is already
+    published needs `booktape republish` to include them.
 
     Example: booktape heal binance-trades 2019-10-25
     """
@@ -48,14 +44,14 @@ def heal(
     systems = {name: open_store(url, make=False) for name, url in urls.items() if url is not None}
     require_markets(systems, Merge(sources[source].exchange, sources[source].data_type, chosen))
     with err.status(f"healing {source} {chosen}"):
-        healing = open_backfiller(settings)(sources[source].exchange, chosen)
+        result = open_backfiller(settings)(sources[source].exchange, chosen)
     if as_json:
-        print_json({"source": source, "day": str(chosen), **_told(healing)})
+        print_json({"source": source, "day": str(chosen), **_fields(result)})
     else:
-        _print(source, healing)
+        _print(source, result)
 
 
-def _told(healing: BackfillResult) -> dict[str, object]:
+def _fields(result: BackfillResult) -> dict[str, object]:
     markets = {
         name: {
             "holes": market.holes,
@@ -64,18 +60,17 @@ def _told(healing: BackfillResult) -> dict[str, object]:
             "still_missing": market.still_missing,
             "why": market.why,
         }
-        for name, market in sorted(healing.markets.items())
+        for name, market in sorted(result.markets.items())
     }
-    return {"missing": healing.missing, "healed": healing.healed, "why": healing.why, "markets": markets}
+    return {"missing": result.missing, "healed": result.healed, "why": result.why, "markets": markets}
 
 
-def _print(source: str, healing: BackfillResult) -> None:
-    for name, market in sorted(healing.markets.items()):
+def _print(source: str, result: BackfillResult) -> None:
+    for name, market in sorted(result.markets.items()):
         holes = f"{market.holes:,} hole{'' if market.holes == 1 else 's'}"
         why = f"; {market.why}" if market.why is not None else ""
-        told = f"{name}: {market.healed:,} of {market.missing:,} missing trades healed, in {holes}{why}"
-        out.print(told, highlight=False, markup=False, soft_wrap=True)
-    if not healing.markets:
-        out.print(f"{source}: nothing is missing between what was recorded", highlight=False, soft_wrap=True)
-    if healing.why is not None:
-        out.print(f"not healed any further: {healing.why}", highlight=False, markup=False, soft_wrap=True)
+        print_line(f"{name}: {market.healed:,} of {market.missing:,} missing trades healed, in {holes}{why}")
+    if not result.markets:
+        print_line(f"{source}: nothing is missing between what was recorded")
+    if result.why is not None:
+        print_line(f"not healed any further: {result.why}")

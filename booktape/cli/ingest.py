@@ -1,4 +1,4 @@
-"""``booktape ingest``: recorded frames in, objects out."""
+"""``booktape ingest``: recorded frames become objects."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,23 +9,17 @@ from rich.table import Table
 
 from booktape.capture.ingest import Summary, ingest_capture
 from booktape.capture.reingest import reingest
-from booktape.cli.terminal import AsJson, out, parse_day, print_json
+from booktape.cli.environment import reader_settings
+from booktape.cli.options import AsJson, ExchangeOption, Storage
+from booktape.cli.terminal import out, parse_day, print_json
+from booktape.console import err
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.errors import BooktapeError
 from booktape.store.objects import open_store
-from config.console import err
-from config.settings import load_settings
 
 
 class NothingUnderstoodError(BooktapeError):
-    """A capture of another exchange, most likely."""
-
-
-ExchangeId = Annotated[str, typer.Option("--exchange", help="Its id; `booktape exchanges` lists them.")]
-StorageUrl = Annotated[
-    str | None,
-    typer.Option("--storage", help="A directory or s3://bucket/prefix. Default: the setting BOOKTAPE_STORAGE."),
-]
+    """No frame could be parsed: most likely, the frames are of another exchange."""
 
 
 def ingest(
@@ -33,22 +27,22 @@ def ingest(
         str,
         typer.Argument(help="A capture (gzipped JSON lines, one frame each), or a storage with raw frames."),
     ],
-    exchange: ExchangeId,
-    storage: StorageUrl = None,
-    day: Annotated[str | None, typer.Option(help="Of a storage with raw frames: only this day's.")] = None,
+    exchange: ExchangeOption,
+    storage: Storage = None,
+    day: Annotated[str | None, typer.Option(help="Only this day of a storage with raw frames.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take recorded frames through the very code that live frames take, and say what became of them.
+    """Parse and store recorded frames with the code that records live, and print a summary.
 
-    A storage is one into which `booktape record --raw` recorded: what it kept of the exchange is recorded again, with
-    the parsers of today. Ingesting twice writes nothing new.
+    From a storage that `booktape record --raw` wrote, the raw frames of the exchange are parsed again with today's
+    parsers. Ingesting the same frames again writes nothing new.
 
     Example: booktape ingest capture.jsonl.gz --exchange binance --storage file:///tmp/tape
 
     Example: booktape ingest file:///srv/tape --exchange binance --day 2024-08-08 --storage file:///tmp/mended
     """
     venue = find_exchange(exchange)
-    store = open_store(storage or load_settings().storage)
+    store = open_store(reader_settings(storage).storage)
     one_day = parse_day(day) if day is not None else None
     columns = (SpinnerColumn(), TextColumn("{task.fields[frames]:,} frames of {task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True, disable=as_json) as progress:

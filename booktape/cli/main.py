@@ -1,58 +1,29 @@
-"""The ``booktape`` command."""
+"""The entry point of the ``booktape`` command. It imports the commands only once an interrupt ends quietly."""
 
-from collections.abc import Callable
-from typing import Any, Final
-
-import typer
-
-from booktape.cli import analytics, certificates, exchanges, export, ingest, publish, read, serve
-from booktape.cli.backfill import heal
-from booktape.cli.demo import demo
-from booktape.cli.sql import sql
-from booktape.cli.watch import watch
-from config import console
-from workers.command import record
-
-_COMMANDS: Final[dict[str, dict[str, Callable[..., Any]]]] = {
-    "Begin": {"demo": demo, "exchanges": exchanges.exchanges, "markets": exchanges.markets},
-    "Record": {"record": record, "ingest": ingest.ingest, "watch": watch},
-    "Publish": {
-        "nightly": publish.nightly,
-        "status": publish.show_status,
-        "heal": heal,
-        "republish": publish.republish,
-        "release": certificates.release_run,
-        "export": export.export,
-    },
-    "Trust": {"certificate": certificates.certificate, "verify": certificates.check_day, "coverage": read.coverage},
-    "Read": {
-        "trades": read.trades,
-        "book": read.book,
-        "replay": read.replay,
-        "bars": analytics.bars,
-        "snapshots": analytics.snapshots,
-        "liquidity": analytics.liquidity_rows,
-        "sql": sql,
-        "serve": serve.serve,
-    },
-}
-
-app = typer.Typer(
-    help="Record every trade and order-book change of crypto exchanges, publish each day as clean data sets, and "
-    "read any market back at any instant.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-for panel, commands in _COMMANDS.items():
-    for name, command in commands.items():
-        app.command(name, rich_help_panel=panel)(command)
-app.add_typer(publish.athena, name="athena", rich_help_panel="Publish")
+import os
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command line in :data:`sys.argv`. Ends with SystemExit."""
+    from booktape import console
+    from booktape.cli.app import app
+
     console.run(app)
 
 
+def program() -> None:
+    """As :func:`main`, for a process that does nothing else: Ctrl-C ends it with status 130 and without a traceback."""
+    try:
+        from booktape.cli import interrupts
+
+        interrupts.end_on_interrupt()
+        try:
+            main()
+        finally:
+            interrupts.end_on_interrupt()
+    except KeyboardInterrupt:
+        os._exit(130)
+
+
 if __name__ == "__main__":
-    main()
+    program()

@@ -1,4 +1,4 @@
-"""``booktape trades``, ``book``, ``replay`` and ``coverage``: what was recorded, read back."""
+"""``booktape trades``, ``book``, ``replay`` and ``coverage``: read what was recorded."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,30 +12,32 @@ from rich.markup import escape
 from booktape.analytics.book_view import BookView
 from booktape.archive import Archive, Missing, Rows
 from booktape.archive.follow import follow, is_news
-from booktape.cli.tables import AsCsv, AsJsonLines, AsParquet, OutputFile, Row, Target, placed, target, write
+from booktape.cli.environment import reader_settings
+from booktape.cli.options import (
+    AsCsv,
+    AsJsonLines,
+    AsParquet,
+    ExchangeName,
+    GapsOption,
+    MarketName,
+    OptionalFrom,
+    OptionalTo,
+    OutputFile,
+    Replica,
+    Storage,
+)
+from booktape.cli.tables import Row, Target, placed, target, write
+from booktape.console import err
 from booktape.model import csv
 from booktape.model.errors import BooktapeError
 from booktape.model.records import BOOK_UPDATES, MINUTE, TRADES, BookSnapshot, BookUpdate, levels
 from booktape.model.timestamps import TimestampLike, format_timestamp
 from booktape.serve.json_lines import book_object, event_line
 from booktape.store import clock
-from config.console import err
-from config.settings import load_settings
 
-ExchangeName = Annotated[str, typer.Argument(help="An exchange's id: binance.")]
-MarketName = Annotated[str, typer.Argument(help="A market: BTC-USDT.")]
-From = Annotated[str | None, typer.Option("--from", help="2019-10-25, 2019-10-25T14:30:00.5Z (UTC), or µs since 1970.")]
-To = Annotated[str | None, typer.Option("--to", help="Up to this time, which is left out.")]
-GapsOption = Annotated[
-    Literal["raise", "mark"],
-    typer.Option("--gaps", help="raise: stop where something is missing. mark: say so on standard error, and go on."),
-]
 Follow = Annotated[
-    bool, typer.Option("--follow", help="Go on as minutes are stored: up to a minute behind. What is missing is told.")
+    bool, typer.Option("--follow", help="Go on as minutes are stored: up to a minute behind. Gaps are reported.")
 ]
-Storage = Annotated[str | None, typer.Option("--storage", help="Instead of BOOKTAPE_STORAGE: the recordings.")]
-Replica = Annotated[str | None, typer.Option("--replica", help="Instead of BOOKTAPE_REPLICA: the second system's.")]
-
 _MESSAGE: Final = (
     "exchange", "symbol", "timestamp", "local_timestamp", "is_snapshot", "first_id", "last_id", "previous_id", "bids",
     "asks",
@@ -43,14 +45,14 @@ _MESSAGE: Final = (
 
 
 class InvalidOptionsError(BooktapeError):
-    """Options that do not go together."""
+    """The options contradict each other."""
 
 
 def trades(
     exchange: ExchangeName,
     market: MarketName,
-    start: From = None,
-    end: To = None,
+    start: OptionalFrom = None,
+    end: OptionalTo = None,
     as_csv: AsCsv = False,
     as_json: AsJsonLines = False,
     as_parquet: AsParquet = False,
@@ -60,7 +62,7 @@ def trades(
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """A market's trades, from one time up to another.
+    """Print a market's trades of a time range.
 
     Example: booktape trades binance BTC-USDT --from 2019-10-25 --to 2019-10-26 --csv
     """
@@ -75,8 +77,8 @@ def book(
     at: Annotated[
         str | None, typer.Option("--at", help="The whole book at this time, messages at it included.")
     ] = None,
-    start: From = None,
-    end: To = None,
+    start: OptionalFrom = None,
+    end: OptionalTo = None,
     depth: Annotated[int | None, typer.Option("--depth", min=1, help="With --at: so many levels of each side.")] = None,
     as_csv: AsCsv = False,
     as_json: AsJsonLines = False,
@@ -87,7 +89,7 @@ def book(
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """A market's order book at a time; or with --from and --to, the messages that changed it.
+    """Print a market's order book at a time; or with --from and --to, the messages that changed it.
 
     Example: booktape book binance BTC-USDT --at 2019-10-25T14:30:00.123456Z --depth 20
     """
@@ -97,23 +99,23 @@ def book(
             _rows(archive, BOOK_UPDATES, exchange, market, start, end, to, gaps, following=following)
             return
         if start is not None or end is not None or following:
-            raise InvalidOptionsError("--at is one time: leave --from, --to and --follow away")
+            raise InvalidOptionsError("--at names one time: leave out --from, --to and --follow")
         _view(archive.book(exchange, market, at, gaps=gaps), depth, to)
 
 
 def replay(
     markets: Annotated[list[str], typer.Argument(help="exchange:MARKET, as many as wanted.")],
-    start: From = None,
-    end: To = None,
+    start: OptionalFrom = None,
+    end: OptionalTo = None,
     data_types: Annotated[str, typer.Option("--types", help="Data types, with commas.")] = f"{TRADES},{BOOK_UPDATES}",
     output: Annotated[Path | None, typer.Option("--output", help="Write to this file.")] = None,
     gaps: GapsOption = "mark",
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """All that happened in some markets, in the order of time, as JSON lines. A book begins with its snapshot.
+    """Print everything that happened in some markets in the order of time, as JSON lines.
 
-    What is missing stands among them, as "missing".
+    A book begins with its snapshot. A gap is a line of its own, with "missing".
 
     Example: booktape replay binance:BTC-USDT coinbase:BTC-USD --from 2019-10-25 --to 2019-10-25T01:00
     """
@@ -135,8 +137,8 @@ def replay(
 def coverage(
     exchange: ExchangeName,
     market: MarketName,
-    start: From = None,
-    end: To = None,
+    start: OptionalFrom = None,
+    end: OptionalTo = None,
     data_type: Annotated[str, typer.Option("--type", help="The data type.")] = TRADES,
     as_csv: AsCsv = False,
     as_json: AsJsonLines = False,
@@ -144,7 +146,7 @@ def coverage(
     storage: Storage = None,
     replica: Replica = None,
 ) -> None:
-    """What of a stretch of time is recorded, what is missing, and of what nobody knows.
+    """Show which parts of a time range are recorded, which are missing, and which are unknown.
 
     Example: booktape coverage binance BTC-USDT --from 2019-10-25 --to 2019-10-26
     """
@@ -155,7 +157,7 @@ def coverage(
     rows += [("unknown" if not is_news(one) else "missing", *one[1:]) for one in found.losses]
     rows.sort(key=lambda row: row[1:3])  # type: ignore[arg-type,return-value]  # two times
     if to.form == "table":
-        rows = [(state, format_timestamp(since), format_timestamp(until), *told) for state, since, until, *told in rows]  # type: ignore[arg-type]  # as above
+        rows = [(state, format_timestamp(since), format_timestamp(until), *rest) for state, since, until, *rest in rows]  # type: ignore[arg-type]  # as above
     write(("state", "from", "to", "why", "first", "last"), rows, to)
 
 
@@ -173,7 +175,7 @@ def _rows(
 ) -> None:
     if following:
         if end is not None or to.path is not None:
-            raise InvalidOptionsError("--follow has no end, and prints: leave --to and --output away")
+            raise InvalidOptionsError("--follow prints without an end: leave out --to and --output")
         since: TimestampLike = start if start is not None else clock.now() - MINUTE
         err.print("up to a minute behind, since minutes are stored when they are over; Ctrl-C ends", highlight=False)
         records = _following(follow(archive, data_type, exchange, market, since))
@@ -181,7 +183,7 @@ def _rows(
         return
     rows = archive.rows(data_type, exchange, market, *_range(start, end), gaps=gaps)
     if to.form == "parquet" and to.path is not None:
-        tell_missing(rows.missing if gaps == "mark" else [])
+        report_missing(rows.missing if gaps == "mark" else [])
         rows.to_parquet(to.path)
         return
     _print(data_type, exchange, market, rows, to)
@@ -198,10 +200,10 @@ def _print(data_type: str, exchange: str, market: str, records: Iterable[Any], t
 
 
 def _present(records: Iterable[Any]) -> Iterator[Any]:
-    """The records; what is missing among them is told on standard error."""
+    """The records; the gaps among them are reported on standard error."""
     for record in records:
         if isinstance(record, Missing):
-            tell_missing([record])
+            report_missing([record])
         else:
             yield record
 
@@ -212,8 +214,8 @@ def _following(stretches: Iterable[Rows[Any]]) -> Iterator[Any]:
         sys.stdout.flush()
 
 
-def tell_missing(missing: Iterable[Missing]) -> None:
-    """Say on standard error what is missing."""
+def report_missing(missing: Iterable[Missing]) -> None:
+    """Print gaps on standard error, a line each."""
     for one in missing:
         line = f"missing: {one.data_type}, {format_timestamp(one.start)} to {format_timestamp(one.end)}: {one.why}"
         err.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
@@ -229,7 +231,7 @@ def _message(exchange: str, market: str, record: BookUpdate | BookSnapshot) -> R
 
 def _view(view: BookView, depth: int | None, to: Target) -> None:
     if view.missing is not None:
-        tell_missing([view.missing])
+        report_missing([view.missing])
     if to.form == "json" and to.path is None:
         typer.echo(json.encode(book_object(view, depth)).decode())
         return
@@ -239,15 +241,13 @@ def _view(view: BookView, depth: int | None, to: Target) -> None:
 
 def _range(start: str | None, end: str | None) -> tuple[str, str]:
     if start is None or end is None:
-        raise InvalidOptionsError("say from when to when: --from 2019-10-25 --to 2019-10-26")
+        raise InvalidOptionsError("give a time range: --from 2019-10-25 --to 2019-10-26")
     return start, end
 
 
 def open_archive(storage: str | None, replica: str | None) -> Archive:
     """The archive that the settings and options name."""
-    settings = load_settings()
-    if storage is not None:
-        return Archive(storage, replica=replica, memory=settings.merge_memory)
+    settings = reader_settings(storage)
     return Archive(
         settings.storage,
         replica=replica or settings.replica,

@@ -17,7 +17,7 @@ from config.settings import Settings
 
 
 class NoUptimeLogError(BooktapeError):
-    """No collector wrote a ledger of that day."""
+    """No collector wrote an uptime log of that day."""
 
 
 def show_redundancy(settings: Settings, exchange: str | None, day: str | None, *, as_json: bool) -> None:
@@ -34,10 +34,10 @@ def show_redundancy(settings: Settings, exchange: str | None, day: str | None, *
     if not found:
         where = " and ".join(store.url for store in stores.values())
         raise NoUptimeLogError(
-            f"there is no ledger of {exchange or 'any exchange'} on {chosen} in {where}: was it recorded?"
+            f"there is no uptime log of {exchange or 'any exchange'} on {chosen} in {where}: was it recorded?"
         )
     if as_json:
-        print_json([_told(system, one) for system, one in found])
+        print_json([_fields(system, one) for system, one in found])
     else:
         _print(found)
 
@@ -46,7 +46,7 @@ def _exchanges(store: Store) -> list[str]:
     return partition_values(store.folders(f"{UPTIME_LOG}/"), "exchange")
 
 
-def _told(system: str, one: Redundancy) -> dict[str, Any]:
+def _fields(system: str, one: Redundancy) -> dict[str, Any]:
     return {
         "system": system,
         "exchange": one.exchange,
@@ -56,11 +56,11 @@ def _told(system: str, one: Redundancy) -> dict[str, Any]:
             {"data_type": data_type, "instance": instance, **asdict(counts), "share": counts.share}
             for (data_type, instance), counts in one.legs.items()
         ],
-        "troubled": [_told_minute(minute) for minute in one.troubled],
+        "troubled": [_minute_fields(minute) for minute in one.troubled],
     }
 
 
-def _told_minute(minute: Minute) -> dict[str, Any]:
+def _minute_fields(minute: Minute) -> dict[str, Any]:
     return {
         "data_type": minute.data_type,
         "market": minute.market,
@@ -80,11 +80,11 @@ def _print(found: list[tuple[str, Redundancy]]) -> None:
     out.print(table)
     for system, one in found:
         known = ", ".join(f"{instance} {_hours(covered)}" for instance, covered in one.covered.items())
-        out.print(f"{one.exchange}, {system}: the ledger tells of {known} of {one.day}", highlight=False)
+        out.print(f"{one.exchange}, {system}: the uptime log covers {known} of {one.day}", highlight=False)
         conflicting = sum(counts.conflicting for counts in one.legs.values())
         if conflicting:
             out.print(
-                f"  [red]{conflicting:,} batches of the same ids have another digest[/]; --json names the minutes"
+                f"  [red]{conflicting:,} batches of the same ids have different digests[/]; --json names the minutes"
             )
 
 

@@ -9,29 +9,21 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Annotated, Final, Literal
+from typing import IO, Final, Literal
 
 import duckdb
-import typer
 from msgspec import json
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from booktape.console import err
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.errors import BooktapeError
-from config.console import err
 
 Form = Literal["table", "csv", "json", "parquet"]
 Row = Sequence[object]
 """One row's values: None, bool, int, text, or lists of these."""
-
-AsCsv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
-AsJsonLines = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-AsParquet = Annotated[bool, typer.Option("--parquet", help="Parquet; needs --output.")]
-OutputFile = Annotated[
-    Path | None, typer.Option("--output", help="Write to this file. Its suffix tells the form unless an option does.")
-]
 
 _MOST_SHOWN: Final = 1_000
 _wide: Final = Console(width=10_000)
@@ -42,7 +34,7 @@ _TYPES: Final = ((bool, "BOOLEAN"), (int, "BIGINT"), (float, "DOUBLE"), (list | 
 
 
 class InvalidOutputError(BooktapeError):
-    """A form and a file that do not go together, or a file that cannot be written."""
+    """The format and the file do not go together, or the file cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ class Target:
 
 
 def target(*, as_csv: bool, as_json: bool, as_parquet: bool, output: Path | None) -> Target:
-    """What the options ask for. Raises :class:`InvalidOutputError`."""
+    """The target that the options name. Raises :class:`InvalidOutputError`."""
     options: dict[Form, bool] = {"csv": as_csv, "json": as_json, "parquet": as_parquet}
     chosen = [form for form, wanted in options.items() if wanted]
     if len(chosen) > 1:
@@ -65,7 +57,7 @@ def target(*, as_csv: bool, as_json: bool, as_parquet: bool, output: Path | None
         return Target(chosen[0] if chosen else "table", None)
     form = chosen[0] if chosen else _SUFFIXES.get(output.suffix.lower())
     if form is None:
-        raise InvalidOutputError(f"{output} does not tell its form: add --csv, --json or --parquet")
+        raise InvalidOutputError(f"{output} has no suffix of a known format: add --csv, --json or --parquet")
     return Target(form, output)
 
 

@@ -1,7 +1,7 @@
-"""What all commands share: JSON output, and dates as users type them."""
+"""What the commands share: the console for their results, JSON output, and days as users type them."""
 
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 from msgspec import json
@@ -11,11 +11,14 @@ from booktape.model.errors import BooktapeError
 
 out: Final = Console()
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
-
 
 class InvalidDateError(BooktapeError):
-    """Not a calendar day."""
+    """A text is not a calendar day."""
+
+
+def print_line(text: str) -> None:
+    """Print one line as it is, however long: without colours, markup or line breaks."""
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -24,7 +27,7 @@ def print_json(value: Any) -> None:
 
 
 def parse_day(text: str) -> date:
-    """A day as ``2019-10-25``. Raises :class:`InvalidDateError`."""
+    """Parse a day such as ``2019-10-25``. Raises :class:`InvalidDateError`."""
     try:
         return date.fromisoformat(text)
     except ValueError:

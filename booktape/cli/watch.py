@@ -1,4 +1,4 @@
-"""``booktape watch``: what the workers keep in Redis of each market, in the terminal."""
+"""``booktape watch``: the newest record of each market in the terminal, from Redis."""
 
 import time
 from typing import Annotated, Any, Final
@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from booktape.cli.terminal import AsJson, out, print_json
+from booktape.cli.options import AsJson
+from booktape.cli.terminal import out, print_json
 from booktape.exchanges import exchange as known_exchange
 from booktape.model.errors import BooktapeError
 from booktape.model.records import SECOND
@@ -27,19 +28,19 @@ Watched = dict[str, dict[str, Latest]]
 
 
 class NothingRecordedError(BooktapeError):
-    """No worker keeps the newest of its markets."""
+    """No worker keeps the newest records of its markets in Redis."""
 
 
 def watch(
-    exchange: Annotated[str | None, typer.Argument(help="Its id; default: all that are recorded.")] = None,
+    exchange: Annotated[str | None, typer.Argument(help="An exchange's id. Default: all that are recorded.")] = None,
     markets: Annotated[str, typer.Option(help="A list such as BTC-USDT,*-EUR, or all.")] = "all",
-    every: Annotated[float, typer.Option(min=0.1, help="Seconds between looks.")] = 0.5,
-    once: Annotated[bool, typer.Option("--once", help="Look once, and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between updates.")] = 0.5,
+    once: Annotated[bool, typer.Option("--once", help="Print the values once, and end.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show each market's last trade and best bid and ask, as `booktape record --live` keeps them in Redis.
 
-    Until Ctrl-C; with --json one object a look, for programs.
+    Runs until Ctrl-C. With --json it prints one object per update, for programs.
 
     Example: booktape watch binance --markets BTC-USDT,ETH-USDT
     """
@@ -47,24 +48,25 @@ def watch(
         known_exchange(exchange)  # a wrong name is an error of its own
     client = connect_redis(load_settings().redis_url)
     names = market_names(markets)
-    found = _look(client, exchange, names)
+    found = _read(client, exchange, names)
     if not any(found.values()):
         raise NothingRecordedError(
-            f"no worker tells of {exchange or 'any exchange'} ({markets}): start one with `booktape record --live`"
+            f"no worker keeps live values of {exchange or 'any exchange'} ({markets}): "
+            "start one with `booktape record --live`"
         )
     if as_json:
         _print_all(client, exchange, names, every, once=once)
     elif once:
-        out.print(_shown(found))
+        out.print(_table(found))
     else:
         _show_all(client, exchange, names, every)
 
 
-def _look(client: "Redis[bytes]", exchange: str | None, names: tuple[str, ...]) -> Watched:
+def _read(client: "Redis[bytes]", exchange: str | None, names: tuple[str, ...]) -> Watched:
     found: Watched = {}
     for one in [exchange] if exchange is not None else live_exchanges(client):
-        told = latest(client, one)
-        found[one] = {market: newest for market, newest in told.items() if is_selected(market, names)}
+        newest = latest(client, one)
+        found[one] = {market: values for market, values in newest.items() if is_selected(market, names)}
     return found
 
 
@@ -72,7 +74,7 @@ def _print_all(
     client: "Redis[bytes]", exchange: str | None, names: tuple[str, ...], every: float, *, once: bool
 ) -> None:
     while True:
-        print_json(to_builtins(_look(client, exchange, names)))
+        print_json(to_builtins(_read(client, exchange, names)))
         if once:
             return
         time.sleep(every)
@@ -82,13 +84,13 @@ def _show_all(client: "Redis[bytes]", exchange: str | None, names: tuple[str, ..
     with Live(console=out, auto_refresh=False) as screen:
         try:
             while True:
-                screen.update(_shown(_look(client, exchange, names)), refresh=True)
+                screen.update(_table(_read(client, exchange, names)), refresh=True)
                 time.sleep(every)
         except KeyboardInterrupt:
             pass
 
 
-def _shown(found: Watched) -> Table:
+def _table(found: Watched) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("exchange", "market"):
         table.add_column(name)
@@ -105,7 +107,7 @@ def _cells(one: Latest) -> list[Any]:
     last = [trade.price, trade.amount, trade.side] if trade is not None else ["", "", ""]
     bid = top.bids[0] if top is not None and top.bids else ("", "")
     ask = top.asks[0] if top is not None and top.asks else ("", "")
-    heard = max((told.local_timestamp for told in (trade, top) if told is not None), default=0)
-    age = clock.now() - heard
-    told = Text(f"{age / SECOND:.1f} s", style="red" if age > _OLD else "")
-    return [*last, bid[1], Text(bid[0], style="green"), Text(ask[0], style="red"), ask[1], told]
+    received = max((item.local_timestamp for item in (trade, top) if item is not None), default=0)
+    age = clock.now() - received
+    shown = Text(f"{age / SECOND:.1f} s", style="red" if age > _OLD else "")
+    return [*last, bid[1], Text(bid[0], style="green"), Text(ask[0], style="red"), ask[1], shown]

@@ -12,7 +12,6 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
 
-import booktape
 from booktape.exchanges import exchange as find_exchange
 from booktape.exchanges.spec import Channel
 from booktape.integrity import evidence
@@ -29,6 +28,7 @@ from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
 from booktape.model.id_sets import Range
 from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, Record
+from booktape.version import VERSION
 
 _NAMED: Final = 3
 """How many ids a fault names."""
@@ -118,7 +118,7 @@ def _heading(systems: Systems, merge: Merge, channel: Channel, source: str, file
         file.bytes,
         file.sha256,
         sha256(text).hexdigest(),
-        booktape.__version__,
+        VERSION,
         tuple(name for name in SYSTEMS if systems.get(name) is not None),
     )
 

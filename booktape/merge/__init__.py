@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from os import cpu_count
 from typing import Literal
 
-from booktape.merge import athena_engine
 from booktape.merge.duckdb_engine import DuckDBEngine
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
@@ -58,6 +57,8 @@ def open_engine(
     if kind == "duckdb":
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
     _require_s3(primary, replica, results)
+    from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries
+
     return athena_engine.connect_athena(systems, results, database, workgroup)
 
 
@@ -77,6 +78,8 @@ def init_athena(
     Raises :class:`MergeFailedError`, whose text names the next step, or :class:`~booktape.model.errors.TransientError`.
     """
     _require_s3(primary, replica, results)
+    from booktape.merge import athena_engine
+
     athena_engine.init_tables(primary, replica, results, exchanges, database, workgroup)
 
 

@@ -4,12 +4,8 @@
 after it ended.
 """
 
-import structlog
-
 from booktape.store.layout import InvalidKeyError, Run, active_run_key, active_runs_prefix, parse_active_run_key
 from booktape.store.objects import StorageDeniedError, Store
-
-log = structlog.get_logger(__name__)
 
 
 def mark_active(store: Store, run: Run) -> None:
@@ -22,7 +18,7 @@ def mark_ended(store: Store, run: Run) -> None:
     try:
         store.delete(active_run_key(run))
     except StorageDeniedError as error:
-        log.warning("the mark of a run that ended stays", run=str(run), why=str(error))
+        _warn("the mark of a run that ended stays", run=str(run), why=str(error))
 
 
 def active_runs(store: Store) -> list[Run]:
@@ -35,5 +31,11 @@ def _run(key: str) -> Run | None:
     try:
         return parse_active_run_key(key)
     except InvalidKeyError:
-        log.warning("not the mark of a run", key=key)
+        _warn("not the mark of a run", key=key)
         return None
+
+
+def _warn(event: str, **values: str) -> None:
+    import structlog  # here, since who only reads manifests need not have it
+
+    structlog.get_logger(__name__).warning(event, **values)

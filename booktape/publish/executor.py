@@ -4,21 +4,15 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 from booktape.model.errors import BooktapeError, TransientError
-from booktape.model.records import SECOND
 from booktape.publish import manifest
 from booktape.publish.context import Context
 from booktape.publish.errors import GateFailedError, WaitingError
 from booktape.publish.results import Done, StepResult
 from booktape.publish.steps import perform, plan
-from booktape.store import clock
 from booktape.store.layout import Run
-
-
-class InvalidDayError(BooktapeError):
-    """Not a day that can be published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +35,6 @@ class RetryPolicy:
             return self.poll
         longest = min(self.most, self.first * 2.0 ** min(tries, 30))
         return longest * random.uniform(0.5, 1)
-
-
-def yesterday() -> date:
-    """The last day that is over, UTC."""
-    return today() - timedelta(days=1)
-
-
-def today() -> date:
-    """The day it is, UTC."""
-    return datetime.fromtimestamp(clock.now() / SECOND, UTC).date()
-
-
-def past_day(text: str) -> date:
-    """A day that is over, from ``YYYY-MM-DD``. Raises :class:`InvalidDayError`."""
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise InvalidDayError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
-    if day >= today():
-        raise InvalidDayError(f"{day} is not over yet (UTC); a day is published once it is")
-    return day
 
 
 def run_chain(

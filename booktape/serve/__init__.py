@@ -1,1 +1,1 @@
-"""The past over HTTP and WebSocket: as Booktape's own records, and as the venue would have sent it."""
+"""The replay server: recorded data over HTTP and WebSocket, as Booktape's records and as the exchange sent it."""

@@ -1,4 +1,4 @@
-"""The server's one application: which path leads where."""
+"""The Starlette application of the replay server: its routes and their lifetime."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,43 +17,43 @@ from booktape.model import codec
 from booktape.model.records import DAY, INSTRUMENTS, Instrument
 from booktape.serve.binance import BinanceGateway
 from booktape.serve.clock import MarketClock
-from booktape.serve.normal import Normal
 from booktape.serve.playback import MarketCursor, Playback
-from booktape.serve.raw import RawFeed
+from booktape.serve.raw_feed import RawFeed
+from booktape.serve.record_feed import RecordFeed
 from booktape.serve.source import EventSource
 from booktape.store.layout import InvalidKeyError, instruments_prefix, parse_batch_key
 from booktape.store.objects import Store
 
-BINANCES: Final = ("binance", "binance-us")
-"""The exchanges that speak Binance spot's protocol."""
+BINANCE_EXCHANGES: Final = ("binance", "binance-us")
+"""The exchanges whose protocol is that of Binance spot."""
 
 log = structlog.get_logger(__name__)
 
 
-def application(source: EventSource, store: Store, clock: MarketClock | None, *, begin: bool = False) -> Starlette:
-    """What serves an archive.
+def create_app(source: EventSource, store: Store, clock: MarketClock | None, *, begin: bool = False) -> Starlette:
+    """Create the application that serves an archive.
 
     :param source: the archive.
-    :param store: the storage that holds its raw frames and lists of instruments.
-    :param clock: the market clock of the venues' own endpoints; without one there are none.
-    :param begin: let the clock run at once, not from the first subscription on.
+    :param store: the storage that holds the archive's raw frames and lists of instruments.
+    :param clock: the market clock of the exchanges' own endpoints; None leaves those endpoints out.
+    :param begin: start the clock at once rather than with the first subscription.
     """
-    routes: list[BaseRoute] = [*Normal(source).routes(), *RawFeed(store).routes()]
-    run = Playback(source, clock, _tell) if clock is not None else None
-    if run is not None:
-        for name in BINANCES:
-            desk = BinanceGateway(find_exchange(name), run, partial(listed_instruments, store, name))
-            routes.append(Mount(f"/{name}", routes=desk.routes()))
-        routes.append(Route("/clock", partial(_clock, run)))
+    routes: list[BaseRoute] = [*RecordFeed(source).routes(), *RawFeed(store).routes()]
+    playback = Playback(source, clock, _log_failure) if clock is not None else None
+    if playback is not None:
+        for name in BINANCE_EXCHANGES:
+            gateway = BinanceGateway(find_exchange(name), playback, partial(listed_instruments, store, name))
+            routes.append(Mount(f"/{name}", routes=gateway.routes()))
+        routes.append(Route("/clock", partial(_clock_state, playback)))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        if run is None:
+        if playback is None:
             yield
             return
         if begin:
-            run.begin()
-        playing = asyncio.ensure_future(_watched(run))
+            playback.begin()
+        playing = asyncio.ensure_future(_play(playback))
         yield
         playing.cancel()
         with suppress(asyncio.CancelledError):
@@ -63,34 +63,38 @@ def application(source: EventSource, store: Store, clock: MarketClock | None, *,
 
 
 def listed_instruments(store: Store, exchange: str, time: int) -> list[Instrument]:
-    """An exchange's instruments by the newest list of its that is older than the end of a time's day (µs)."""
-    found = []
+    """Read the newest list of an exchange's instruments that was stored by the end of a day.
+
+    :param time: any time (µs) of that day.
+    :returns: an empty list where no such list is stored.
+    """
+    stored = []
     for item in store.objects(instruments_prefix(exchange)):
         try:
-            found.append((parse_batch_key(item.key).minute, item.key))
-        except InvalidKeyError:  # somebody else's file
+            stored.append((parse_batch_key(item.key).minute, item.key))
+        except InvalidKeyError:  # another program's file
             continue
-    known = [one for one in found if one[0] < time // DAY * DAY + DAY]
+    known = [one for one in stored if one[0] < time // DAY * DAY + DAY]
     if not known:
         return []
     records = codec.decode_records(INSTRUMENTS, store.read(max(known)[1]))
     return [record for record in records if isinstance(record, Instrument)]
 
 
-async def _clock(run: Playback, request: Request) -> Response:
-    clock = run.clock
-    state = "over" if run.is_over else "running" if clock.is_running else "waiting"
+async def _clock_state(playback: Playback, request: Request) -> Response:
+    clock = playback.clock
+    state = "over" if playback.is_over else "running" if clock.is_running else "waiting"
     times = {"from": clock.start, "to": clock.end, "now": clock.now()}
     return JSONResponse({**times, "speed": clock.speed, "state": state})
 
 
-async def _watched(run: Playback) -> None:
+async def _play(playback: Playback) -> None:
     try:
-        await run.play()
-    except Exception as error:  # whatever it is, who looks at the log must see why nothing moves
+        await playback.play()
+    except Exception as error:  # the log must show why nothing moves any more, whatever the error
         log.error("replay_failed", error=f"{type(error).__name__}: {error}")
         raise
 
 
-def _tell(tape: MarketCursor, error: Exception) -> None:
-    log.error("market_ended", exchange=tape.exchange.id, market=tape.market, error=str(error))
+def _log_failure(cursor: MarketCursor, error: Exception) -> None:
+    log.error("market_failed", exchange=cursor.exchange.id, market=cursor.market, error=str(error))

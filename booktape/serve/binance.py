@@ -1,7 +1,7 @@
-"""Binance spot's market data, of the past: WebSocket streams and the REST requests that a client needs beside them.
+"""Binance spot's market data endpoints: WebSocket streams, and the REST requests that their clients need.
 
 Source: "Binance Spot API Docs": Web Socket Streams, General REST endpoints, Errors. Streams that are not recorded
-(``@kline_1m``, ``@aggTrade``, ``@ticker``, …) are refused, where the venue would accept them.
+(``@kline_1m``, ``@aggTrade``, ``@ticker``, …) are refused, where the exchange would accept them.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from booktape.model.errors import BooktapeError
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Instrument, Quote, Trade
 from booktape.serve import binance_format as wire
 from booktape.serve.binance_format import DepthWindow
-from booktape.serve.client import INTERNAL_ERROR, Client, refuse
+from booktape.serve.client import INTERNAL_ERROR, Client, reject_handshake
 from booktape.serve.playback import MarketCursor, Playback
 from booktape.serve.source import MarketEvent
 
@@ -41,7 +41,11 @@ class RequestRefusedError(BooktapeError):
 
 
 class BinanceSession:
-    """One connection: its streams, whether they come wrapped, and in which unit of time."""
+    """One connection and its subscriptions.
+
+    :ivar combined: whether payloads are sent with the names of their streams.
+    :ivar unit: the µs in the client's unit of time.
+    """
 
     def __init__(self, client: Client, *, combined: bool, unit: int) -> None:
         self.client = client
@@ -49,27 +53,27 @@ class BinanceSession:
         self.unit = unit
         self.streams: dict[str, None] = {}
 
-    async def give(self, stream: str, payload: str) -> None:
-        """Send a stream's payload."""
-        await self.client.give(wire.combined(stream, payload) if self.combined else payload)
+    async def send(self, stream: str, payload: str) -> None:
+        """Send the payload of a stream."""
+        await self.client.send(wire.wrap_payload(stream, payload) if self.combined else payload)
 
 
 class BinanceGateway:
-    """Plays one exchange that speaks Binance spot's protocol to all who subscribe.
+    """Sends the events of one exchange to its subscribers in Binance spot's protocol.
 
-    :param instruments: gives the exchange's list of a time (µs); called off the event loop.
+    :param instruments: gives the exchange's instruments at a time (µs); called in a thread.
     """
 
-    def __init__(self, exchange: Exchange, run: Playback, instruments: Callable[[int], list[Instrument]]) -> None:
+    def __init__(self, exchange: Exchange, playback: Playback, instruments: Callable[[int], list[Instrument]]) -> None:
         self.exchange = exchange
-        self._run = run
+        self._playback = playback
         self._instruments = instruments
-        self._listeners: dict[str, dict[BinanceSession, None]] = {}
+        self._sessions: dict[str, dict[BinanceSession, None]] = {}
         self._windows: dict[str, DepthWindow] = {}
-        run.listen(exchange.id, self)
+        playback.add_listener(exchange.id, self)
 
     def routes(self) -> list[BaseRoute]:
-        """The paths below the exchange's own."""
+        """The routes below the path of the exchange."""
         return [
             WebSocketRoute("/ws", self.bare),
             WebSocketRoute("/ws/{streams:path}", self.bare),
@@ -83,27 +87,27 @@ class BinanceGateway:
     # WebSocket
 
     async def bare(self, socket: WebSocket) -> None:
-        """``/ws``: payloads alone."""
+        """``/ws``: payloads without the names of their streams."""
         await self._connect(socket, socket.path_params.get("streams", ""), combined=False)
 
     async def combined(self, socket: WebSocket) -> None:
-        """``/stream``: each payload with its stream's name."""
+        """``/stream``: payloads with the names of their streams."""
         await self._connect(socket, socket.query_params.get("streams", ""), combined=True)
 
     async def _connect(self, socket: WebSocket, streams: str, *, combined: bool) -> None:
         micro = socket.query_params.get("timeUnit", "").upper() == "MICROSECOND"
-        client = Client(socket, waits=not self._run.clock.speed)
+        client = Client(socket, waits=not self._playback.clock.speed)
         session = BinanceSession(client, combined=combined, unit=wire.MICROSECONDS if micro else wire.MILLISECONDS)
         try:
             await self._subscribe(session, [name for name in streams.split("/") if name])
         except BooktapeError as error:
-            await refuse(socket, error)
+            await reject_handshake(socket, error)
             return
         try:
             await socket.accept()
             if session.streams:
-                self._run.begin()
-            await client.serve(lambda said: self._answer(session, said))
+                self._playback.begin()
+            await client.serve(lambda message: self._answer(session, message))
         finally:
             self._unsubscribe(session, list(session.streams))
 
@@ -116,24 +120,24 @@ class BinanceGateway:
                 raise RequestRefusedError(
                     f"{name!r} is not replayed; there are @trade, @bookTicker, @depth and @depth5, 10, 20"
                 )
-            tape = await self._run.tape(self.exchange, self.exchange.market(match["symbol"].upper()))
+            cursor = await self._playback.cursor(self.exchange, self.exchange.market(match["symbol"].upper()))
             data_type = BOOK_UPDATES if match["kind"].startswith("depth") else _DATA_TYPES[match["kind"]]
-            if data_type not in tape.recorded:
+            if data_type not in cursor.recorded:
                 raise RequestRefusedError(
-                    f"{name!r} is not replayed: no {data_type} of {tape.market} are recorded then"
+                    f"{name!r} is not replayed: no {data_type} of {cursor.market} were recorded in that time"
                 )
         for name in names:
             session.streams[name] = None
-            self._listeners.setdefault(name, {})[session] = None
+            self._sessions.setdefault(name, {})[session] = None
 
     def _unsubscribe(self, session: BinanceSession, names: Iterable[str]) -> None:
         for name in names:
             session.streams.pop(name, None)
-            self._listeners.get(name, {}).pop(session, None)
+            self._sessions.get(name, {}).pop(session, None)
 
-    async def _answer(self, session: BinanceSession, said: str) -> str:
+    async def _answer(self, session: BinanceSession, message: str) -> str:
         try:
-            request = json.decode(said)
+            request = json.decode(message)
         except (DecodeError, RecursionError):
             return _text({"code": 3, "msg": "Invalid JSON: expected value at line 1 column 1"})
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
@@ -163,65 +167,67 @@ class BinanceGateway:
             await self._subscribe(session, names)
         except BooktapeError as error:
             return _text({"error": {"code": -1121, "msg": str(error)}, "id": number})
-        self._run.begin()
+        self._playback.begin()
         return _text({"result": None, "id": number})
 
-    # What the run tells
+    # Events (:class:`booktape.serve.playback.Listener`)
 
-    async def hear(self, tape: MarketCursor, event: MarketEvent) -> None:
-        """Send an event to all who listen to it."""
-        name = tape.symbol.lower()
+    async def on_event(self, cursor: MarketCursor, event: MarketEvent) -> None:
+        """Send an event to its subscribers."""
+        name = cursor.symbol.lower()
         window = self._windows.setdefault(name, DepthWindow())
-        await self._give_second(name, tape, window.past(event.time))
+        await self._send_second(name, cursor, window.take_before(event.time))
         match event.record:
             case Trade() as trade:
-                await self._give(f"{name}@trade", tape, trade)
+                await self._send(f"{name}@trade", cursor, trade)
             case Quote() as quote:
-                await self._give(f"{name}@bookTicker", tape, quote)
+                await self._send(f"{name}@bookTicker", cursor, quote)
             case BookUpdate() as update:
-                if not window.goes_on_with(update):
-                    await self._give_second(name, tape, window.cut())
+                if not window.is_continued_by(update):
+                    await self._send_second(name, cursor, window.take())
                 window.updates.append(update)
-                await self._give(f"{name}@depth{_FAST}", tape, update)
-                await self._give_levels(tape, name, _FAST)
+                await self._send(f"{name}@depth{_FAST}", cursor, update)
+                await self._send_levels(cursor, name, _FAST)
 
-    async def end(self, tape: MarketCursor) -> None:
-        """No event of a market will follow: send what the last second holds."""
-        name = tape.symbol.lower()
+    async def on_end(self, cursor: MarketCursor) -> None:
+        """Send the depth updates of the last second."""
+        name = cursor.symbol.lower()
         if name in self._windows:
-            await self._give_second(name, tape, self._windows[name].cut())
+            await self._send_second(name, cursor, self._windows[name].take())
 
-    async def _give_second(self, name: str, tape: MarketCursor, update: BookUpdate | None) -> None:
+    async def _send_second(self, name: str, cursor: MarketCursor, update: BookUpdate | None) -> None:
         if update is not None:
-            await self._give(f"{name}@depth", tape, update)
-            await self._give_levels(tape, name, "")
+            await self._send(f"{name}@depth", cursor, update)
+            await self._send_levels(cursor, name, "")
 
-    def fail(self, tape: MarketCursor) -> None:
-        """Cut off who listens to a market that cannot be read on: silence would look like a quiet market."""
-        for stream, listeners in self._listeners.items():
-            if stream.partition("@")[0] == tape.symbol.lower():
-                for session in listeners:
-                    session.client.leave(INTERNAL_ERROR, f"the recording of {tape.market} cannot be read on")
+    def on_failure(self, cursor: MarketCursor) -> None:
+        """Disconnect the subscribers of a market that cannot be read: silence would look like a quiet market."""
+        for stream, sessions in self._sessions.items():
+            if stream.partition("@")[0] == cursor.symbol.lower():
+                for session in sessions:
+                    session.client.disconnect(
+                        INTERNAL_ERROR, f"the recording of {cursor.market} cannot be read any further"
+                    )
 
-    async def _give(self, stream: str, tape: MarketCursor, record: Trade | Quote | BookUpdate) -> None:
-        listeners = self._listeners.get(stream)
-        if not listeners:
+    async def _send(self, stream: str, cursor: MarketCursor, record: Trade | Quote | BookUpdate) -> None:
+        sessions = self._sessions.get(stream)
+        if not sessions:
             return
         payloads: dict[int, str] = {}
-        for session in list(listeners):
+        for session in list(sessions):
             if session.unit not in payloads:
-                payloads[session.unit] = _payload(tape.symbol, record, session.unit)
-            await session.give(stream, payloads[session.unit])
+                payloads[session.unit] = _payload(cursor.symbol, record, session.unit)
+            await session.send(stream, payloads[session.unit])
 
-    async def _give_levels(self, tape: MarketCursor, name: str, suffix: str) -> None:
+    async def _send_levels(self, cursor: MarketCursor, name: str, suffix: str) -> None:
         for levels in (5, 10, 20):
             stream = f"{name}@depth{levels}{suffix}"
-            listeners = self._listeners.get(stream)
-            if listeners and tape.book.sound:
-                book = tape.book.book
-                payload = wire.book_payload(tape.book.last_id, book.bids.top(levels), book.asks.top(levels))
-                for session in list(listeners):
-                    await session.give(stream, payload)
+            sessions = self._sessions.get(stream)
+            if sessions and cursor.book.sound:
+                book = cursor.book.book
+                payload = wire.book_payload(cursor.book.last_id, book.bids.top(levels), book.asks.top(levels))
+                for session in list(sessions):
+                    await session.send(stream, payload)
 
     # REST
 
@@ -230,11 +236,11 @@ class BinanceGateway:
         return JSONResponse({})
 
     async def time(self, request: Request) -> Response:
-        """``GET /api/v3/time``: the market clock's."""
-        return JSONResponse({"serverTime": self._run.clock.now() // wire.MILLISECONDS})
+        """``GET /api/v3/time``: the time of the market clock."""
+        return JSONResponse({"serverTime": self._playback.clock.now() // wire.MILLISECONDS})
 
     async def depth(self, request: Request) -> Response:
-        """``GET /api/v3/depth``: the book as of the last event that was sent."""
+        """``GET /api/v3/depth``: the book after the last event that was sent."""
         symbol, limit = request.query_params.get("symbol", ""), request.query_params.get("limit", "")
         if not symbol:
             return _error(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
@@ -247,26 +253,26 @@ class BinanceGateway:
         if limit and int(limit) == 0:
             return _error(-1130, "Data sent for parameter 'limit' is not valid.")
         try:
-            tape = await self._run.tape(self.exchange, self.exchange.market(symbol))
+            cursor = await self._playback.cursor(self.exchange, self.exchange.market(symbol))
         except BooktapeError as error:
             return _error(-1121, f"Invalid symbol: {error}")
-        if not tape.book.sound:
-            why = f": {tape.book.missing.why}" if tape.book.missing is not None else ""
+        if not cursor.book.sound:
+            why = f": {cursor.book.missing.why}" if cursor.book.missing is not None else ""
             return _error(-1001, f"The book is not known at this time of the recording{why}.", 503)
         levels = min(int(limit) if limit else _DEFAULT_LEVELS, _MOST_LEVELS)
-        book = tape.book.book
-        answer = wire.book_payload(tape.book.last_id, book.bids.top(levels), book.asks.top(levels))
+        book = cursor.book.book
+        answer = wire.book_payload(cursor.book.last_id, book.bids.top(levels), book.asks.top(levels))
         return Response(answer, media_type="application/json")
 
     async def exchange_info(self, request: Request) -> Response:
-        """``GET /api/v3/exchangeInfo``: the venue's list of that day, where it was recorded."""
+        """``GET /api/v3/exchangeInfo``: the instruments of that day, where their list was recorded."""
         symbol = request.query_params.get("symbol")
-        now = self._run.clock.now()
+        now = self._playback.clock.now()
         instruments = await asyncio.to_thread(self._instruments, now)
         listed = [one for one in instruments if symbol is None or one.symbol == symbol]
         if symbol is not None and not listed:
             return _error(-1121, "Invalid symbol.")
-        return Response(wire.exchange_info(now // wire.MILLISECONDS, listed), media_type="application/json")
+        return Response(wire.exchange_info_payload(now // wire.MILLISECONDS, listed), media_type="application/json")
 
 
 def _payload(symbol: str, record: Trade | Quote | BookUpdate, unit: int) -> str:
@@ -274,7 +280,7 @@ def _payload(symbol: str, record: Trade | Quote | BookUpdate, unit: int) -> str:
         case Trade():
             return wire.trade_payload(symbol, record, unit)
         case Quote():
-            return wire.best_quote(symbol, record)
+            return wire.quote_payload(symbol, record)
     return wire.depth_payload(symbol, record, unit)
 
 

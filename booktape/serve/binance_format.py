@@ -1,13 +1,11 @@
-"""Records to what Binance spot sent: the payloads of its streams, and its REST book. Pure.
+"""Encodes records as Binance spot does: the payloads of its streams, and its REST answers. Pure.
 
 Source: "Binance Spot API Docs": Web Socket Streams (trade, individual symbol book ticker, diff. and partial depth) and
 General REST endpoints (``GET /api/v3/depth``). The fields and their order are those of frames recorded in August 2024.
-Parsing a payload by :mod:`booktape.exchanges.binance` gives the record again.
+:mod:`booktape.exchanges.binance` parses a payload to the record that it was made of.
 
-``unit`` is how many µs the client's unit of time has: :data:`MILLISECONDS`, or :data:`MICROSECONDS` where it asked for
-``timeUnit=MICROSECOND``. A trade's ``E`` is its ``T``: when the venue sent it is not kept.
-
-What slow depth streams tell: a second's updates at once.
+``unit`` is the number of µs in the client's unit of time: :data:`MILLISECONDS`, or :data:`MICROSECONDS` for a client
+that connected with ``timeUnit=MICROSECOND``. The ``E`` of a trade is its ``T``: the time of sending is not recorded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +30,7 @@ def trade_payload(symbol: str, record: Trade, unit: int = MILLISECONDS) -> str:
     )
 
 
-def best_quote(symbol: str, record: Quote) -> str:
+def quote_payload(symbol: str, record: Quote) -> str:
     """The payload of ``<symbol>@bookTicker``, which carries no time."""
     return (
         f'{{"u":{record.id},"s":"{symbol}","b":"{record.bid_price}","B":"{record.bid_amount}",'
@@ -42,20 +40,21 @@ def best_quote(symbol: str, record: Quote) -> str:
 
 def depth_payload(symbol: str, record: BookUpdate, unit: int = MILLISECONDS) -> str:
     """The payload of ``<symbol>@depth`` and ``<symbol>@depth@100ms``."""
+    time = sent_time(record) // unit
     bids, asks = bytes(record.bids).decode(), bytes(record.asks).decode()
     return (
-        f'{{"e":"depthUpdate","E":{sent(record) // unit},"s":"{symbol}","U":{record.first_id},"u":{record.last_id},'
+        f'{{"e":"depthUpdate","E":{time},"s":"{symbol}","U":{record.first_id},"u":{record.last_id},'
         f'"b":{bids},"a":{asks}}}'
     )
 
 
 def book_payload(last_id: int | None, bids: Sequence[Level], asks: Sequence[Level]) -> str:
-    """A book's best levels, as ``GET /api/v3/depth`` answers and ``<symbol>@depth<levels>`` sends them."""
+    """The best levels of a book: the answer of ``GET /api/v3/depth`` and the payload of ``<symbol>@depth<levels>``."""
     return f'{{"lastUpdateId":{last_id or 0},"bids":{_side(bids)},"asks":{_side(asks)}}}'
 
 
-def exchange_info(time: int, instruments: Iterable[Instrument]) -> bytes:
-    """The answer of ``GET /api/v3/exchangeInfo``, of what is recorded of each instrument. ``time`` in ms."""
+def exchange_info_payload(time: int, instruments: Iterable[Instrument]) -> bytes:
+    """The answer of ``GET /api/v3/exchangeInfo``, as far as the fields are recorded. ``time`` in ms."""
     answer = {
         "timezone": "UTC",
         "serverTime": time,
@@ -82,20 +81,20 @@ def _symbol(instrument: Instrument) -> dict[str, Any]:
     }
 
 
-def combined(stream: str, payload: str) -> str:
-    """A payload as ``/stream`` sends it; ``/ws`` sends it bare."""
+def wrap_payload(stream: str, payload: str) -> str:
+    """A payload with the name of its stream, as ``/stream`` sends it; ``/ws`` sends the payload alone."""
     return f'{{"stream":"{stream}","data":{payload}}}'
 
 
-def sent(record: BookUpdate) -> int:
-    """When the venue sent a depth update (µs)."""
+def sent_time(record: BookUpdate) -> int:
+    """When the exchange sent a depth update (µs)."""
     return record.sent_timestamp or record.timestamp or record.local_timestamp
 
 
-def united(updates: Sequence[BookUpdate]) -> BookUpdate:
-    """Depth updates that follow each other as the one that says the same: of each level, the last amount.
+def combine_updates(updates: Sequence[BookUpdate]) -> BookUpdate:
+    """Combine consecutive depth updates into one with the last amount of each level.
 
-    Levels that went are told once more, as the venue does. ``updates`` must not be empty.
+    Removed levels stay in it with the amount 0, as the exchange sends them. ``updates`` must not be empty.
     """
     last = updates[-1]
     if len(updates) == 1:
@@ -104,16 +103,16 @@ def united(updates: Sequence[BookUpdate]) -> BookUpdate:
         first_id=updates[0].first_id,
         last_id=last.last_id,
         timestamp=last.timestamp,
-        bids=_united(update.bids for update in updates),
-        asks=_united(update.asks for update in updates),
+        bids=_combine_sides(update.bids for update in updates),
+        asks=_combine_sides(update.asks for update in updates),
         local_timestamp=last.local_timestamp,
         sent_timestamp=last.sent_timestamp,
     )
 
 
-def _united(sides: Iterable[Raw]) -> Raw:
-    found = {exact(price): (price, amount) for side in sides for price, amount in levels(side)}
-    return Raw(json.encode(list(found.values())))
+def _combine_sides(sides: Iterable[Raw]) -> Raw:
+    last = {exact(price): (price, amount) for side in sides for price, amount in levels(side)}
+    return Raw(json.encode(list(last.values())))
 
 
 def _side(side: Sequence[Level]) -> str:
@@ -121,25 +120,25 @@ def _side(side: Sequence[Level]) -> str:
 
 
 class DepthWindow:
-    """The depth updates of the second that goes on, which the slow streams tell at once."""
+    """The depth updates of the current second, which the slow streams (``@depth``) send as one."""
 
     def __init__(self) -> None:
         self.updates: list[BookUpdate] = []
 
-    def past(self, time: int) -> BookUpdate | None:
-        """What the last second held, if it is over at ``time`` (µs)."""
-        if not self.updates or sent(self.updates[0]) // SECOND == time // SECOND:
+    def take_before(self, time: int) -> BookUpdate | None:
+        """Take out the updates of an earlier second than that of ``time`` (µs), as one; None where there are none."""
+        if not self.updates or sent_time(self.updates[0]) // SECOND == time // SECOND:
             return None
-        return self.cut()
+        return self.take()
 
-    def goes_on_with(self, update: BookUpdate) -> bool:
-        """Whether nothing is missing before an update: across a loss, one message would hide it."""
+    def is_continued_by(self, update: BookUpdate) -> bool:
+        """Whether no update is missing before this one. One message across a gap would hide the gap."""
         if not self.updates:
             return True
         last = self.updates[-1].last_id or 0
         return (update.first_id or 0) <= last + 1 and (update.last_id or 0) > last
 
-    def cut(self) -> BookUpdate | None:
-        """What it holds, as one update."""
+    def take(self) -> BookUpdate | None:
+        """Take out all updates, as one; None where there are none."""
         updates, self.updates = self.updates, []
-        return united(updates) if updates else None
+        return combine_updates(updates) if updates else None

@@ -15,9 +15,9 @@ _NAMES: Final[dict[type, str]] = {kind: name for name, kind in RECORD_TYPES.item
 
 
 def event_line(event: MarketEvent) -> bytes:
-    """One event as a line of JSON without its end.
+    """Encode an event as a line of JSON, without its end.
 
-    ``type`` is the data type of the record, or ``missing``; ``time`` is in µs.
+    ``type`` is the data type of the record, or ``missing`` for a gap; ``time`` is in µs.
     """
     return json.encode(
         {
@@ -31,12 +31,15 @@ def event_line(event: MarketEvent) -> bytes:
 
 
 def error_line(error: Exception) -> bytes:
-    """What ended a reading before its time, as the last line."""
+    """Encode the error that ended a replay early, as its last line."""
     return json.encode({"type": "error", "error": str(error) or type(error).__name__})
 
 
 def book_object(view: BookView, levels: int | None) -> dict[str, Any]:
-    """A book, with at most so many levels of each side."""
+    """A book as a JSON object.
+
+    :param levels: how many levels of each side at most; None for all.
+    """
     return {
         "exchange": view.exchange,
         "market": view.market,
@@ -51,7 +54,7 @@ def book_object(view: BookView, levels: int | None) -> dict[str, Any]:
 
 
 def json_value(value: Any) -> Any:
-    """A record or a named tuple of any depth, as what JSON has."""
+    """Turn named tuples, at any depth, into objects of JSON; anything else is returned as it is."""
     if isinstance(value, list):
         return [json_value(one) for one in value]
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

@@ -1,4 +1,4 @@
-"""Blocking iterators for the event loop: read in threads, a little ahead of whoever takes the items."""
+"""Blocking iterators for the event loop: read in threads, a little ahead of the consumer."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,33 +8,41 @@ from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_ITEMS_AT_A_TIME: Final = 500
+_BATCH_SIZE: Final = 500
 
 _threads: Final = ThreadPoolExecutor(16, thread_name_prefix="read")
-"""Readings of many clients go on side by side: one that has to wait for the store must not stop the others."""
+"""Reads for many clients run side by side: one that waits for the store does not stop the others."""
 
 
-class Ahead(Generic[Item]):
-    """An iterator's items, at most two batches of them in memory. Close it, or the iterator stays open.
+class Prefetcher(Generic[Item]):
+    """The items of an iterator, at most two batches of them in memory. Close it, or the iterator stays open.
 
-    :param make: makes the iterator, off the event loop too.
+    :param make: creates the iterator; called in a thread as well.
     """
 
     def __init__(self, make: Callable[[], Iterator[Item]]) -> None:
         self._make = make
         self._iterator: Iterator[Item] | None = None
-        self._coming: asyncio.Future[list[Item]] | None = None
+        self._pending: asyncio.Future[list[Item]] | None = None
         self._failure: Exception | None = None
         self._over = False
 
     async def batch(self) -> list[Item]:
-        """The next items; none at the end. Raises what the iterator raises."""
+        """The next items; an empty list at the end. Raises what the iterator raises."""
         if self._over:
             return []
-        items = await asyncio.shield(self._coming or self._read())
+        items = await asyncio.shield(self._pending or self._read())
         self._over = not items
-        self._coming = self._read() if items else None
+        self._pending = self._read() if items else None
         return items
+
+    async def first_batch(self) -> list[Item]:
+        """The first items. Closes the iterator where that fails: an invalid request is known by then."""
+        try:
+            return await self.batch()
+        except BaseException:  # also on cancellation
+            await self.close()
+            raise
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         while items := await self.batch():
@@ -42,17 +50,17 @@ class Ahead(Generic[Item]):
                 yield item
 
     async def close(self) -> None:
-        """Stop reading, and close the iterator where it can be closed."""
+        """Stop reading, and close the iterator where it has a ``close``."""
         self._over = True
-        if self._coming is not None:
-            await asyncio.gather(self._coming, return_exceptions=True)
+        if self._pending is not None:
+            await asyncio.gather(self._pending, return_exceptions=True)
         close = getattr(self._iterator, "close", None)
         if close is not None:
             await asyncio.get_running_loop().run_in_executor(_threads, close)
 
     def _read(self) -> asyncio.Future[list[Item]]:
-        self._coming = asyncio.get_running_loop().run_in_executor(_threads, self._take)
-        return self._coming
+        self._pending = asyncio.get_running_loop().run_in_executor(_threads, self._take)
+        return self._pending
 
     def _take(self) -> list[Item]:
         items: list[Item] = []
@@ -61,8 +69,8 @@ class Ahead(Generic[Item]):
         try:
             if self._iterator is None:
                 self._iterator = iter(self._make())
-            items.extend(islice(self._iterator, _ITEMS_AT_A_TIME))
-        except Exception as error:  # whatever it is, what was read before comes first
+            items.extend(islice(self._iterator, _BATCH_SIZE))
+        except Exception as error:  # of any kind: the items read before it are given first
             if not items:
                 raise
             self._failure = error

@@ -1,4 +1,4 @@
-"""What a request asks for, out of its query. Whatever is wrong with it is one line (:class:`InvalidQueryError`)."""
+"""Parses the query parameters of requests. Every fault is an :class:`InvalidQueryError` of one line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +16,18 @@ _GAPS: Final[tuple[Gaps, ...]] = ("mark", "raise")
 
 
 class InvalidQueryError(BooktapeError):
-    """A request that makes no sense."""
+    """A query parameter is missing, unknown or has an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
-class TimeRange:
-    """What is to be replayed. Times in µs, half-open; ``markets`` as ``exchange:MARKET``; ``speed`` 0 is no pace."""
+class ReplayQuery:
+    """What to replay.
+
+    :ivar markets: as ``exchange:MARKET``.
+    :ivar start: the inclusive start (µs).
+    :ivar end: the exclusive end (µs).
+    :ivar speed: market seconds per real second; 0 sends events as fast as the client reads.
+    """
 
     markets: tuple[str, ...]
     start: int
@@ -31,47 +37,49 @@ class TimeRange:
     speed: float
 
 
-def time_range(query: Mapping[str, str]) -> TimeRange:
-    """``markets``, ``from``, ``to``, ``data_types``, ``gaps`` and ``speed``."""
-    only(query, "markets", "from", "to", "data_types", "gaps", "speed")
-    start, end = parse_range(required(query, "from"), required(query, "to"))
-    markets = split_list(required(query, "markets"))
+def parse_replay_query(query: Mapping[str, str]) -> ReplayQuery:
+    """Parse ``markets``, ``from``, ``to``, ``data_types``, ``gaps`` and ``speed``."""
+    reject_unknown_parameters(query, "markets", "from", "to", "data_types", "gaps", "speed")
+    start, end = parse_range(require_parameter(query, "from"), require_parameter(query, "to"))
+    markets = parse_list(require_parameter(query, "markets"))
     for market in markets:
         if not all(market.partition(":")):
             raise InvalidQueryError(f"markets: {market!r} is no market; write exchange:MARKET, as in binance:BTC-USDT")
     gaps = [known for known in _GAPS if known == query.get("gaps", "mark")]
     if not gaps:
         raise InvalidQueryError(f"gaps: {query['gaps']!r} is none of {', '.join(_GAPS)}")
-    data_types = split_list(query["data_types"]) if "data_types" in query else (TRADES, BOOK_UPDATES)
-    return TimeRange(markets, start, end, data_types, gaps[0], speed(query.get("speed", "1")))
+    data_types = parse_list(query["data_types"]) if "data_types" in query else (TRADES, BOOK_UPDATES)
+    return ReplayQuery(markets, start, end, data_types, gaps[0], parse_speed(query.get("speed", "1")))
 
 
-def speed(text: str) -> float:
-    """Market seconds per real second; 0 for ``0`` and ``max``. Raises :class:`InvalidQueryError`."""
+def parse_speed(text: str) -> float:
+    """Parse market seconds per real second; 0 for ``0`` and ``max``. Raises :class:`InvalidQueryError`."""
     try:
         number = 0.0 if text == MAX else float(text)
     except ValueError:
         number = -1.0
-    if number != 0 and not _SLOWEST <= number <= _FASTEST:  # also what is no number
-        raise InvalidQueryError(f"speed: {text!r} is no speed; write how often as fast as it was, as in 10, or {MAX}")
+    if number != 0 and not _SLOWEST <= number <= _FASTEST:  # also true of NaN
+        raise InvalidQueryError(
+            f"speed: {text!r} is no speed; write market seconds per real second, as in 10, or {MAX}"
+        )
     return number
 
 
-def at(query: Mapping[str, str]) -> int:
+def instant_parameter(query: Mapping[str, str]) -> int:
     """The parameter ``at``, in µs."""
-    return parse_timestamp(required(query, "at"))
+    return parse_timestamp(require_parameter(query, "at"))
 
 
-def number(query: Mapping[str, str], name: str) -> int | None:
-    """A whole number that may be left out."""
+def integer_parameter(query: Mapping[str, str], name: str) -> int | None:
+    """An optional whole number, 0 or more."""
     text = query.get(name)
     if text is not None and not (text.isdecimal() and len(text) <= 20):
         raise InvalidQueryError(f"{name}: {text!r} is no whole number")
     return int(text) if text is not None else None
 
 
-def required(query: Mapping[str, str], name: str) -> str:
-    """A parameter that must be there."""
+def require_parameter(query: Mapping[str, str], name: str) -> str:
+    """The value of a required parameter."""
     value = query.get(name)
     if not value:
         raise InvalidQueryError(f"the parameter {name!r} is missing")
@@ -80,15 +88,15 @@ def required(query: Mapping[str, str], name: str) -> str:
     return value
 
 
-def only(query: Mapping[str, str], *names: str) -> None:
-    """Refuse parameters that nobody would read."""
+def reject_unknown_parameters(query: Mapping[str, str], *names: str) -> None:
+    """Raise :class:`InvalidQueryError` for a parameter that is none of the names."""
     for name in query:
         if name not in names:
             raise InvalidQueryError(f"there is no parameter {name!r}; there are {', '.join(names)}")
 
 
-def split_list(text: str) -> tuple[str, ...]:
-    """``a,b`` to its parts."""
+def parse_list(text: str) -> tuple[str, ...]:
+    """Split ``a,b`` into its parts, each once."""
     parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not parts:
         raise InvalidQueryError(f"{text!r} names nothing; expected a list such as binance:BTC-USDT,kraken:BTC-USD")

@@ -1,4 +1,4 @@
-"""The one place that knows the server library."""
+"""Runs the application on uvicorn. The only module that imports the server library."""
 
 import socket
 from collections.abc import Callable
@@ -11,24 +11,24 @@ from booktape.model.errors import BooktapeError
 
 
 class CannotListenError(BooktapeError):
-    """The address or the port cannot be had."""
+    """The address or the port is not available."""
 
 
 def run_server(app: Starlette, host: str, port: int, on_listening: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM. Raises :class:`CannotListenError`.
 
-    :param port: 0 takes any that is free.
-    :param on_listening: is told the URL.
+    :param port: 0 takes any free port.
+    :param on_listening: receives the server's URL once it accepts connections.
     """
     listener = _listener(host, port)
     address = f"[{host}]" if ":" in host else host
     on_listening(f"http://{address}:{listener.getsockname()[1]}")
-    with suppress(KeyboardInterrupt):  # which the library raises again when it has ended in order
-        server(app).run(sockets=[listener])
+    with suppress(KeyboardInterrupt):  # the library raises it again after an orderly end
+        create_server(app).run(sockets=[listener])
 
 
-def server(app: Starlette) -> uvicorn.Server:
-    """A server that can be run on a listening socket. Compression is off: it costs more than it saves."""
+def create_server(app: Starlette) -> uvicorn.Server:
+    """Create a server to run on a listening socket. Compression is off: it costs more than it saves."""
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -47,5 +47,5 @@ def _listener(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=256)
     except OSError as error:
         raise CannotListenError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}; try another --port"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; try another --port"
         ) from error

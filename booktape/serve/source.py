@@ -1,4 +1,4 @@
-"""What the server asks of an archive."""
+"""The interface through which the server reads an archive, so that it can serve any other source as well."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
@@ -13,7 +13,7 @@ Gaps = Literal["raise", "mark"]
 
 
 class MarketEvent(Protocol):
-    """One thing that happened in a market. ``time`` in µs."""
+    """A record of a market, or a gap in its records. ``time`` in µs."""
 
     @property
     def exchange(self) -> str: ...
@@ -26,55 +26,59 @@ class MarketEvent(Protocol):
 
 
 class EventSource(Protocol):
-    """:class:`booktape.archive.Archive`, as far as it is needed here. All of it blocks."""
+    """The methods of :class:`booktape.archive.Archive` that the server calls. All of them block."""
 
     def replay(
         self, markets: Sequence[str], start: Any, end: Any, *, data_types: Sequence[str] = ..., gaps: Gaps = ...
     ) -> Iterator[MarketEvent]:
-        """What happened in some markets (``exchange:MARKET``), in the order of its times."""
+        """The events of some markets (``exchange:MARKET``) in the order of their times."""
 
     def book(self, exchange: str, market: str, at: Any, *, gaps: Gaps = ...) -> Any:
         """A market's book at an instant."""
 
     def coverage(self, exchange: str, market: str, start: Any, end: Any, *, data_type: str = ...) -> Any:
-        """What of a stretch of time is recorded."""
+        """How much of a range of time is recorded."""
 
     def markets(self, exchange: str | None = None, data_type: str | None = None) -> Iterable[Any]:
-        """What markets there are."""
+        """The recorded markets."""
 
 
-def is_beginning(event: MarketEvent) -> bool:
-    """Whether it is the book that a reading begins with."""
+def is_initial_book(event: MarketEvent) -> bool:
+    """Whether an event is the book with which a replay starts."""
     return isinstance(event.record, BookSnapshot) and event.record.origin == "derived"
 
 
 def market_events(
     source: EventSource, name: str, start: int, end: int, data_types: Sequence[str], recorded: set[str]
 ) -> Iterator[MarketEvent]:
-    """What happened in one market (``exchange:MARKET``), of those data types that are there at all. Times in µs.
+    """The events of one market in the order of their times; those of equal times in the order of the data types.
 
-    Of equal times, in the order of the data types; those of them that are there are added to ``recorded``.
-    Raises a BooktapeError where none is there.
+    :param name: the market as ``exchange:MARKET``.
+    :param start: the inclusive start (µs).
+    :param end: the exclusive end (µs).
+    :param data_types: the data types to read; those that were not recorded are left out.
+    :param recorded: receives the data types that were recorded.
+    :raises BooktapeError: none of the data types was recorded.
     """
-    readings: list[Iterator[MarketEvent]] = []
-    refused: list[BooktapeError] = []
+    streams: list[Iterator[MarketEvent]] = []
+    errors: list[BooktapeError] = []
     for data_type in data_types:
         try:
-            readings.append(source.replay([name], start, end, data_types=(data_type,), gaps="mark"))
+            streams.append(source.replay([name], start, end, data_types=(data_type,), gaps="mark"))
         except (UnknownMarketError, NotRecordedError) as error:
-            refused.append(error)
+            errors.append(error)
         else:
             recorded.add(data_type)
-    if not readings:
-        raise BooktapeError("; ".join(map(str, refused)))
-    return _merged(readings)
+    if not streams:
+        raise BooktapeError("; ".join(map(str, errors)))
+    return _merge_by_time(streams)
 
 
-def _merged(readings: Sequence[Iterator[MarketEvent]]) -> Iterator[MarketEvent]:
+def _merge_by_time(streams: Sequence[Iterator[MarketEvent]]) -> Iterator[MarketEvent]:
     try:
-        yield from merge(*readings, key=lambda event: event.time)
+        yield from merge(*streams, key=lambda event: event.time)
     finally:
-        for reading in readings:
-            close = getattr(reading, "close", None)
+        for stream in streams:
+            close = getattr(stream, "close", None)
             if close is not None:
                 close()

@@ -1,1 +1,1 @@
-"""Where objects, raw frames and live values are kept: the object store, its layout, the live cache and the clock."""
+"""Storage: the object store and its layout, raw frames, the live cache in Redis, and the clock."""

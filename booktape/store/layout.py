@@ -425,9 +425,9 @@ def athena_sql_url(results: str) -> str:
 # Published files
 
 
-def published_prefix(source: str) -> str:
-    """The prefix of all published files of a source."""
-    return f"{_PUBLISHED}{source}/"
+def published_prefix(source: str | None = None) -> str:
+    """The prefix of all published files, or of those of a source."""
+    return _PUBLISHED if source is None else f"{_PUBLISHED}{source}/"
 
 
 def published_day_prefix(source: str, day: date) -> str:

@@ -1,7 +1,8 @@
-"""The newest of each market in Redis: its last trade, and its best bid and ask. A cache: with it, nothing is lost.
+"""The newest trade and best levels of each market, in Redis. It is a cache: losing it loses no data.
 
-``booktape:live:{exchange}:{worker}`` is one hash per worker, a field per market. So identical workers need not agree
-on an order: who reads takes the newest of what they tell. What a worker told goes some minutes after its last word.
+The key ``booktape:live:{exchange}:{worker}`` holds a hash with a field for each market. Each worker writes a hash of
+its own, so that identical workers need not agree on an order: a reader takes the newest values of all hashes. A hash
+expires five minutes after its worker last wrote it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,12 +17,11 @@ from booktape.model.errors import BooktapeError, TransientError
 from booktape.model.records import Level, Trade, last_position
 
 DEPTH: Final = 10
-"""How many levels of a side are told, where the worker has them."""
+"""The most levels of a side that a worker writes."""
 
 _PREFIX: Final = "booktape:live:"
-_LIFE: Final = 300
-_SECONDS: Final = 2
-"""How long Redis may take to answer."""
+_EXPIRES_AFTER_SECONDS: Final = 300
+_TIMEOUT_SECONDS: Final = 2
 
 
 class LiveCacheUnavailableError(TransientError):
@@ -29,20 +29,22 @@ class LiveCacheUnavailableError(TransientError):
 
 
 class InvalidRedisUrlError(BooktapeError):
-    """Not a Redis URL."""
+    """A URL is not a Redis URL."""
 
 
 def connect_redis(url: str) -> "Redis[bytes]":
-    """A client that does not wait for long. Nothing is asked of Redis yet. Raises :class:`InvalidRedisUrlError`."""
+    """Create a client with timeouts of two seconds. It does not connect yet. Raises :class:`InvalidRedisUrlError`."""
     try:
-        client: Redis[bytes] = Redis.from_url(url, socket_connect_timeout=_SECONDS, socket_timeout=_SECONDS)
+        client: Redis[bytes] = Redis.from_url(
+            url, socket_connect_timeout=_TIMEOUT_SECONDS, socket_timeout=_TIMEOUT_SECONDS
+        )
     except ValueError as error:
-        raise InvalidRedisUrlError(f"{error}; set REDIS_URL to such as redis://127.0.0.1:6379/0") from error
+        raise InvalidRedisUrlError(f"{error}; set REDIS_URL to a URL like redis://127.0.0.1:6379/0") from error
     return client
 
 
 class Top(Struct, frozen=True, gc=False):
-    """The best levels of both sides, best first, and the times (µs) of the message that made them."""
+    """The best levels of both sides, best first, and the times (µs) of the message that set them."""
 
     timestamp: int
     bids: list[Level]
@@ -51,13 +53,13 @@ class Top(Struct, frozen=True, gc=False):
 
 
 class Latest(Struct, frozen=True, gc=False, omit_defaults=True):
-    """The newest that is known of a market."""
+    """The newest known values of a market."""
 
     trade: Trade | None = None
     top: Top | None = None
 
     def or_newer(self, other: "Latest") -> "Latest":
-        """Of each kind the newer one."""
+        """Merge two values: the newer trade and the newer top of both."""
         trades = [trade for trade in (self.trade, other.trade) if trade is not None]
         tops = [top for top in (self.top, other.top) if top is not None]
         return Latest(
@@ -67,47 +69,50 @@ class Latest(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class LiveCache:
-    """What one worker tells of one exchange's markets. ``worker`` tells it from all others, of other systems too."""
+    """The writing side: one worker's values of one exchange's markets.
+
+    :param worker: a name that no other worker of any system has.
+    """
 
     def __init__(self, client: "Redis[bytes]", exchange: str, worker: str) -> None:
         self._client = client
         self._key = f"{_PREFIX}{exchange}:{worker}"
 
     def write(self, markets: Mapping[str, Latest]) -> None:
-        """Tell what is new of some markets. Raises :class:`LiveCacheUnavailableError`."""
-        with _explained(), self._client.pipeline(transaction=False) as pipe:
+        """Write the new values of some markets. Raises :class:`LiveCacheUnavailableError`."""
+        with _redis_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.hset(self._key, mapping={market: json.encode(latest) for market, latest in markets.items()})
-            pipe.expire(self._key, _LIFE)
+            pipe.expire(self._key, _EXPIRES_AFTER_SECONDS)
             pipe.execute()
 
 
 def latest(client: "Redis[bytes]", exchange: str) -> dict[str, Latest]:
-    """The newest of each market of an exchange, as its workers tell. Raises :class:`LiveCacheUnavailableError`."""
-    found: dict[str, Latest] = {}
-    with _explained():
+    """Read the newest values of each market of an exchange, by market. Raises :class:`LiveCacheUnavailableError`."""
+    newest: dict[str, Latest] = {}
+    with _redis_errors():
         for key in client.scan_iter(match=f"{_PREFIX}{exchange}:*"):
-            for market, told in _markets(client.hgetall(key)):
-                found[market] = told.or_newer(found.get(market, told))
-    return dict(sorted(found.items()))
+            for market, written in _markets(client.hgetall(key)):
+                newest[market] = written.or_newer(newest.get(market, written))
+    return dict(sorted(newest.items()))
 
 
 def live_exchanges(client: "Redis[bytes]") -> list[str]:
-    """The exchanges of which any worker tells. Raises :class:`LiveCacheUnavailableError`."""
-    with _explained():
+    """List the exchanges whose values any worker writes. Raises :class:`LiveCacheUnavailableError`."""
+    with _redis_errors():
         keys = [key.decode() for key in client.scan_iter(match=f"{_PREFIX}*")]
     return sorted({key.removeprefix(_PREFIX).partition(":")[0] for key in keys})
 
 
 def _markets(fields: Mapping[bytes, bytes]) -> Iterable[tuple[str, Latest]]:
-    for market, told in fields.items():
+    for market, written in fields.items():
         try:
-            yield market.decode(), json.decode(told, type=Latest)
-        except DecodeError:  # another version's: its worker will tell again, or go
+            yield market.decode(), json.decode(written, type=Latest)
+        except DecodeError:  # of another version: its worker is updated soon, or its hash expires
             continue
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _redis_errors() -> Iterator[None]:
     try:
         yield
     except RedisError as error:

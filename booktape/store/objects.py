@@ -1,8 +1,8 @@
-"""Where objects live, decided by one URL: ``file:///directory`` or ``s3://bucket/prefix``.
+"""The object store behind one URL: a directory (``file:///directory``) or S3 (``s3://bucket/prefix``).
 
-Every write is atomic. :meth:`Store.create` is create-only: a key that is taken stays as it is, and the answer says so.
-That collision is how redundant collectors deduplicate. Credentials and endpoints for S3 come from the standard AWS
-environment variables (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ``AWS_REGION``) or from the ECS task or EC2 role.
+Every write is atomic. :meth:`Store.create` never overwrites: it reports that the key is taken. Redundant collectors
+deduplicate by such collisions. Credentials and endpoints for S3 come from the standard AWS environment variables
+(``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``, ``AWS_REGION``), or from the role of the ECS task or EC2 instance.
 """
 
 from collections.abc import Iterator
@@ -18,37 +18,35 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, TransientError
 
 if TYPE_CHECKING:
     from obstore import ReadableFile
     from obstore.store import S3Config
-
-from booktape.model.errors import TransientError
 
 _TIMEOUT: Final = timedelta(seconds=10)
 _RETRIES: Final = 2
 
 
 class InvalidStorageUrlError(BooktapeError):
-    """Not a storage URL."""
+    """A URL is not a storage URL."""
 
 
 class StorageUnavailableError(TransientError):
-    """The store does not answer, or answers that it is busy."""
+    """The store does not respond, or is busy."""
 
 
 class StorageDeniedError(BooktapeError):
-    """The store refuses these credentials, or there is no such bucket."""
+    """The store refuses access, or the bucket or directory does not exist."""
 
 
 class ObjectNotFoundError(BooktapeError):
-    """There is no object of that key."""
+    """The key holds no object."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What a listing tells of one object. ``size`` in bytes."""
+    """An object as a listing shows it. ``size`` in bytes."""
 
     key: str
     size: int
@@ -57,13 +55,20 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """One directory or bucket. Thread-safe."""
+    """A directory or bucket. Thread-safe.
+
+    Every method that reads or writes raises :class:`StorageUnavailableError` where another try may succeed, and
+    :class:`StorageDeniedError` where it will not.
+    """
 
     url: str
     _backend: LocalStore | S3Store
 
     def create(self, key: str, content: bytes) -> bool:
-        """Write an object unless the key is taken; False means it was. Either way the key holds an object now."""
+        """Write an object unless the key is taken.
+
+        :returns: False where the key was taken. It holds an object either way.
+        """
         try:
             obstore.put(self._backend, key, content, mode="create")
         except AlreadyExistsError:
@@ -73,25 +78,25 @@ class Store:
         return True
 
     def replace(self, key: str, content: bytes) -> None:
-        """Write an object, over whatever the key held."""
+        """Write an object, whether or not the key is taken."""
         try:
             obstore.put(self._backend, key, content)
         except (BaseError, OSError) as error:
             raise self._explained(error, key) from error
 
     def upload(self, key: str, path: Path) -> None:
-        """Write a local file over whatever the key held, in parts where it is large; it appears whole or never."""
+        """Write a local file, whether or not the key is taken. Readers see all of it or nothing."""
         try:
             obstore.put(self._backend, key, path)
         except (BaseError, OSError) as error:
             raise self._explained(error, key) from error
 
     def read(self, key: str) -> bytes:
-        """An object's bytes."""
+        """Read a whole object. Raises :class:`ObjectNotFoundError`."""
         return b"".join(self.stream(key))
 
     def stream(self, key: str) -> Iterator[bytes]:
-        """An object's bytes in chunks of a few MiB."""
+        """Read an object in chunks of a few MiB. Raises :class:`ObjectNotFoundError`."""
         try:
             for chunk in obstore.get(self._backend, key).stream(min_chunk_size=4 * 1024 * 1024):
                 yield bytes(chunk)
@@ -99,7 +104,7 @@ class Store:
             raise self._explained(error, key) from error
 
     def open(self, key: str) -> "ReadableFile":
-        """An object as a file, of which only what is asked for is read."""
+        """Open an object as a file that fetches only the parts that are read. Raises :class:`ObjectNotFoundError`."""
         try:
             return obstore.open_reader(self._backend, key)
         except (BaseError, OSError) as error:
@@ -116,7 +121,7 @@ class Store:
         return True
 
     def objects(self, prefix: str) -> Iterator[StoredObject]:
-        """The objects below a prefix (a whole path segment), in no order."""
+        """List the objects below a prefix, in no particular order. The prefix matches whole path segments."""
         try:
             for page in obstore.list(self._backend, prefix):
                 for meta in page:
@@ -125,7 +130,7 @@ class Store:
             raise self._explained(error, prefix) from error
 
     def folders(self, prefix: str) -> list[str]:
-        """The names of the folders directly below a prefix, sorted."""
+        """List the names of the folders directly below a prefix, sorted."""
         try:
             found = obstore.list_with_delimiter(self._backend, prefix)["common_prefixes"]
         except (BaseError, OSError) as error:
@@ -133,7 +138,7 @@ class Store:
         return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
 
     def delete(self, key: str) -> None:
-        """Remove an object; that there is none is no error."""
+        """Remove an object. A key without an object is no error."""
         try:
             obstore.delete(self._backend, key)
         except FileNotFoundError:
@@ -143,13 +148,13 @@ class Store:
 
     @property
     def directory(self) -> Path | None:
-        """The local directory behind the store; None for S3."""
+        """The store's local directory; None for S3."""
         return directory_of(self.url)
 
     def _explained(self, error: Exception, key: str) -> BooktapeError:
         first_line = str(error).partition("\n")[0]
         if "NoSuchBucket" in str(error):
-            return StorageDeniedError(f"{self.url}: there is no such bucket; create it, or mend the URL")
+            return StorageDeniedError(f"{self.url}: there is no such bucket; create it, or correct the URL")
         if isinstance(error, FileNotFoundError):
             return ObjectNotFoundError(f"{self.url} has no object {key!r}")
         if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
@@ -166,11 +171,11 @@ def directory_of(url: str) -> Path | None:
 
 
 def open_store(url: str, *, make: bool = True) -> Store:
-    """The store behind a URL. Raises :class:`InvalidStorageUrlError`.
+    """Open the store behind a URL. A path without a scheme names a directory. No request is made to S3 yet.
 
-    :param make: make a directory that is missing; otherwise it is an error (:class:`StorageDeniedError`).
-
-    A path without a scheme is taken for a directory. Nothing is asked of S3 yet.
+    :param make: create a directory that does not exist, rather than raise :class:`StorageDeniedError`.
+    :raises InvalidStorageUrlError: not a storage URL.
+    :raises StorageDeniedError: the directory does not exist, or cannot be created.
     """
     if "://" not in url:
         url = Path(url).absolute().as_uri()
@@ -192,7 +197,7 @@ def open_store(url: str, *, make: bool = True) -> Store:
 def _s3(bucket: str, prefix: str) -> S3Store:
     endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     config: S3Config = {"region": environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
-    if endpoint:  # without one, obstore knows AWS's own
+    if endpoint:  # otherwise obstore takes that of AWS
         config["endpoint"] = endpoint
     plain = endpoint is not None and endpoint.startswith("http://")
     return S3Store(
@@ -212,7 +217,7 @@ class Fingerprint(NamedTuple):
 
 
 def fingerprint(chunks: Iterator[bytes]) -> Fingerprint:
-    """The size and hash of some bytes."""
+    """Compute the size and the hash of a file's chunks."""
     digest, size = sha256(), 0
     for chunk in chunks:
         digest.update(chunk)
@@ -221,7 +226,7 @@ def fingerprint(chunks: Iterator[bytes]) -> Fingerprint:
 
 
 def stream_file(url: str) -> Iterator[bytes]:
-    """A file's bytes in chunks of a few MiB."""
+    """Read a file by its URL (``file://`` or ``s3://``) in chunks of a few MiB. Raises as :meth:`Store.stream` does."""
     parts = urlsplit(url)
     if parts.scheme == "s3":
         return open_store(f"s3://{parts.netloc}").stream(parts.path.lstrip("/"))

@@ -1,13 +1,13 @@
-"""Frames as they came, kept beside the records that were made of them: names, lines, and reading them back.
+"""Raw frames: what exchanges sent, stored unchanged beside the records parsed from it, and how it is read back.
 
     raw/exchange=binance/year=2024/month=08/day=08/235413_a_1723161253937000_0-3_000017.jsonl.gz
 
-The name tells the second in which the object begins (the collector's clock), the worker's instance, when that worker
-began (µs), which of its links and which connection of all, and the object's number on that connection. The content is
-gzip of one JSON object a line, the format of captures: one frame, REST answer, or *mark* each.
+The name of an object has the second in which it begins (the collector's clock), the worker's instance and start (µs),
+the number of the link and of the connection among all of the worker's, and the object's number on that connection. The
+content is gzip of one JSON object a line, in the format of captures: a frame, a REST answer, or a *mark*.
 
-A mark (``kind`` ``mark``) tells what the collector did with a connection, so that the frames can be played again with
-the very same outcome: :data:`HANDOVER`, :data:`SUBSCRIBED`, :data:`FINISHED`, :data:`GIVEN_UP`, :data:`INTERRUPTED`,
+A mark (``kind`` ``mark``) records what the collector did with a connection, so that playing the frames again has the
+same outcome: :data:`HANDOVER`, :data:`SUBSCRIBED`, :data:`FINISHED`, :data:`GIVEN_UP`, :data:`INTERRUPTED`,
 :data:`DISCONNECTED`.
 """
 
@@ -29,31 +29,35 @@ from booktape.store.layout import InvalidKeyError, RawKey, parse_raw_key, raw_da
 from booktape.store.objects import Store
 
 HANDOVER: Final = "handover"
-"""This connection is to take over from its link's one; ``data`` goes on with the streams suspected to be dead there."""
+"""The connection is to take over from the current one of its link. ``data`` adds the streams suspected to be dead."""
 SUBSCRIBED: Final = "subscribed"
 FINISHED: Final = "finished"
-"""It has taken over; ``data`` goes on with ``true`` where the old one was lost."""
+"""The connection has taken over. ``data`` adds ``true`` where the old connection was lost."""
 GIVEN_UP: Final = "given up"
 INTERRUPTED: Final = "interrupted"
-"""``data`` goes on with the streams that were asked for anew, or let go."""
+"""``data`` adds the streams that were subscribed again, or dropped."""
 DISCONNECTED: Final = "disconnected"
 
-_FEW_DAYS: Final = timedelta(31)
+_MOST_DAY_LISTINGS: Final = timedelta(31)
 
 REST: Final = "rest"
 """The instance of REST answers."""
 
 
 class InvalidRawFramesError(BooktapeError):
-    """An object of raw frames that is none."""
+    """The content of an object is not raw frames."""
 
 
 class NoRawFramesError(BooktapeError):
-    """No raw frames were kept there."""
+    """No raw frames are stored of that exchange and time."""
 
 
 class RawLine(Struct, frozen=True, omit_defaults=True):
-    """One line. ``t`` is in ns; ``sent`` (µs) is what a REST answer's ``Date`` says."""
+    """One line of an object.
+
+    :ivar t: the receive time in ns.
+    :ivar sent: the ``Date`` of a REST answer in µs.
+    """
 
     kind: Literal["ws", "http", "mark"]
     data: str
@@ -65,11 +69,11 @@ class RawLine(Struct, frozen=True, omit_defaults=True):
     sent: int | None = None
 
     def frame(self) -> bytes:
-        """What came over the wire."""
+        """The bytes of the frame."""
         return b64decode(self.data) if self.enc == "base64" else self.data.encode()
 
     def message(self) -> str | bytes:
-        """The frame as the venue sent it: text, or bytes where it was a binary frame."""
+        """The frame as the exchange sent it: text, or bytes for a binary frame."""
         return self.frame() if self.op == "binary" or self.enc else self.data
 
 
@@ -82,7 +86,7 @@ def decode_raw(key: str, content: bytes) -> list[RawLine]:
 
 
 def answer_object(exchange: str, url: str, body: bytes, received: int, sent: int | None) -> tuple[str, bytes]:
-    """Key and content of one REST answer. Times in µs."""
+    """The key and the content of the object of a REST answer. Times in µs."""
     try:
         line = RawLine("http", body.decode(), received * 1_000, url, sent=sent)
     except UnicodeDecodeError:
@@ -93,7 +97,7 @@ def answer_object(exchange: str, url: str, body: bytes, received: int, sent: int
 
 
 class RawRun(NamedTuple):
-    """What one worker kept, or one REST answer: the keys in the order of their connections and numbers."""
+    """The objects of one worker, or of one REST answer: their keys in the order of connections and numbers."""
 
     instance: str
     run: int
@@ -101,22 +105,24 @@ class RawRun(NamedTuple):
 
 
 def raw_runs(store: Store, exchange: str, first: date | None = None, last: date | None = None) -> list[RawRun]:
-    """What was kept of an exchange, from the day ``first`` to ``last``, by the worker that kept it.
+    """Find the raw frames of an exchange, by worker.
 
-    Raises :class:`NoRawFramesError` where there is nothing.
+    :param first: the first day; None for no bound.
+    :param last: the last day, inclusive; None for no bound.
+    :raises NoRawFramesError: there are none.
     """
     found = []
-    for item in chain.from_iterable(store.objects(place) for place in _places(exchange, first, last)):
+    for item in chain.from_iterable(store.objects(prefix) for prefix in _prefixes(exchange, first, last)):
         try:
             key = parse_raw_key(item.key)
-        except InvalidKeyError:  # somebody else's file
+        except InvalidKeyError:  # another program's file
             continue
         day = datetime.fromtimestamp(key.start // SECOND, UTC).date()
         if (first is None or first <= day) and (last is None or day <= last):
             found.append(key)
     if not found:
         raise NoRawFramesError(
-            f"{store.url} holds no raw frames of {exchange} there; they are kept by `booktape record --raw`"
+            f"{store.url} holds no raw frames of {exchange} in that time; `booktape record --raw` stores them"
         )
     found.sort(key=lambda key: (key.run, key.instance, key.link, key.connection, key.number))
     return [
@@ -125,22 +131,22 @@ def raw_runs(store: Store, exchange: str, first: date | None = None, last: date 
     ]
 
 
-def _places(exchange: str, first: date | None, last: date | None) -> list[str]:
-    """Where the objects of some days lie: a year's names need not be listed for one day."""
-    if first is None or last is None or last - first > _FEW_DAYS:
+def _prefixes(exchange: str, first: date | None, last: date | None) -> list[str]:
+    """The prefixes to list: one for each day of a short range, so that a day does not cost the listing of a year."""
+    if first is None or last is None or last - first > _MOST_DAY_LISTINGS:
         return [raw_prefix(exchange)]
     days = (first + timedelta(number) for number in range((last - first).days + 1))
     return [raw_day_prefix(exchange, day) for day in days]
 
 
 _Entry = tuple[int, int, RawKey, RawLine, Iterator[tuple[RawKey, RawLine]]]
-"""The next line of a connection: its time, the connection's number, key, line, and where the rest comes from."""
+"""The next line of a connection: its time, the connection's number, key, line, and the iterator of the rest."""
 
 
 def play(store: Store, keys: Iterable[RawKey]) -> Iterator[tuple[RawKey, RawLine]]:
-    """The lines of one run's objects in the order of their times; lines of one connection keep their order.
+    """Read the lines of one run in the order of their times. Lines of one connection keep their order.
 
-    Of each connection that goes on at a time, one object is in memory.
+    One object of each connection that is open at a time is in memory.
     """
     connections = [list(group) for _, group in groupby(keys, key=attrgetter("connection"))]
     waiting = sorted(connections, key=lambda keys: keys[0].start, reverse=True)

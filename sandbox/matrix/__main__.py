@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from booktape import console as command
 from booktape.model.errors import BooktapeError
-from config import console as command
 from sandbox.matrix import report
 from sandbox.matrix.night import DATA_TYPES
 from sandbox.matrix.rows import ROWS, Row, rows

@@ -154,8 +154,8 @@ def test_empty_bars_are_filled_when_asked_for(booktape: Callable[..., Outcome]) 
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ([], "say which bars"),
-        (["--every", "60", "--ticks", "2"], "say which bars"),
+        ([], "give one of --every SECONDS, --ticks NUMBER and --volume AMOUNT"),
+        (["--every", "60", "--ticks", "2"], "give one of --every SECONDS, --ticks NUMBER and --volume AMOUNT"),
         (["--ticks", "2", "--fill"], "--fill goes with --every"),
         (["--every", "0"], "an interval of 0.0 seconds cannot be"),
         (["--every", "1e20"], "an interval of 1e+20 seconds cannot be"),
@@ -263,7 +263,7 @@ def test_parquet_has_types_and_a_file_that_fails_leaves_nothing(
     [
         (["--csv", "--json"], "exclude each other"),
         (["--parquet"], "cannot be printed"),
-        (["--output", "bars.txt"], "does not tell its form"),
+        (["--output", "bars.txt"], "has no suffix of a known format"),
         (["--csv", "--output", "no/such/place.csv"], "cannot be written"),
     ],
 )

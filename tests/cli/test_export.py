@@ -98,7 +98,7 @@ def test_the_newest_run_is_taken(
         ),
         (
             ("binance", "quotes", DAY),
-            "error: no data source publishes quotes of binance; add one to config/sources.yaml\n",
+            "error: {tape} has no published quotes of binance; `booktape nightly` publishes a day\n",
         ),
         (
             ("binance", "candles", DAY),
@@ -117,7 +117,7 @@ def test_what_cannot_be_exported_is_told_in_one_line(
     exported: Callable[..., Outcome], tape: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     outcome = exported(*arguments, "--to", str(tmp_path / "out"))
-    assert (outcome.status, outcome.out, outcome.err) == (1, "", message)
+    assert (outcome.status, outcome.out, outcome.err) == (1, "", message.replace("{tape}", tape.as_uri()))
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
 
 

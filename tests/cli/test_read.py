@@ -136,9 +136,9 @@ def test_coverage(booktape: Booktape) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ((*MARKET, "--from", "2024-08-09"), "say from when to when"),
-        ((*STRETCH, "--follow"), "--follow has no end"),
-        ((*MARKET, "--at", "2024-08-09", "--from", "2024-08-08"), "--at is one time"),
+        ((*MARKET, "--from", "2024-08-09"), "give a time range"),
+        ((*STRETCH, "--follow"), "--follow prints without an end"),
+        ((*MARKET, "--at", "2024-08-09", "--from", "2024-08-08"), "--at names one time"),
         ((*STRETCH, "--parquet"), "say where to write it with --output FILE"),
         (("binance", "BTC-USD", *STRETCH[2:]), "did you mean BTC-USDT?"),
         ((*MARKET, "--at", "yesterday"), "'yesterday' is not a time; write it as 2019-10-25"),

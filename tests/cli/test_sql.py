@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from booktape.archive.sql import InvalidSqlError, query_archive
-from booktape.cli.main import app
+from booktape.cli.app import app
 from booktape.merge import init_athena
 from booktape.model.records import SECOND, Liquidation, Trade
 from booktape.store.objects import Store, open_store

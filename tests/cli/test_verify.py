@@ -292,7 +292,7 @@ def test_what_is_not_there_is_said_in_one_line(store: Store, booktape: Booktape)
     store_trades(store, range(1, 5))
     outcome = booktape("verify", "trades", DAY)
     assert outcome.status == 1
-    assert "has no trades of 2024-08-09; there are the sources books, trades" in outcome.err
+    assert "has no trades of 2024-08-09; published sources: none" in outcome.err
 
 
 def test_a_held_day_is_released_with_a_reason_that_stays(store: Store, booktape: Booktape) -> None:

@@ -72,8 +72,8 @@ def test_one_exchange_and_some_markets_as_json(booktape: Booktape, client: "Redi
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "no worker tells of any exchange (all): start one with `booktape record --live`"),
-        (["kraken"], "no worker tells of kraken (all): start one with"),
+        ([], "no worker keeps live values of any exchange (all): start one with `booktape record --live`"),
+        (["kraken"], "no worker keeps live values of kraken (all): start one with"),
         (["krakn"], "unknown exchange 'krakn'"),
         (["--markets", "btcusdt"], "'btcusdt' is not a market's name"),
     ],
@@ -98,5 +98,5 @@ def test_a_redis_url_that_is_none_is_told_in_one_line(booktape: Booktape, monkey
     monkeypatch.setenv("REDIS_URL", "redis.example.com")
     outcome = booktape("watch", "--once")
     assert (outcome.status, outcome.out) == (1, "")
-    assert "set REDIS_URL to such as redis://127.0.0.1:6379/0" in outcome.err
+    assert "set REDIS_URL to a URL like redis://127.0.0.1:6379/0" in outcome.err
     assert len(outcome.err.splitlines()) == 1

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from booktape.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from booktape.store import clock
 from config import metrics
-from config.logging import configure_logging
 
 
 @pytest.fixture

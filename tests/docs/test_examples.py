@@ -16,10 +16,9 @@ from typing import Any, Final
 import duckdb
 import httpx
 import pytest
-import typer
 from redis import Redis
 
-from booktape.cli.main import app
+from booktape.cli.commands import load
 from booktape.model.records import DAY, MINUTE, Trade
 from booktape.store import clock
 from booktape.store.live_cache import Latest, LiveCache
@@ -181,7 +180,8 @@ def _in_a_process_of_its_own(arguments: list[str]) -> None:
 
 def _parse(arguments: list[str]) -> None:
     """Raise what click does for options that a command does not have."""
-    command: Any = typer.main.get_command(app)
+    name, *arguments = arguments
+    command: Any = load(name)
     while hasattr(command, "commands"):
         name, *arguments = arguments
         command = command.commands[name]

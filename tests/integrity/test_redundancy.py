@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from booktape.cli.main import app
+from booktape.cli.app import app
 from booktape.integrity.redundancy import Counts, Minute, minutes, redundancy
 from booktape.integrity.uptime_log import InvalidSegmentError, encode_segment, read_segments
 from booktape.model.records import MINUTE, SECOND
@@ -155,10 +155,10 @@ def test_the_command_shows_it_by_exchange_data_type_and_instance(
         ["binance", "primary", "trades", "a", "2", "1", "50.00%", "0", "1"],
         ["binance", "primary", "trades", "b", "1", "1", "100.00%", "0", "0"],
     ]
-    assert told == "binance, primary: the ledger tells of a 0:10 h, b 0:10 h of 2024-08-08"
+    assert told == "binance, primary: the uptime log covers a 0:10 h, b 0:10 h of 2024-08-08"
     result = CliRunner().invoke(
         app, ["status", "--redundancy", "--day", "2024-08-08", "--exchange", "binance", "--json"]
     )
     assert '"legs":[{"data_type":"trades","instance":"a","batches":2,"identical":1,' in result.output
     result = CliRunner().invoke(app, ["status", "--redundancy", "--day", "2024-08-09"])
-    assert "there is no ledger of any exchange on 2024-08-09" in str(result.exception)
+    assert "there is no uptime log of any exchange on 2024-08-09" in str(result.exception)

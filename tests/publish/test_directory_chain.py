@@ -25,8 +25,9 @@ from booktape.model.records import (
 from booktape.model.sequence import MONOTONIC, NONE
 from booktape.publish import manifest, sources
 from booktape.publish.context import Context
+from booktape.publish.days import InvalidDayError, past_day
 from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import InvalidDayError, past_day, run_chain
+from booktape.publish.executor import run_chain
 from booktape.publish.release import NotReleasableError, release_held_run, run_to_release
 from booktape.publish.results import Check, Released, Rename
 from booktape.publish.sources import DataSource, UnknownSourceError

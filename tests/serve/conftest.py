@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from booktape.model.records import SECOND
-from booktape.serve.app import application
+from booktape.serve.app import create_app
 from booktape.serve.clock import MarketClock
 from booktape.store.objects import Store, open_store
 from tests.serve.recorded_days import START, Shelf, levels, quote, served, snapshot, trade, update
@@ -38,6 +38,6 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def serve(store: Store) -> Serve:
     def run(shelf: Shelf, speed: float = 0.0, *, begin: bool = False, end: int = END) -> AbstractContextManager[str]:
-        return served(application(shelf, store, MarketClock(START, end, speed), begin=begin))
+        return served(create_app(shelf, store, MarketClock(START, end, speed), begin=begin))
 
     return run

@@ -26,7 +26,7 @@ from booktape.model.records import (
     Record,
     Trade,
 )
-from booktape.serve.server import server
+from booktape.serve.server import create_server
 
 NOTHING = Raw(b"[]")
 START = 1_723_161_600 * SECOND  # 2024-08-09 00:00:00
@@ -154,7 +154,7 @@ class Shelf:
 def served(app: Starlette) -> Iterator[str]:
     """Serve an application on a free port; gives ``127.0.0.1:port``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        running = server(app)
+        running = create_server(app)
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

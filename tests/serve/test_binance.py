@@ -125,7 +125,7 @@ def test_who_listens_to_a_market_that_cannot_be_read_on_is_told(shelf: Shelf, se
         return caught.value.rcvd.code, caught.value.rcvd.reason
 
     with serve(shelf, speed=20) as address:
-        assert asyncio.run(listen(address)) == (1011, "the recording of BTC-USDT cannot be read on")
+        assert asyncio.run(listen(address)) == (1011, "the recording of BTC-USDT cannot be read any further")
 
 
 def test_streams_can_be_subscribed_to_listed_and_left(shelf: Shelf, serve: Serve) -> None:

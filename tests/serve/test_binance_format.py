@@ -43,7 +43,7 @@ quotes = st.builds(Quote, ids, st.none(), numbers, numbers, numbers, numbers, st
 
 
 def parsed(stream: str, payload: str) -> object:
-    ((_, symbol, _, record),) = parse(wire.combined(stream, payload).encode(), RECEIVED)
+    ((_, symbol, _, record),) = parse(wire.wrap_payload(stream, payload).encode(), RECEIVED)
     assert symbol == "BTCUSDT"
     return record
 
@@ -60,7 +60,7 @@ def test_depth_updates_come_back_as_they_were(record: BookUpdate) -> None:
 
 @given(quotes)
 def test_best_quotes_come_back_as_they_were(record: Quote) -> None:
-    assert parsed("btcusdt@bookTicker", wire.best_quote("BTCUSDT", record)) == record
+    assert parsed("btcusdt@bookTicker", wire.quote_payload("BTCUSDT", record)) == record
 
 
 @given(ids, sides, sides)
@@ -82,7 +82,7 @@ def test_a_slow_streams_update_does_to_a_book_what_the_fast_ones_did(some: list[
     fast, slow = Book(), Book()
     for update in some:
         fast.apply(levels(update.bids), levels(update.asks))
-    united = wire.united(some)
+    united = wire.combine_updates(some)
     slow.apply(levels(united.bids), levels(united.asks))
     assert (slow.bids.top(), slow.asks.top()) == (fast.bids.top(), fast.asks.top())
     assert (united.first_id, united.last_id) == (some[0].first_id, some[-1].last_id)
@@ -110,7 +110,7 @@ def test_recorded_frames_are_made_again_byte_for_byte() -> None:
                 payload = (
                     wire.depth_payload(symbol, record)
                     if isinstance(record, BookUpdate)
-                    else wire.best_quote(symbol, record)
+                    else wire.quote_payload(symbol, record)
                 )
-            assert wire.combined(sent["stream"], payload) == json.dumps(sent, separators=(",", ":"))
+            assert wire.wrap_payload(sent["stream"], payload) == json.dumps(sent, separators=(",", ":"))
     assert kinds == {Trade, BookUpdate, Quote}

@@ -47,8 +47,8 @@ async def nothing(said: str) -> str | None:
 
 
 async def slow_at_the_end(client: Client) -> None:
-    await client.give("the last frame but one")
-    client.leave(1008, "too slow")
+    await client.send("the last frame but one")
+    client.disconnect(1008, "too slow")
     await client.finish("the replay is over")
 
 

@@ -18,7 +18,7 @@ from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Level, levels
-from booktape.serve.app import application
+from booktape.serve.app import create_app
 from booktape.serve.clock import MarketClock
 from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
@@ -95,7 +95,7 @@ async def follow(address: str, symbol: str, last: int, *, fast: bool) -> list[tu
 def play(store: Store, start: int, end: int, speed: float, symbol: str, *, fast: bool) -> list[tuple[int, Sides]]:
     """Serve a stretch of what was recorded, and follow it to its last update."""
     last = max(one.last_id for one in stored(store, BOOK_UPDATES) if (one.timestamp or one.sent_timestamp or 0) < end)
-    with served(application(Archive(store.url), store, MarketClock(start, end, speed))) as address:
+    with served(create_app(Archive(store.url), store, MarketClock(start, end, speed))) as address:
         return asyncio.run(follow(address, symbol, last, fast=fast))
 
 

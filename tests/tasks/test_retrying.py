@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from booktape.model.errors import BooktapeError, TransientError
-from booktape.publish import executor
+from booktape.publish import days
 from booktape.publish.executor import RetryPolicy
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run
@@ -49,7 +49,7 @@ def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: p
     task = Task()
     with pytest.raises(Retried):
         nightly.night.run.__func__(task)
-    assert task.kept["day"] == str(executor.yesterday())
+    assert task.kept["day"] == str(days.yesterday())
 
 
 def test_one_that_cannot_be_taken_up_stops_no_other() -> None:

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from booktape.capture.raw_writer import RawFrames
 from booktape.model import codec
 from booktape.model.records import MINUTE, SECOND
-from booktape.serve.app import application
+from booktape.serve.app import create_app
 from booktape.store.objects import Store, open_store
 from booktape.store.raw_frames import raw_runs
 from tests.serve.recorded_days import START, Shelf, served
@@ -51,7 +51,7 @@ def heard(store: Store, **query: str) -> list[str | bytes]:
         async with asyncio.timeout(30), connect(url) as socket:
             return [frame async for frame in socket]
 
-    with served(application(Shelf(), store, None)) as address:
+    with served(create_app(Shelf(), store, None)) as address:
         return asyncio.run(listen(address))
 
 
@@ -84,14 +84,14 @@ def test_what_was_cut_short_does_not_look_whole(store: Store) -> None:
         assert caught.value.rcvd is not None
         return frames, caught.value.rcvd.code, caught.value.rcvd.reason
 
-    with served(application(Shelf(), store, None)) as address:
+    with served(create_app(Shelf(), store, None)) as address:
         frames, code, reason = asyncio.run(listen(address))
     assert (frames, code) == (["one", b'{"binary":2}', b"\xff\x00"], 1011)
     assert str(key)[:50] in reason
 
 
 def test_an_object_that_was_lost_on_the_way_shows_in_the_list(store: Store) -> None:
-    with served(application(Shelf(), store, None)) as address:
+    with served(create_app(Shelf(), store, None)) as address:
         before = httpx.get(f"http://{address}/raw/upbit", params=RANGE).json()
         first = next(one for one in raw_runs(store, "upbit")[0].keys if one.number == 1 and one.connection == "0-0")
         store.delete(str(first))
@@ -108,7 +108,7 @@ def test_the_range_is_half_open(store: Store) -> None:
 
 
 def test_what_there_is_can_be_listed(store: Store) -> None:
-    with served(application(Shelf(), store, None)) as address:
+    with served(create_app(Shelf(), store, None)) as address:
         found = httpx.get(f"http://{address}/raw/upbit", params=RANGE).json()
     assert [(one["instance"], one["run"], one["connection"], one["first"] - START) for one in found] == [
         ("a", STARTED, "0-0", -SECOND),

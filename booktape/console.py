@@ -1,4 +1,4 @@
-"""How the command lines say what went wrong: one line, the fault and the next step, never a traceback."""
+"""How the command lines report an error that the user can correct: one line, never a traceback."""
 
 import sys
 from typing import Final
@@ -9,11 +9,14 @@ from rich.markup import escape
 
 from booktape.model.errors import BooktapeError
 
+HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
+"""Context settings of every command line."""
+
 err: Final = Console(stderr=True)
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; what a user can mend ends it with one line and exit status 1."""
+    """Run a command line. A :class:`BooktapeError` ends it with one line on standard error and exit status 1."""
     try:
         app()
     except BooktapeError as error:

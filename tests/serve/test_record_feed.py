@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from booktape.model.errors import TransientError
 from booktape.model.gap import Missing
 from booktape.model.records import SECOND
-from booktape.serve.app import application
+from booktape.serve.app import create_app
 from booktape.store.objects import open_store
 from tests.serve.recorded_days import START, Event, Shelf, levels, served, snapshot, trade, update
 
@@ -40,7 +40,7 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Callable[[Shelf], Any]:
-    return lambda shelf: served(application(shelf, open_store((tmp_path / "data").as_uri()), None))
+    return lambda shelf: served(create_app(shelf, open_store((tmp_path / "data").as_uri()), None))
 
 
 def lines(answer: httpx.Response) -> list[dict[str, Any]]:
