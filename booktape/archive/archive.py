@@ -16,7 +16,7 @@ from booktape.archive.outages import Outages
 from booktape.archive.replay import ReplayEvent, beginning, events, merged
 from booktape.archive.rows import Gaps, Rows
 from booktape.model.csv import PUBLISHED
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import (
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -76,7 +76,7 @@ class Archive:
     @overload
     def trades(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[Trade | Missing]: ...
+    ) -> Rows[Trade | Gap]: ...
 
     def trades(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -92,7 +92,7 @@ class Archive:
     @overload
     def book_updates(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[BookMessage | Missing]: ...
+    ) -> Rows[BookMessage | Gap]: ...
 
     def book_updates(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -108,7 +108,7 @@ class Archive:
     @overload
     def quotes(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[Quote | Missing]: ...
+    ) -> Rows[Quote | Gap]: ...
 
     def quotes(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -124,7 +124,7 @@ class Archive:
     @overload
     def derivative_ticker(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[DerivativeTicker | Missing]: ...
+    ) -> Rows[DerivativeTicker | Gap]: ...
 
     def derivative_ticker(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -140,7 +140,7 @@ class Archive:
     @overload
     def liquidations(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[Liquidation | Missing]: ...
+    ) -> Rows[Liquidation | Gap]: ...
 
     def liquidations(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"

@@ -14,7 +14,7 @@ from booktape.archive.outages import Outages, channel_of, is_numbered, receipt_t
 from booktape.archive.queries import FIELDS, record_of
 from booktape.exchanges import exchanges
 from booktape.model.book_replay import LATE, BookReplayer, Message
-from booktape.model.gap import Missing, interleave
+from booktape.model.gap import Gap, GapCause, interleave, time_gap
 from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, BookSnapshot, record_time
 from booktape.model.sequence import NONE
 from booktape.model.timestamps import day_of
@@ -145,14 +145,14 @@ class BookReader:
                     yield Base(start, source, position, make(row))
 
     def _views(self, base: Base, instants: Sequence[int]) -> Iterator[BookView]:
-        rebuilt = BookReplayer(self._rule, self._checksum)
+        rebuilt = BookReplayer(self._rule, self._checksum, self._asked.market)
         rebuilt.apply(base.snapshot)
         lapses = self._lapses_since(base)
         waiting = iter(instants)
         due = next(waiting, None)
         latest, position = receipt_time(base.snapshot), base.position
         for item in interleave(self._messages(base), [] if self._numbered else lapses, receipt_time):
-            if isinstance(item, Missing):
+            if isinstance(item, Gap):
                 rebuilt.lose(item)
                 continue
             time = record_time(item)
@@ -183,16 +183,16 @@ class BookReader:
                 rows = opened.source.select(FIELDS[BOOK_UPDATES], f"timestamp <= {end}") if opened.source else ()
                 yield from map(make, rows)
 
-    def _lapses_since(self, base: Base) -> list[Missing]:
+    def _lapses_since(self, base: Base) -> list[Gap]:
         """When something may have been missed since a snapshot was received."""
-        found: list[Missing] = []
+        found: list[Gap] = []
         for start in range(base.start, self._last + 1, DAY):
             day = day_of(start)
             run = self._shelf.library.published(self._asked.exchange, BOOK_UPDATES, day)
             found += self._lapses.of(self._asked, day, run)
         return [lapse for lapse in found if lapse.end > receipt_time(base.snapshot) + LATE]
 
-    def _view(self, at: int, rebuilt: BookReplayer, missing: Missing | None) -> BookView:
+    def _view(self, at: int, rebuilt: BookReplayer, missing: Gap | None) -> BookView:
         missing = missing if rebuilt.sound else rebuilt.missing
         sides = tuple(rebuilt.book.bids.top()), tuple(rebuilt.book.asks.top())
         as_of = rebuilt.as_of if rebuilt.as_of is not None else 0
@@ -201,7 +201,7 @@ class BookReader:
 
     def _nothing(self, at: int) -> BookView:
         since = max(at // DAY - _DAYS_BACK, 0) * DAY
-        missing = Missing(BOOK_UPDATES, since, at, "there is no snapshot of the book")
+        missing = time_gap(BOOK_UPDATES, self._asked.market, since, at, GapCause.NO_SNAPSHOT)
         return BookView(self._asked.exchange, self._asked.market, at, 0, None, (), (), sound=False, missing=missing)
 
 
@@ -231,7 +231,7 @@ def _newest(source: RowSource, until: int, where: str) -> list[int]:
     return [position for (position,) in source.query(sql)]
 
 
-def _lapse(lapses: list[Missing], at: int, latest: int) -> Missing | None:
+def _lapse(lapses: list[Gap], at: int, latest: int) -> Gap | None:
     """The first lapse that began by an instant and was not over when the last message was received."""
     found = (lapse for lapse in lapses if lapse.start <= at and (lapse.start >= latest or lapse.end > latest + LATE))
     return next(found, None)

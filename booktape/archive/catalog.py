@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import DecodeError, json
 
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
-from booktape.exchanges import UnknownExchange, exchanges
+from booktape.exchanges import UnknownExchangeError, exchanges
 from booktape.merge.inputs import Systems
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
@@ -78,7 +78,7 @@ class Catalog:
         return sorted(found)
 
     def require(self, exchange: str, market: str, data_type: str) -> None:
-        """Raise :class:`UnknownExchange` or :class:`UnknownMarketError`, with near names, unless something is
+        """Raise :class:`UnknownExchangeError` or :class:`UnknownMarketError`, with near names, unless something is
         stored."""
         places = [(store, stored) for stored in stored_types(data_type) for store in self._stores()]
         if (
@@ -89,7 +89,7 @@ class Catalog:
             return
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             near = _near(exchange, list(exchanges()))
-            raise UnknownExchange(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
+            raise UnknownExchangeError(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
         if any(market in self.certificate(run)["markets"] for run in self.published_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}

@@ -1,17 +1,17 @@
 """What can be wrong with a question to the archive."""
 
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.timestamps import format_timestamp
 
 
 class GapError(BooktapeError):
     """Something of what was asked for is missing, or may be. ``missing`` says what."""
 
-    def __init__(self, exchange: str, market: str, missing: Missing) -> None:
+    def __init__(self, exchange: str, market: str, missing: Gap) -> None:
         when = f"between {format_timestamp(missing.start)} and {format_timestamp(missing.end)}"
         super().__init__(
-            f"{missing.data_type} of {exchange} {market}: {missing.why}, {when}; "
+            f"{missing.data_type} of {exchange} {market}: {missing.description}, {when}; "
             'ask for another stretch, or read across it with gaps="mark"'
         )
         self.missing = missing

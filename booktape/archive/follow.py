@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from booktape.archive.archive import Archive
-from booktape.archive.outages import UNKNOWN
 from booktape.archive.rows import Rows
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.timestamps import TimestampLike, parse_timestamp
 
 SECONDS: Final = 3.0
@@ -36,6 +35,6 @@ def follow(
         sleep(SECONDS)
 
 
-def is_news(missing: Missing) -> bool:
-    """Whether a loss is one. The ledgers of the last minutes are still to come, so that nobody knows is none."""
-    return missing.why != UNKNOWN
+def is_news(gap: Gap) -> bool:
+    """Whether a gap is news. No uptime log covers the last minutes yet: that they are unknown is none."""
+    return not gap.is_unknown

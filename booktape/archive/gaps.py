@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from booktape.archive.id_gaps import GapsSeen, inside, numbers_of, outside
 from booktape.archive.market_days import MARGIN, Day, MarketDays, RowSource, StreamKey, Window
-from booktape.archive.outages import UNKNOWN, Outages, is_numbered
-from booktape.model.gap import Missing
+from booktape.archive.outages import Outages, is_numbered
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.intervals import Interval, complement, intersection, total_length, union
 from booktape.model.records import DAY
 from booktape.model.timestamps import day_of, midnight
@@ -31,7 +31,7 @@ class Coverage(NamedTuple):
     recorded: list[Interval]
     missing: list[Interval]
     unknown: list[Interval]
-    losses: list[Missing]
+    losses: list[Gap]
 
     @property
     def is_whole(self) -> bool:
@@ -44,11 +44,11 @@ class Coverage(NamedTuple):
         return total_length(self.recorded) / (self.end - self.start)
 
 
-def coverage_of(asked: Sequence[str], window: Interval, losses: list[Missing]) -> Coverage:
+def coverage_of(asked: Sequence[str], window: Interval, losses: list[Gap]) -> Coverage:
     """What some losses leave of a stretch."""
     start, end = window
-    gone = intersection(((one.start, max(one.end, one.start + 1)) for one in losses if one.why != UNKNOWN), [window])
-    unknown = intersection(((one.start, one.end) for one in losses if one.why == UNKNOWN), [window])
+    gone = intersection(((one.start, max(one.end, one.start + 1)) for one in losses if not one.is_unknown), [window])
+    unknown = intersection(((one.start, one.end) for one in losses if one.is_unknown), [window])
     unknown = intersection(unknown, complement(gone, window))
     recorded = complement(union([*gone, *unknown]), window)
     exchange, market, data_type = asked
@@ -82,10 +82,10 @@ class GapFinder:
         self._window = window
         self._numbers = numbers_of(asked) if is_numbered(asked) else None
         self._last: OpenedDay | None = None
-        self._pending: list[Missing] = []
+        self._pending: list[Gap] = []
         self._seen_at: int | None = None
 
-    def day(self, opened: OpenedDay) -> list[Missing]:
+    def day(self, opened: OpenedDay) -> list[Gap]:
         """What is missing of a day; where nobody knows how it went on after its last record, the next day tells."""
         found = self._lapses.of(self._asked, day_of(opened.start), opened.day.run if opened.day is not None else None)
         if self._numbers is None:
@@ -100,7 +100,7 @@ class GapFinder:
             return inside(self._lost_day(opened), self._window)
         return inside(self._judged(opened, seen, found), self._window)
 
-    def end(self) -> list[Missing]:
+    def end(self) -> list[Gap]:
         """What is missing after the last record of all."""
         opened = self._last
         if self._numbers is None or opened is None:
@@ -117,7 +117,7 @@ class GapFinder:
             missing = seen.missing if seen is not None else missing
         return inside(missing, self._window)
 
-    def _judged(self, opened: OpenedDay, seen: GapsSeen, lapses: list[Missing]) -> list[Missing]:
+    def _judged(self, opened: OpenedDay, seen: GapsSeen, lapses: list[Gap]) -> list[Gap]:
         missing = list(seen.missing)
         if self._seen_at is None:  # nothing before it was seen: only the certificate can vouch for that
             reaches = self._window[0] - MARGIN <= opened.start
@@ -130,7 +130,7 @@ class GapFinder:
         self._pending = outside(lapses, (opened.start, seen.last))
         return missing
 
-    def _lost_day(self, opened: OpenedDay) -> list[Missing]:
+    def _lost_day(self, opened: OpenedDay) -> list[Gap]:
         """What a certificate tells of a day without a record: what is missing between the days around it."""
         edges = [self._edge(opened.day, name) for name in ("start", "end")]
         whole = opened.start, opened.start + DAY
@@ -172,9 +172,8 @@ def _clipped(window: Window, start: int) -> Window:
     return max(window[0], start), min(window[1], start + DAY)
 
 
-def _at_edge(asked: StreamKey, edge: dict[str, Any], between: Window) -> list[Missing]:
+def _at_edge(asked: StreamKey, edge: dict[str, Any], between: Window) -> list[Gap]:
     start, end = between
-    ranges = [(first, last) for first, last in edge["ranges"]]
-    ranges += [(before + 1, after) for before, after in edge["links"]]
-    why = "something is missing between two days"
-    return [Missing(asked.data_type, start, end, why, first, last) for first, last in ranges]
+    ranges = [(GapUnit.ID, first, last) for first, last in edge["ranges"]]
+    ranges += [(GapUnit.LINK, before + 1, after - 1) for before, after in edge["links"]]
+    return [Gap(*one, GapCause.LOST, asked.data_type, asked.market, start, end) for one in ranges]

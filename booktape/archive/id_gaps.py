@@ -7,7 +7,7 @@ from booktape.archive.market_days import RowSource, StreamKey, Window
 from booktape.archive.outages import channel_of
 from booktape.archive.queries import SKINNY, record_of
 from booktape.model.book_replay import BookReplayer
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.id_sets import Range
 from booktape.model.records import BOOK_UPDATES, TRADES, record_time
 from booktape.model.resets import CERTAINLY_LATER
@@ -48,7 +48,7 @@ SELECT before, time FROM seen WHERE number <= highest ORDER BY time LIMIT 1
 class GapsSeen(NamedTuple):
     """What was found in a stretch: what is missing in it, and the times (µs) of its first and last numbered record."""
 
-    missing: list[Missing]
+    missing: list[Gap]
     first: int
     last: int
 
@@ -67,7 +67,8 @@ class TradeNumbers:
     Where it did so, nobody can tell what was lost.
     """
 
-    def __init__(self, rule: str) -> None:
+    def __init__(self, rule: str, market: str) -> None:
+        self._market = market
         self._number = "sequence" if rule == SEQUENCED else "TRY_CAST(id AS BIGINT)"
         self._last: tuple[int, int] | None = None
 
@@ -90,21 +91,36 @@ class TradeNumbers:
             if first_number > before + 1 and first_time >= before_time - CERTAINLY_LATER:
                 pairs.append((before, first_number, before_time, first_time))
         self._last = last_time, last_number
-        missing = [hole for pair in sorted(pairs) for hole in _holes(pair, source.void)]
-        missing += [Missing(TRADES, since, until, "the venue began its numbers anew") for since, until in anew]
+        missing = [hole for pair in sorted(pairs) for hole in self._holes(pair, source.void)]
+        missing += [time_gap(TRADES, self._market, since, until, GapCause.RESET) for since, until in anew]
         return GapsSeen(missing, first_time, last_time)
+
+    def _holes(self, pair: tuple[int, int, int, int], void: list[Range]) -> Iterable[Gap]:
+        before, after, start, end = pair
+        first = before + 1
+        for low, high in sorted(void):
+            if high < first or low >= after:
+                continue
+            if first < low:
+                yield self._hole(first, low - 1, start, end)
+            first = max(first, high + 1)
+        if first < after:
+            yield self._hole(first, after - 1, start, end)
+
+    def _hole(self, first: int, last: int, start: int, end: int) -> Gap:
+        return Gap(GapUnit.ID, first, last, GapCause.LOST, TRADES, self._market, start, end)
 
 
 class UpdateNumbers:
     """Book messages that cover ids, or name the message before."""
 
-    def __init__(self, rule: str) -> None:
-        self._book = BookReplayer(rule)
+    def __init__(self, rule: str, market: str) -> None:
+        self._book = BookReplayer(rule, market=market)
 
     def take(self, source: RowSource, window: Window) -> GapsSeen | None:
         """See :class:`IdTracker`."""
         make = record_of(BOOK_UPDATES)
-        missing: list[Missing] = []
+        missing: list[Gap] = []
         first = last = None
         for row in source.select(SKINNY, f"timestamp >= {window[0]} AND timestamp < {window[1]}"):
             message = make(row)
@@ -120,42 +136,22 @@ def numbers_of(asked: StreamKey) -> IdTracker:
     """What looks at the numbers of a stream that has some."""
     channel = channel_of(asked)
     rule = NONE if channel is None else channel.rule
-    return TradeNumbers(rule) if asked.data_type == TRADES else UpdateNumbers(rule)
+    return TradeNumbers(rule, asked.market) if asked.data_type == TRADES else UpdateNumbers(rule, asked.market)
 
 
-def inside(missing: Iterable[Missing], window: Window) -> list[Missing]:
+def inside(missing: Iterable[Gap], window: Window) -> list[Gap]:
     """What may lie in a stretch. A record known by its number may be as late as the one after it."""
     start, end = window
-    return [
-        one for one in missing if one.start < end and (one.end >= start if one.first is not None else one.end > start)
-    ]
+    return [one for one in missing if one.start < end and (one.end >= start if one.numbered else one.end > start)]
 
 
-def outside(lapses: Iterable[Missing], proven: Window) -> list[Missing]:
+def outside(lapses: Iterable[Gap], proven: Window) -> list[Gap]:
     """Lapses without the time of which numbers prove that nothing is missing."""
     start, end = proven
     left = []
     for lapse in lapses:
         if lapse.start < min(lapse.end, start):
-            left.append(lapse._replace(end=min(lapse.end, start)))
+            left.append(lapse._replace(last=min(lapse.end, start)))
         if max(lapse.start, end) < lapse.end:
-            left.append(lapse._replace(start=max(lapse.start, end)))
+            left.append(lapse._replace(first=max(lapse.start, end)))
     return left
-
-
-def _holes(pair: tuple[int, int, int, int], void: list[Range]) -> Iterable[Missing]:
-    before, after, start, end = pair
-    first = before + 1
-    for low, high in sorted(void):
-        if high < first or low >= after:
-            continue
-        if first < low:
-            yield _hole(first, low - 1, start, end)
-        first = max(first, high + 1)
-    if first < after:
-        yield _hole(first, after - 1, start, end)
-
-
-def _hole(first: int, last: int, start: int, end: int) -> Missing:
-    what = f"the trade {first} is" if first == last else f"the trades {first} to {last} are"
-    return Missing(TRADES, start, end, f"{what} missing", first, last)

@@ -13,15 +13,12 @@ from booktape.exchanges.spec import Channel
 from booktape.integrity.uptime import downtime
 from booktape.integrity.uptime_log import readable_lines
 from booktape.model import sequence
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, time_gap
 from booktape.model.intervals import Interval
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, record_time
 from booktape.model.timestamps import midnight
 from booktape.model.uptime import StreamUptime
 from booktape.store.layout import Run, uptime_log_prefix
-
-DOWN: Final = "nobody was connected, or something was missed"
-UNKNOWN: Final = "no ledger tells whether anybody listened"
 
 _MOST: Final = 1024
 """Days of markets whose ledgers are remembered."""
@@ -62,15 +59,16 @@ class Outages:
 
     def __init__(self, library: Catalog) -> None:
         self._library = library
-        self._known: dict[tuple[StreamKey, date], tuple[object, list[Missing]]] = {}
+        self._known: dict[tuple[StreamKey, date], tuple[object, list[Gap]]] = {}
 
-    def of(self, asked: StreamKey, day: date, run: Run | None) -> list[Missing]:
+    def of(self, asked: StreamKey, day: date, run: Run | None) -> list[Gap]:
         """The times of a day in which something may be missing, in their order."""
         if run is not None:
             told = self._library.certificate(run)["markets"].get(asked.market)
             if told is None:
-                return [Missing(asked.data_type, midnight(day), midnight(day) + DAY, "nothing was recorded")]
-            return outages_in_certificate(told, asked.data_type)
+                start = midnight(day)
+                return [time_gap(asked.data_type, asked.market, start, start + DAY, GapCause.NOT_RECORDED)]
+            return outages_in_certificate(told, asked)
         state = self._segments(asked.exchange, day)
         known = self._known.get((asked, day))
         if known is None or known[0] != state:
@@ -89,7 +87,7 @@ class Outages:
             for item in store.objects(uptime_log_prefix(exchange, one))
         ]
 
-    def _by_ledger(self, asked: StreamKey, day: date) -> list[Missing]:
+    def _by_ledger(self, asked: StreamKey, day: date) -> list[Gap]:
         channel = channel_of(asked)
         data_type = asked.data_type
         if data_type == BOOK_UPDATES and channel is not None and BOOK_UPDATES not in channel.data_types:
@@ -100,15 +98,16 @@ class Outages:
                 if line.data_type == data_type and line.market in (asked.market, "*"):
                     instances[system, line.instance].append(structs.replace(line, batches=[]))
         found = downtime(instances.values(), range(midnight(day), midnight(day) + DAY))
-        return _missing(asked.data_type, found.down, found.unknown)
+        return _gaps(asked, found.down, found.unknown)
 
 
-def outages_in_certificate(certified: dict[str, Any], data_type: str) -> list[Missing]:
+def outages_in_certificate(certified: dict[str, Any], asked: StreamKey) -> list[Gap]:
     """The lapses of a market's day, by what its certificate says of it."""
-    return _missing(data_type, certified["downtime"]["down"], certified["downtime"]["unknown"])
+    return _gaps(asked, certified["downtime"]["down"], certified["downtime"]["unknown"])
 
 
-def _missing(data_type: str, down: list[Interval], unknown: list[Interval]) -> list[Missing]:
-    told = [Missing(data_type, start, end, DOWN) for start, end in down]
-    told += [Missing(data_type, start, end, UNKNOWN) for start, end in unknown]
-    return sorted(told, key=lambda missing: missing.start)
+def _gaps(asked: StreamKey, down: list[Interval], unknown: list[Interval]) -> list[Gap]:
+    stream = asked.data_type, asked.market
+    gaps = [time_gap(*stream, start, end, GapCause.DOWN) for start, end in down]
+    gaps += [time_gap(*stream, start, end, GapCause.UNKNOWN) for start, end in unknown]
+    return sorted(gaps, key=lambda gap: gap.start)

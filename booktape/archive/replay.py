@@ -8,7 +8,7 @@ from msgspec import Raw, json
 
 from booktape.analytics.book_view import BookView
 from booktape.model.csv import PublishedRecord
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BookSnapshot, record_time
 
 
@@ -18,14 +18,14 @@ class ReplayEvent(NamedTuple):
     exchange: str
     market: str
     time: int
-    record: PublishedRecord | Missing
+    record: PublishedRecord | Gap
 
 
 def events(exchange: str, market: str, items: Iterable[Any], start: int) -> Iterator[ReplayEvent]:
     """A stream's records as events. What is missing stands at its beginning, but never before what was told already."""
     time = start
     for item in items:
-        time = max(time, item.start if isinstance(item, Missing) else record_time(item))
+        time = max(time, item.start if isinstance(item, Gap) else record_time(item))
         yield ReplayEvent(exchange, market, time, item)
 
 
@@ -34,7 +34,7 @@ def merged(streams: Iterable[Iterator[ReplayEvent]]) -> Iterator[ReplayEvent]:
     return merge(*streams, key=lambda event: event.time)
 
 
-def beginning(view: BookView, start: int) -> BookSnapshot | Missing:
+def beginning(view: BookView, start: int) -> BookSnapshot | Gap:
     """What a book's stream begins with at an instant: the book before it, or what is missing of it."""
     if not view.sound:
         assert view.missing is not None, "a book that is not sound lacks something"

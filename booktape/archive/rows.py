@@ -17,7 +17,7 @@ from booktape.archive.market_days import MARGIN, MarketDays, StreamKey, Window
 from booktape.archive.outages import Outages, is_numbered, receipt_time
 from booktape.archive.queries import FIELDS, duckdb_errors, literal, record_of, table_columns
 from booktape.model.csv import csv_lines, csv_rows
-from booktape.model.gap import Missing, interleave
+from booktape.model.gap import Gap, interleave
 from booktape.model.records import BOOK_UPDATES, DAY, TRADES, record_time
 from booktape.model.timestamps import day_of, format_timestamp
 
@@ -39,7 +39,7 @@ class Rows(Generic[R]):
 
     Iterate for :mod:`booktape.model.records`, or take a table. Nothing is read before that, and iterating holds a few
     thousand records at a time. With ``gaps="raise"`` a :class:`~booktape.archive.GapError` is raised where something is
-    missing; with ``gaps="mark"`` a :class:`~booktape.model.gap.Missing` stands there among the records.
+    missing; with ``gaps="mark"`` a :class:`~booktape.model.gap.Gap` stands there among the records.
     """
 
     asked: StreamKey
@@ -55,15 +55,15 @@ class Rows(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         read = self._day_by_day if self.asked.data_type in _OF_THEIR_DAY else self._across_days
         for item in read():
-            if isinstance(item, Missing) and self.gaps == "raise":
+            if isinstance(item, Gap) and self.gaps == "raise":
                 raise GapError(self.asked.exchange, self.asked.market, item)
             yield item
 
     @property
-    def missing(self) -> list[Missing]:
+    def missing(self) -> list[Gap]:
         """All that is missing, or may be, in the order of time."""
         finder = self._finder()
-        found: list[Missing] = []
+        found: list[Gap] = []
         for start in days_of(self.window):
             with opened_day(self._shelf, self.asked, start, self.window) as opened:
                 found += finder.day(opened)
@@ -113,14 +113,14 @@ class Rows(Generic[R]):
     def csv(self) -> Iterator[str]:
         """The lines of :meth:`to_csv`. What is missing has no line."""
         exchange, market, data_type = self.asked
-        records: Iterator[Any] = (record for record in self if not isinstance(record, Missing))
+        records: Iterator[Any] = (record for record in self if not isinstance(record, Gap))
         return csv_lines(data_type, (row for record in records for row in csv_rows(exchange, market, record)))
 
     def json(self) -> Iterator[bytes]:
         """The lines of :meth:`to_json`; what is missing is ``{"missing": …}``."""
         encoder = msgspec.json.Encoder()
         for record in self:
-            told = {"missing": record._asdict()} if isinstance(record, Missing) else record
+            told = {"missing": record.to_json()} if isinstance(record, Gap) else record
             yield encoder.encode(told) + b"\n"
 
     def _finder(self) -> GapFinder:
