@@ -222,4 +222,4 @@ def _whole(path: Path) -> Iterator[Path]:
 
 def _require(package: str) -> None:
     if find_spec(package) is None:
-        raise FramesMissingError(f"{package} is not installed; pip install 'booktape[frames]'")
+        raise FramesMissingError(f"{package} is not installed: install Booktape with the extra 'frames'")
