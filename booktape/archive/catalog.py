@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-from msgspec import DecodeError, json
+from typing import Final, NamedTuple
 
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
 from booktape.exchanges import UnknownExchangeError, exchanges
+from booktape.integrity.certificate import Certificate, InvalidCertificateError, parse_certificate
 from booktape.merge.inputs import Systems
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
@@ -38,7 +37,7 @@ from booktape.store.objects import ObjectNotFoundError, Store, directory_of, ope
 _CERTIFICATES: Final = 16
 
 
-class InvalidCertificateFieldsError(ReadFailedError):
+class UnreadableCertificateError(ReadFailedError):
     """A published certificate that cannot be read."""
 
 
@@ -58,7 +57,7 @@ class Catalog:
     systems: Systems
     publication: Store
     _sources: dict[str, tuple[str, str] | None] = field(default_factory=dict)
-    _certificates: dict[Run, dict[str, Any]] = field(default_factory=dict)
+    _certificates: dict[Run, Certificate] = field(default_factory=dict)
 
     def markets(self, exchange: str | None, data_type: str | None) -> list[MarketStored]:
         """The markets that any system has stored, sorted."""
@@ -90,7 +89,7 @@ class Catalog:
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             near = _near(exchange, list(exchanges()))
             raise UnknownExchangeError(f"unknown exchange {exchange!r}{near}; `booktape exchanges` lists them")
-        if any(market in self.certificate(run)["markets"] for run in self.published_runs(exchange, data_type)):
+        if any(market in self.certificate(run).markets for run in self.published_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}
         near = _near(market, sorted(names))
@@ -149,16 +148,15 @@ class Catalog:
         for source in self._sources_of(exchange, data_type):
             yield from self._runs(source)
 
-    def certificate(self, run: Run) -> dict[str, Any]:
-        """The certificate of a published day. Raises :class:`InvalidCertificateFieldsError`."""
+    def certificate(self, run: Run) -> Certificate:
+        """The certificate of a published day. Raises :class:`UnreadableCertificateError`."""
         found = self._certificates.get(run)
         if found is None:
             key = published_certificate_key(run)
             try:
-                found = json.decode(self.publication.read(key), type=dict)
-                _require_fields(found)
-            except DecodeError as error:
-                raise InvalidCertificateFieldsError(f"{self.publication.url}/{key}: {error}; restore it") from error
+                found = parse_certificate(self.publication.read(key))
+            except InvalidCertificateError as error:
+                raise UnreadableCertificateError(f"{self.publication.url}/{key}: {error}; restore it") from error
             while len(self._certificates) >= _CERTIFICATES:
                 self._certificates.pop(next(iter(self._certificates)), None)
             self._certificates[run] = found
@@ -183,7 +181,7 @@ class Catalog:
                 found = self.certificate(run)
             except ObjectNotFoundError:
                 return None
-            return found["exchange"], found["data_type"]
+            return found.exchange, found.data_type
         return None
 
     def _runs(self, source: str) -> Iterator[Run]:
@@ -213,12 +211,6 @@ def open_catalog(url: str, replica: str | None, publication: str | None) -> Cata
         REST: open_store(rest, make=False) if _may_be(rest) else None,
     }
     return Catalog(store, systems, open_store(publication, make=False) if publication else store)
-
-
-def _require_fields(certificate: dict[str, Any]) -> None:
-    for name in ("exchange", "data_type", "markets"):
-        if name not in certificate:
-            raise DecodeError(f"it has no {name}")
 
 
 def _may_be_folder(name: str) -> bool:

@@ -5,11 +5,12 @@ What is missing of a stream in a stretch of time, day by day.
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from booktape.archive.id_gaps import GapsSeen, inside, numbers_of, outside
 from booktape.archive.market_days import MARGIN, Day, MarketDays, RowSource, StreamKey, Window
 from booktape.archive.outages import Outages, is_numbered
+from booktape.integrity.certificate import DayEdge
 from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.intervals import Interval, complement, intersection, total_length, union
 from booktape.model.records import DAY
@@ -152,12 +153,12 @@ class GapFinder:
         with opened_day(self._shelf, self._asked, start, window) as opened:
             return self._numbers.take(opened.source, window) if opened.source is not None else None
 
-    def _edge(self, day: Day | None, name: str) -> dict[str, Any] | None:
+    def _edge(self, day: Day | None, name: str) -> DayEdge | None:
         """What a certificate tells of the place between two days; None where nobody knows."""
         if day is None or day.run is None:
             return None
-        edge = self._shelf.told(day)["edges"][name]
-        return edge if isinstance(edge, dict) else None
+        edges = self._shelf.told(day).edges
+        return edges.start if name == "start" else edges.end
 
 
 @contextmanager
@@ -172,8 +173,8 @@ def _clipped(window: Window, start: int) -> Window:
     return max(window[0], start), min(window[1], start + DAY)
 
 
-def _at_edge(asked: StreamKey, edge: dict[str, Any], between: Window) -> list[Gap]:
+def _at_edge(asked: StreamKey, edge: DayEdge, between: Window) -> list[Gap]:
     start, end = between
-    ranges = [(GapUnit.ID, first, last) for first, last in edge["ranges"]]
-    ranges += [(GapUnit.LINK, before + 1, after - 1) for before, after in edge["links"]]
+    ranges = [(GapUnit.ID, first, last) for first, last in edge.missing_ids]
+    ranges += [(GapUnit.LINK, before + 1, after - 1) for before, after in edge.broken_links]
     return [Gap(*one, GapCause.LOST, asked.data_type, asked.market, start, end) for one in ranges]

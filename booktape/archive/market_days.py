@@ -16,6 +16,7 @@ from booktape.archive.catalog import Catalog
 from booktape.archive.errors import ReadFailedError
 from booktape.archive.local_cache import Cache, Hashes
 from booktape.archive.queries import duckdb_errors, scan, stream_rows
+from booktape.integrity.certificate import MarketCertificate
 from booktape.integrity.ordering import LATE
 from booktape.merge import Merge, day_window
 from booktape.merge.day_window import MergeWindow
@@ -114,7 +115,7 @@ class MarketDays:
         """A day of a market, of which a stretch is wanted; None where nothing of it is there."""
         run = self.library.published(asked.exchange, asked.data_type, day)
         if run is not None:
-            return Day(asked, day, run, None) if asked.market in self.library.certificate(run)["markets"] else None
+            return Day(asked, day, run, None) if asked.market in self.library.certificate(run).markets else None
         start = midnight(day) if asked.data_type == DERIVATIVE_TICKER else max(window[0], midnight(day))
         minutes = range((start - MARGIN) // _HOUR * _HOUR, -(-(window[1] + MARGIN) // _HOUR) * _HOUR)
         merge = Merge(asked.exchange, asked.data_type, day)
@@ -128,7 +129,7 @@ class MarketDays:
         with ExitStack() as stack:
             if day.run is not None:
                 paths, folders = self._published(parquet_key(day.run), day.asked.market, stack)
-                void = [(first, last) for first, last in self.told(day)["void"]["ranges"]]
+                void = self.told(day).burned_ids.ranges
             else:
                 assert day.recorded is not None, "a day is published or recorded"
                 name = f"{'/'.join(day.asked)}/{day.day}/{day.recorded.fingerprint}.parquet"
@@ -155,11 +156,10 @@ class MarketDays:
             paths, _ = self._published(key, day.asked.market, stack)
             yield RowSource(scan(paths, day.asked.market), True, [], self._database)
 
-    def told(self, day: Day) -> dict[str, Any]:
+    def told(self, day: Day) -> MarketCertificate:
         """What the certificate tells of a published day's market."""
         assert day.run is not None, "only published days have a certificate"
-        found: dict[str, Any] = self.library.certificate(day.run)["markets"][day.asked.market]
-        return found
+        return self.library.certificate(day.run).markets[day.asked.market]
 
     def snapshot_minutes(self, asked: StreamKey, day: date) -> list[int]:
         """The minutes (µs) that objects with snapshots of a book begin in, the newest first."""

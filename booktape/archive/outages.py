@@ -10,6 +10,7 @@ from booktape.archive.catalog import Catalog
 from booktape.archive.market_days import StreamKey
 from booktape.exchanges import exchanges
 from booktape.exchanges.spec import Channel
+from booktape.integrity.certificate import MarketCertificate
 from booktape.integrity.uptime import downtime
 from booktape.integrity.uptime_log import readable_lines
 from booktape.model import sequence
@@ -64,11 +65,11 @@ class Outages:
     def of(self, asked: StreamKey, day: date, run: Run | None) -> list[Gap]:
         """The times of a day in which something may be missing, in their order."""
         if run is not None:
-            told = self._library.certificate(run)["markets"].get(asked.market)
-            if told is None:
+            certified = self._library.certificate(run).markets.get(asked.market)
+            if certified is None:
                 start = midnight(day)
                 return [time_gap(asked.data_type, asked.market, start, start + DAY, GapCause.NOT_RECORDED)]
-            return outages_in_certificate(told, asked)
+            return outages_in_certificate(certified, asked)
         state = self._segments(asked.exchange, day)
         known = self._known.get((asked, day))
         if known is None or known[0] != state:
@@ -101,9 +102,9 @@ class Outages:
         return _gaps(asked, found.down, found.unknown)
 
 
-def outages_in_certificate(certified: dict[str, Any], asked: StreamKey) -> list[Gap]:
+def outages_in_certificate(certified: MarketCertificate, asked: StreamKey) -> list[Gap]:
     """The lapses of a market's day, by what its certificate says of it."""
-    return _gaps(asked, certified["downtime"]["down"], certified["downtime"]["unknown"])
+    return _gaps(asked, certified.downtime.down, certified.downtime.unknown)
 
 
 def _gaps(asked: StreamKey, down: list[Interval], unknown: list[Interval]) -> list[Gap]:

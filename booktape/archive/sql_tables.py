@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import sqlglot
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
-from msgspec import DecodeError, Struct, json
 
 from booktape.archive.catalog import Catalog
+from booktape.integrity.certificate import InvalidCertificateError, parse_certificate
 from booktape.merge.sql_fragments import literal
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
@@ -173,10 +173,10 @@ class Tables:
     def _certified(self, run: Run) -> str | None:
         key = published_certificate_key(run)
         try:
-            return json.decode(self._library.publication.read(key), type=_Certificate).data_type
+            return parse_certificate(self._library.publication.read(key)).data_type
         except ObjectNotFoundError:
             return None
-        except DecodeError as error:
+        except InvalidCertificateError as error:
             raise UnknownTableError(
                 f"{self._library.publication.url}/{key} cannot be read: {error}; restore it"
             ) from error
@@ -201,10 +201,6 @@ class Tables:
     def _when(self) -> str:
         since = f" from {self._first}" if self._first is not None else ""
         return since + (f" to {self._last}" if self._last is not None else "")
-
-
-class _Certificate(Struct):
-    data_type: str
 
 
 def _read_parquet(paths: list[str], *, folders: bool) -> str:
