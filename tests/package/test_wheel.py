@@ -152,9 +152,7 @@ def test_every_library_of_an_extra_is_known_to_the_command_line(installed: Path)
 # In a checkout, from a directory with modules of the application's names
 
 
-@pytest.mark.parametrize(
-    "command", [("nightly", "--day", "2999-01-01"), ("status", "--day", "2999-01-01")], ids=" ".join
-)
+@pytest.mark.parametrize("command", ["nightly", "status"])
 @pytest.mark.parametrize("module", ["booktape", "booktape.cli.main"])
 def test_modules_of_the_working_directory_break_no_command(foreign: Path, command: str, module: str) -> None:
     done = subprocess.run(
