@@ -38,8 +38,9 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         ),
         Command(
             "markets",
-            "booktape.cli.markets:markets",
+            "workers.markets:markets",
             "List an exchange's instruments, as its REST API reports them now.",
+            "application",
         ),
     ),
     "Record": (

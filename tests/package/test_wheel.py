@@ -43,8 +43,8 @@ READING = {
 }
 """The commands that need the package alone."""
 
-EXTRA = {"markets": ("kraken",), "serve": ()}
-"""The commands that need an extra, and nothing beside the package."""
+EXTRA: dict[str, tuple[str, ...]] = {"serve": ()}
+"""Commands that need an extra, and nothing beside the package."""
 
 APPLICATION = {
     command.name: command.needs for commands in COMMANDS.values() for command in commands if command.needs != "package"
