@@ -155,7 +155,7 @@ def test_every_library_of_an_extra_is_known_to_the_command_line(installed: Path)
 
 
 @pytest.mark.parametrize("command", ["nightly", "status"])
-@pytest.mark.parametrize("module", ["booktape", "booktape.cli.main"])
+@pytest.mark.parametrize("module", ["booktape.cli", "booktape.cli.main"])
 def test_modules_of_the_working_directory_break_no_command(foreign: Path, command: str, module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, command, "--day", "2999-01-01"],
