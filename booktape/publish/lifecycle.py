@@ -11,17 +11,7 @@ from typing import Final, Literal
 
 from booktape.model.errors import StateError, TransientError
 from booktape.publish import manifest
-from booktape.publish.results import (
-    Certify,
-    Check,
-    Done,
-    Failed,
-    HeldRun,
-    PublishedFile,
-    Released,
-    Start,
-    name_of,
-)
+from booktape.publish.results import Certify, Check, Done, Failed, HeldRun, PublishedFile, Released, Start, name_of
 from booktape.publish.retries import GateFailedError
 from booktape.store.layout import (
     InvalidKeyError,
