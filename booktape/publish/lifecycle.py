@@ -17,7 +17,7 @@ from booktape.publish.results import (
     Done,
     Failed,
     HeldRun,
-    PublishedFile,
+    PreviousFile,
     Released,
     Start,
     name_of,
@@ -62,7 +62,7 @@ def claim_run(store: Store, source: str, day: date, reason: Reason, request: str
 
     Raises :class:`RunUnderWayError` while an earlier run has not ended.
     """
-    previous: PublishedFile | None = None
+    previous: PreviousFile | None = None
     number = _last_number(store, source, day) or 1 if reason == "nightly" else 1
     while True:
         run = Run(source, day, number)
@@ -74,7 +74,7 @@ def claim_run(store: Store, source: str, day: date, reason: Reason, request: str
             return run
         if not has_ended(store, run):
             raise RunUnderWayError(f"{run} is under way; a republication waits until it has ended")
-        previous = published_file(store, run) or previous
+        previous = published_by(store, run) or previous
         number += 1
 
 
@@ -115,12 +115,12 @@ def refuse_superseded(store: Store, run: Run) -> None:
         raise SupersededError(f"{run} is superseded by run {last}")
 
 
-def published_file(store: Store, run: Run) -> PublishedFile | None:
+def published_by(store: Store, run: Run) -> PreviousFile | None:
     """The file that a run published; None if the run is not done."""
     if manifest.read_result(store, run, Done) is None:
         return None
     checked = manifest.require_result(store, run, Check)
-    return PublishedFile(run.number, checked.sha256, checked.rows)
+    return PreviousFile(run.number, checked.sha256, checked.rows)
 
 
 def mark_active(store: Store, run: Run) -> None:
