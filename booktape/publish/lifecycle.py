@@ -137,7 +137,7 @@ def mark_inactive(store: Store, run: Run) -> None:
 
 
 def active_runs(store: Store) -> list[Run]:
-    """The runs marked as active, of all sources and days. Some may have ended: ask :func:`is_unfinished`."""
+    """The runs marked as active, of all sources and days. Some may have ended: see :func:`is_unfinished`."""
     runs = (_marked_run(item.key) for item in store.objects(active_runs_prefix()))
     return sorted((run for run in runs if run is not None), key=str)
 
