@@ -57,9 +57,9 @@ def _batch(exchange: Exchange, response: RestResponse) -> Batch:
     """The response's one snapshot, made by the same pipeline as recorded ones."""
     batches: list[Batch] = []
     pipeline = Pipeline(exchange, batches.append, on_gap=lambda gap: None)
-    pipeline.connection().feed_rest(*response)
+    pipeline.new_feed().feed_rest(*response)
     pipeline.close()
     if len(batches) != 1:
-        kinds = ", ".join(pipeline.not_understood) or "it holds no order book"
+        kinds = ", ".join(pipeline.unknown_frames) or "it holds no order book"
         raise VenueRefusedError(f"{response.url}: the response is not understood: {kinds}")
     return batches[0]

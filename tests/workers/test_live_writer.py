@@ -29,13 +29,13 @@ def quote(number: int, bid: str, ask: str) -> Quote:
 
 
 class World:
-    """A recorder of one exchange, and what its live cache tells."""
+    """A pipeline of one exchange, and what its live cache tells."""
 
     def __init__(self, name: str) -> None:
-        self.recorder = Pipeline(exchange(name), lambda batch: None, lambda gap: None)
+        self.pipeline = Pipeline(exchange(name), lambda batch: None, lambda gap: None)
         self.told: list[dict[str, Latest]] = []
         self.is_away = False
-        self.live = LiveWriter(exchange(name), self.recorder, self.write)
+        self.live = LiveWriter(exchange(name), self.pipeline, self.write)
 
     def write(self, markets: dict[str, Latest]) -> None:
         if self.is_away:
@@ -44,11 +44,11 @@ class World:
 
     def take(self, data_type: str, symbol: str, *records: Record) -> None:
         for record in records:
-            self.recorder.stream(data_type, symbol).append(record, NOON)
+            self.pipeline.batcher(data_type, symbol).append(record, NOON)
 
     def tell(self) -> list[dict[str, Latest]]:
         before = len(self.told)
-        asyncio.run(self.live.tell())
+        asyncio.run(self.live.write_changes())
         return self.told[before:]
 
 
@@ -86,7 +86,7 @@ def test_what_redis_did_not_take_is_told_later_and_only_as_it_is_then() -> None:
 
 def test_a_book_that_a_checksum_vouches_for_is_told_ten_levels_deep() -> None:
     world = World("kraken")
-    rule = world.recorder.stream("book_snapshots", "BTC/USD")
+    rule = world.pipeline.batcher("book_snapshots", "BTC/USD")
     bids = "[" + ",".join(f'["{100 - level}","1"]' for level in range(12)) + "]"
     rule.append(
         BookSnapshot(timestamp=NOON, bids=raw(bids), asks=raw('[["101","3"]]'), origin="stream", local_timestamp=NOON),
