@@ -1,18 +1,21 @@
 """The steps that make the file, where something goes wrong between them."""
 
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from booktape.merge import Merge, Merged, MergeFailedError
-from booktape.publish import file_steps, files, lifecycle, manifest
+from booktape.model.errors import BooktapeError
+from booktape.publish import certify_step, file_steps, files, lifecycle, manifest
 from booktape.publish.context import Context
 from booktape.publish.executor import perform
 from booktape.publish.files import FileChangedError
-from booktape.publish.results import Attempt, Check
+from booktape.publish.results import Attempt, Check, Rename, Revision
 from booktape.publish.retries import GateFailedError, WaitingError
-from booktape.store.layout import Run, certificate_key, published_certificate_key
+from booktape.store.layout import Run, certificate_key, hash_key, parquet_key, published_certificate_key
 from tests.publish.conftest import SOURCE
 from tests.publish.recordings import DAY, store_trades
 
@@ -87,3 +90,41 @@ def test_another_certificate_than_the_runs_own_is_not_published(in_directory: Co
         in_directory.store.replace(certificate_key(run), b"{}")
     with pytest.raises(FileChangedError, match="is not the certificate that was written for binance-trades 2024-08-09"):
         perform(in_directory, run, "rename")
+
+
+def test_parquet_waits_for_its_query_and_does_not_overwrite_another_hash(in_directory: Context, run: Run) -> None:
+    for step in ("merge", "check", "certify", "rename"):
+        perform(in_directory, run, step)
+    engine: Any = SimpleNamespace(poll=lambda query: None)
+    with pytest.raises(WaitingError, match="is running"):
+        perform(replace(in_directory, engine=engine), run, "parquet")
+    in_directory.publication.create(hash_key(parquet_key(run)), b"another")
+    with pytest.raises(FileChangedError, match=r"\.parquet\.sha256 is not of the files beside it"):
+        perform(in_directory, run, "parquet")
+
+
+def test_the_end_of_a_day_is_not_stored_under_a_next_day_that_has_a_run(
+    in_directory: Context, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[str] = []
+    monkeypatch.setattr(certify_step, "store_end_of_day_snapshot", lambda *arguments: stored.append(arguments[1]))
+    source = in_directory.source(SOURCE)
+    certify_step._store_end_of_day(in_directory, run, source, {"BTC-USDT": b""})
+    lifecycle.claim_run(in_directory.store, SOURCE, DAY + timedelta(days=1), "nightly", "test")
+    certify_step._store_end_of_day(in_directory, run, source, {"ETH-USDT": b""})
+    assert stored == ["BTC-USDT"]
+
+
+def test_steps_at_aws_refuse_what_the_sources_file_or_the_manifest_does_not_allow(
+    in_directory: Context, run: Run
+) -> None:
+    checked = Check(rows=1, bytes=1, sha256="a", rule="contiguous", completeness=None, markets={})
+    manifest.record_result(in_directory.store, run, checked)
+    with pytest.raises(manifest.OutOfOrderError, match="is not finalised yet"):
+        perform(in_directory, run, "submit_change_set")
+    with pytest.raises(BooktapeError, match="binance-trades has no data set any more; put it back"):
+        perform(in_directory, run, "create_revision")
+    manifest.record_result(in_directory.store, run, Revision("1", "arn:data-sets/a/revisions/1", ""))
+    manifest.record_result(in_directory.store, run, Rename("file:///published.csv"))
+    with pytest.raises(BooktapeError, match=r"Data Exchange imports from S3 only, not from file:///published\.csv"):
+        perform(in_directory, run, "import_assets")
