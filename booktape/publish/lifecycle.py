@@ -11,17 +11,7 @@ from typing import Final, Literal
 
 from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import manifest
-from booktape.publish.results import (
-    Certify,
-    Check,
-    Done,
-    Failed,
-    HeldRun,
-    PreviousFile,
-    Released,
-    Start,
-    name_of,
-)
+from booktape.publish.results import Certify, Check, Done, Failed, HeldRun, PreviousFile, Released, Start, name_of
 from booktape.publish.retries import GateFailedError
 from booktape.store.layout import (
     InvalidKeyError,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from booktape import console as command
+from booktape.cli import console as command
 from booktape.model.errors import BooktapeError
 from sandbox.matrix import report
 from sandbox.matrix.night import DATA_TYPES

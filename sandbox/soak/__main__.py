@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from booktape import console as command
+from booktape.cli import console as command
 from sandbox.soak.plan import Plan
 from sandbox.soak.report import show
 from sandbox.soak.run import soak

@@ -15,14 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape import Archive
-from booktape.archive import (
-    FramesMissingError,
-    Gap,
-    InvalidRequestError,
-    NotRecordedError,
-    UnknownMarketError,
-    rows,
-)
+from booktape.archive import FramesMissingError, Gap, InvalidRequestError, NotRecordedError, UnknownMarketError, rows
 from booktape.archive.follow import follow
 from booktape.model import codec
 from booktape.model.batch import Batch

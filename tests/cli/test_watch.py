@@ -8,13 +8,13 @@ import pytest
 from redis import Redis
 from rich.console import Console
 
-from booktape.cli import watch
 from booktape.model.records import Trade
 from booktape.store import clock, live_cache
 from booktape.store.live_cache import Latest, LiveCache, Top
 from sandbox import redis
 from tests.cli.conftest import Outcome
 from tests.waiting import DEADLINE
+from workers import watch
 
 Booktape = Callable[..., Outcome]
 
