@@ -1,17 +1,17 @@
-"""Going on as minutes are stored: what was recorded up to a minute ago, again and again."""
+"""Follows a recording: reads what was stored since the last look, again and again."""
 
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from booktape.archive.archive import Archive
-from booktape.archive.outages import UNKNOWN
+from booktape.archive.gaps import UNKNOWN
 from booktape.archive.rows import Rows
 from booktape.model.gap import Missing
 from booktape.model.timestamps import TimestampLike, parse_timestamp
 
-SECONDS: Final = 3.0
-"""How often the storage is looked at."""
+POLL_SECONDS: Final = 3.0
+"""The pause between two looks at the storage."""
 
 
 def follow(
@@ -23,9 +23,9 @@ def follow(
     *,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Rows[Any]]:
-    """The records since ``start``, in stretches as they come to be stored, without an end.
+    """Yield the records since ``start``, window by window as they are stored, without end.
 
-    A minute is read when its first object is there: up to a minute late, and what comes later still is left out.
+    A minute is read once its first object is stored: up to a minute late. Objects that are stored later are not read.
     """
     begin = parse_timestamp(start)
     while True:
@@ -33,9 +33,9 @@ def follow(
         if end is not None and end > begin:
             yield archive.rows(data_type, exchange, market, begin, end, gaps="mark")
             begin = end
-        sleep(SECONDS)
+        sleep(POLL_SECONDS)
 
 
-def is_news(missing: Missing) -> bool:
-    """Whether a loss is one. The ledgers of the last minutes are still to come, so that nobody knows is none."""
-    return missing.why != UNKNOWN
+def is_news(gap: Missing) -> bool:
+    """Whether a gap is worth reporting. Unknown time is not: the uptime logs of the last minutes are still to come."""
+    return gap.why != UNKNOWN

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 import duckdb
 
-from booktape.archive.exports.published import DAY, OpenedFile, open_published
+from booktape.archive.exports.published import DAY_VIEW, OpenedDay, open_published_day
 from booktape.archive.exports.tardis import write_tardis
 from booktape.exchanges.tardis import tardis_name
 from booktape.merge.sql_fragments import literal
@@ -28,7 +28,7 @@ _IN_FOLDERS: Final = ("exchange", "symbol")
 def write_hive(connection: duckdb.DuckDBPyConnection, data_type: str, market: str, path: Path) -> int:
     """Write a market's rows in their order; returns how many there are."""
     columns = ", ".join(column for column in PARQUET_COLUMNS[data_type] if column not in _IN_FOLDERS)
-    rows = f"SELECT {columns} FROM {DAY} WHERE symbol = {literal(market)} ORDER BY position"
+    rows = f"SELECT {columns} FROM {DAY_VIEW} WHERE symbol = {literal(market)} ORDER BY position"
     connection.execute(f"COPY ({rows}) TO {literal(str(path))} ({_FORM})")
     return int(connection.fetchall()[0][0])
 
@@ -71,13 +71,13 @@ def write_market_files(
     :param key: of the published Parquet in ``published``: one file, or a folder of files (Athena's).
     :param markets: names and globs; none of them stands for every market of the day.
     """
-    with open_published(published, key, memory) as source:
+    with open_published_day(published, key, memory) as source:
         chosen = source.markets(markets)
         write = _tardis_file if form == TARDIS else _hive_file
         return [write(source, exchange, data_type, market, day, to) for market in chosen]
 
 
-def _tardis_file(source: OpenedFile, exchange: str, data_type: str, market: str, day: date, to: Store) -> MarketFile:
+def _tardis_file(source: OpenedDay, exchange: str, data_type: str, market: str, day: date, to: Store) -> MarketFile:
     name = tardis_name(exchange, market)
     path = source.directory / "market.csv.gz"
     written = write_tardis(source.connection, data_type, market, name, path)
@@ -87,7 +87,7 @@ def _tardis_file(source: OpenedFile, exchange: str, data_type: str, market: str,
     return MarketFile(market, key, written.rows, _placed(path, to, key), written.left_out)
 
 
-def _hive_file(source: OpenedFile, exchange: str, data_type: str, market: str, day: date, to: Store) -> MarketFile:
+def _hive_file(source: OpenedDay, exchange: str, data_type: str, market: str, day: date, to: Store) -> MarketFile:
     path = source.directory / "market.parquet"
     rows = write_hive(source.connection, data_type, market, path)
     key = hive_key(data_type, exchange, market, day)

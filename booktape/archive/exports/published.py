@@ -13,7 +13,7 @@ from booktape.merge.sql_fragments import literal
 from booktape.model.errors import BooktapeError
 from booktape.store.objects import Store
 
-DAY: Final = "day"
+DAY_VIEW: Final = "day"
 """The view with the rows of the whole day: the columns of :data:`booktape.model.parquet.PARQUET_COLUMNS`."""
 
 
@@ -29,8 +29,8 @@ class ExportFailedError(BooktapeError):
     """DuckDB could not do it."""
 
 
-class OpenedFile(NamedTuple):
-    """A day that is open: a connection with the view :data:`DAY`, and a directory for what is being made."""
+class OpenedDay(NamedTuple):
+    """A day that is open: a connection with the view :data:`DAY_VIEW`, and a directory for what is being made."""
 
     connection: duckdb.DuckDBPyConnection
     directory: Path
@@ -40,7 +40,7 @@ class OpenedFile(NamedTuple):
 
         Raises :class:`MarketNotFoundError` for a name or glob that stands for none.
         """
-        found = self.connection.execute(f"SELECT DISTINCT symbol FROM {DAY} ORDER BY symbol").fetchall()
+        found = self.connection.execute(f"SELECT DISTINCT symbol FROM {DAY_VIEW} ORDER BY symbol").fetchall()
         there: list[str] = [symbol for (symbol,) in found]
         for name in wanted:
             if not any(fnmatchcase(market, name) for market in there):
@@ -50,7 +50,7 @@ class OpenedFile(NamedTuple):
 
 
 @contextmanager
-def open_published(published: Store, key: str, memory: str) -> Iterator[OpenedFile]:
+def open_published_day(published: Store, key: str, memory: str) -> Iterator[OpenedDay]:
     """Open the published Parquet at a key: one file, or a folder of files for each market (Athena's).
 
     What lies in a bucket is copied to this machine for as long as it is open. Raises :class:`NoPublishedFileError`, and
@@ -67,7 +67,7 @@ def open_published(published: Store, key: str, memory: str) -> Iterator[OpenedFi
         try:
             with duckdb.connect(config=config) as connection:
                 _open_view(connection, files, folders=folders)
-                yield OpenedFile(connection, directory)
+                yield OpenedDay(connection, directory)
         except duckdb.OutOfMemoryException as error:
             raise ExportFailedError(f"DuckDB needs more than {memory}: allow more (BOOKTAPE_MERGE_MEMORY)") from error
         except duckdb.Error as error:
@@ -80,7 +80,7 @@ def _open_view(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], *, 
     partitions = (
         "hive_partitioning = true, hive_types = {'symbol': VARCHAR}" if folders else "hive_partitioning = false"
     )
-    connection.execute(f"CREATE VIEW {DAY} AS SELECT * FROM read_parquet([{paths}], {partitions})")
+    connection.execute(f"CREATE VIEW {DAY_VIEW} AS SELECT * FROM read_parquet([{paths}], {partitions})")
 
 
 def _files(published: Store, key: str, directory: Path) -> tuple[list[Path], bool]:

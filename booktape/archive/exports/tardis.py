@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from booktape.archive.exports.published import DAY
+from booktape.archive.exports.published import DAY_VIEW
 from booktape.exchanges.tardis import TardisName
 from booktape.model.csv import COLUMNS
 from booktape.model.records import BOOK_UPDATES, TRADES
@@ -37,7 +37,7 @@ WITH messages AS (
     SELECT
         position, local_timestamp, is_snapshot, len(bids) + len(asks) AS levels,
         CASE WHEN NOT is_snapshot OR origin = 'stream' THEN local_timestamp END AS streamed
-    FROM {DAY} WHERE symbol = $market
+    FROM {DAY_VIEW} WHERE symbol = $market
 ),
 anchored AS (
     SELECT
@@ -74,10 +74,10 @@ _REBUILT: Final = f"""
 INSERT INTO rebuilt
 WITH levels AS (
     SELECT 'bid' AS side, position, unnest(bids) AS level, generate_subscripts(bids, 1) AS place
-    FROM {DAY} WHERE symbol = $market AND position BETWEEN $first AND $last
+    FROM {DAY_VIEW} WHERE symbol = $market AND position BETWEEN $first AND $last
     UNION ALL
     SELECT 'ask' AS side, position, unnest(asks) AS level, generate_subscripts(asks, 1) AS place
-    FROM {DAY} WHERE symbol = $market AND position BETWEEN $first AND $last
+    FROM {DAY_VIEW} WHERE symbol = $market AND position BETWEEN $first AND $last
 ),
 standing AS (
     SELECT side, arg_max(level, (position, place)) AS level FROM levels GROUP BY side, level.price
@@ -107,17 +107,17 @@ _LINES: Final = (
     "list_transform({side}s, lambda level: concat(head, ',{side},', level.price, ',', level.amount, chr(10))), '')"
 )
 
-MESSAGE_ROWS: Final = f"""
+MESSAGE_ROWS_SQL: Final = f"""
 WITH old AS (
     SELECT position AS previous, bids AS old_bids, asks AS old_asks
-    FROM {DAY} WHERE symbol = $market AND position BETWEEN $first_previous AND $last_previous
+    FROM {DAY_VIEW} WHERE symbol = $market AND position BETWEEN $first_previous AND $last_previous
 ),
 messages AS (
     SELECT
         position, timestamp, received, is_snapshot, bids, asks,
         coalesce(rebuilt.old_bids, old.old_bids) AS old_bids, coalesce(rebuilt.old_asks, old.old_asks) AS old_asks
     FROM placed
-    JOIN (SELECT * FROM {DAY} WHERE symbol = $market AND position BETWEEN $first AND $last) USING (position)
+    JOIN (SELECT * FROM {DAY_VIEW} WHERE symbol = $market AND position BETWEEN $first AND $last) USING (position)
     LEFT JOIN rebuilt USING (position)
     LEFT JOIN old USING (previous)
     WHERE part = $part
@@ -144,7 +144,7 @@ def place_messages(connection: duckdb.DuckDBPyConnection, market: str, size: int
     connection.execute(_PLACED, {"market": market, "size": size})
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE rebuilt AS "
-        f"SELECT position, bids AS old_bids, asks AS old_asks FROM {DAY} WHERE false"
+        f"SELECT position, bids AS old_bids, asks AS old_asks FROM {DAY_VIEW} WHERE false"
     )
     later = "SELECT position, rebuilt_from FROM placed WHERE rebuilt_from IS NOT NULL ORDER BY position"
     for position, first in connection.execute(later).fetchall():
@@ -157,7 +157,7 @@ _COMMON: Final = 4
 _PLACED_RECORDS: Final = f"""
 CREATE OR REPLACE TEMP TABLE placed AS
 WITH received AS (
-    SELECT position, {{received}} AS received FROM {DAY} WHERE symbol = $market
+    SELECT position, {{received}} AS received FROM {DAY_VIEW} WHERE symbol = $market
 ),
 ordered AS (
     SELECT *, row_number() OVER (ORDER BY received, position) AS place FROM received
@@ -170,7 +170,7 @@ FROM ordered
 _ROWS: Final = f"""
 SELECT concat($begin, timestamp, ',', received, {{fields}}, chr(10))
 FROM placed
-JOIN (SELECT * FROM {DAY} WHERE symbol = $market AND position BETWEEN $first AND $last) USING (position)
+JOIN (SELECT * FROM {DAY_VIEW} WHERE symbol = $market AND position BETWEEN $first AND $last) USING (position)
 WHERE part = $part
 ORDER BY place
 """
@@ -183,7 +183,7 @@ def place_records(connection: duckdb.DuckDBPyConnection, data_type: str, market:
     connection.execute(_PLACED_RECORDS.format(received=received), {"market": market, "size": size})
 
 
-def record_rows(data_type: str) -> str:
+def record_rows_sql(data_type: str) -> str:
     """The SQL for the rows of one part's records: a text for each record."""
     return _ROWS.format(fields=", ".join(f"',', {_field(column)}" for column in COLUMNS[data_type][_COMMON:]))
 
@@ -235,7 +235,7 @@ def write_tardis(
 def _parts(connection: duckdb.DuckDBPyConnection, data_type: str, market: str, name: TardisName) -> Iterator[str]:
     """The file's rows, a part of them at a time."""
     is_book = data_type == BOOK_UPDATES
-    sql = MESSAGE_ROWS if is_book else record_rows(data_type)
+    sql = MESSAGE_ROWS_SQL if is_book else record_rows_sql(data_type)
     bounds = ("first", "last", "first_previous", "last_previous") if is_book else ("first", "last")
     parts = connection.execute(_PARTS.format(previous=", min(previous), max(previous)" if is_book else "")).fetchall()
     for part, *positions in parts:
