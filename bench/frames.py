@@ -9,7 +9,7 @@ from random import Random
 from typing import Final
 
 from booktape.exchanges.kraken import DEPTH
-from booktape.exchanges.kraken_frames import checksum
+from booktape.exchanges.kraken.spot_frames import checksum
 from booktape.model.book import Book
 from booktape.model.records import MINUTE, SECOND, Level
 

@@ -19,7 +19,7 @@ from booktape import Archive
 from booktape.capture.batcher import Batcher
 from booktape.model import codec
 from booktape.model.batch import Batch
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, BookUpdate, Level, Record
 from booktape.store.layout import batch_key
 from booktape.store.objects import open_store
@@ -63,7 +63,7 @@ def _keep_book(directory: Path, messages: int) -> None:
         store.create(str(batch_key(batch, EXCHANGE)), codec.compress(batch.lines))
 
     for data_type, records in ((BOOK_SNAPSHOTS, iter([_snapshot()])), (BOOK_UPDATES, _updates(messages))):
-        stream = Batcher(data_type, MARKET, put, lambda stream, gap: None)
+        stream = Batcher(data_type, MARKET, put, lambda gap: None)
         for record in records:
             stream.append(record, _sent(record))
         stream.close()
@@ -111,7 +111,7 @@ def _table(archive: Archive) -> int:
 
 def _records(archive: Archive) -> int:
     rows = archive.trades(EXCHANGE, MARKET, *_WHOLE, gaps="mark")
-    return sum(not isinstance(row, Missing) for row in rows)
+    return sum(not isinstance(row, Gap) for row in rows)
 
 
 def _book_at_noon(archive: Archive) -> int:
@@ -121,7 +121,7 @@ def _book_at_noon(archive: Archive) -> int:
 
 def _replay(archive: Archive) -> int:
     events = archive.replay([f"{EXCHANGE}:{MARKET}"], *_WHOLE)
-    return sum(not isinstance(event.record, Missing) for event in events)
+    return sum(not isinstance(event.record, Gap) for event in events)
 
 
 def _select(directory: Path, source: str) -> str:

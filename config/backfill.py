@@ -51,7 +51,7 @@ def _purse(settings: Settings, exchange: Exchange) -> RateLimiter:
         redis.ping()
     except RedisError:
         return LocalRateLimiter(exchange.id)
-    return RedisRateLimiter(redis, exchange.id, exchange.rest.budget)
+    return RedisRateLimiter(redis, exchange.id, exchange.rest.weight_per_minute)
 
 
 def _base(settings: Settings, exchange: Exchange) -> str | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from booktape.analytics.time_grid import InvalidIntervalError, microseconds
-from booktape.exchanges import UnknownExchange
+from booktape.exchanges import UnknownExchangeError
 from booktape.model.csv import PUBLISHED
 from booktape.publish.analytics_kinds import KINDS
 from booktape.publish.sources import DataSource, UnknownSourceError, base_of
@@ -39,7 +39,7 @@ def _fault(source: DataSource) -> tuple[str, str] | None:
         return "products", "products show the revisions of a data set: give data_set as well"
     try:
         _ = source.channel
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         return "exchange", str(error)
     except KeyError:
         return "data_type", f"{source.exchange} has no {source.data_type}; published types are {', '.join(PUBLISHED)}"

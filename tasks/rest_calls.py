@@ -26,7 +26,7 @@ def client() -> httpx.Client:
 def budget(exchange: str) -> RedisRateLimiter:
     """What may still be asked of a venue, by everybody together: exchanges at one host share it."""
     rest = exchange_of(exchange).rest
-    return RedisRateLimiter(redis(), rest.host, rest.budget)
+    return RedisRateLimiter(redis(), rest.host, rest.weight_per_minute)
 
 
 def rest_url(exchange: str) -> str | None:

@@ -107,7 +107,7 @@ class InstrumentWatcher:
 
 def _budget(redis_url: str, exchange: Exchange) -> RedisRateLimiter:
     client = Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=2)
-    return RedisRateLimiter(client, exchange.rest.host, exchange.rest.budget)
+    return RedisRateLimiter(client, exchange.rest.host, exchange.rest.weight_per_minute)
 
 
 def _some(symbols: list[str]) -> list[str]:

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from booktape.capture.pipeline import ANY, Pipeline, StreamGap
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.capture.uploader import Uploader
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
 from booktape.integrity.uptime_log import encode_segment
 from booktape.model import sequence
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, record_time
-from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, ReportedGap, StateName
+from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, UNNOTICED, StateName
 from booktape.store import clock
 from workers.uptime_writer import ANY_MARKET, Name, Segment, UptimeWriter
 
@@ -94,7 +95,7 @@ class StreamState:
     def resyncing(self, subscription: Subscription, *, even_down: bool = False) -> bool:
         """A book is waiting for a snapshot, if it is one whose stream sends them."""
         book = self._exchange.book
-        if book is None or subscription.channel != book.name or not self._exchange.book_begins_itself:
+        if book is None or subscription.channel != book.name or not self._exchange.book_starts_with_snapshot:
             return False
         awaited = self._await(BOOK_SNAPSHOTS, subscription.symbol)
         if even_down:  # it may have come before this was told
@@ -104,22 +105,27 @@ class StreamState:
                 self._change(name, RESYNCING, awaited)
         return True
 
-    def gap(self, gap: StreamGap, subscriptions: Iterable[Subscription]) -> None:
-        """A gap was told.
-
-        :param subscriptions: those of its connection, for a gap in a connection's counter.
-        """
+    def gap(self, gap: Gap) -> None:
+        """Keep a gap of one stream. A ``time`` gap with an unknown beginning or end has that now."""
         now = self._now()
-        first, last = gap.span or (gap.first, gap.last)
-        there = now if gap.received else now - (self._ledger.lag or 0)
-        told = ReportedGap(
-            there if first is None else first, there if last is None else last, gap.kind, now, gap.received
-        )
-        names = {(gap.data_type, gap.market)} if gap.data_type != ANY else self._counted(gap, subscriptions)
-        if gap.reconnect:  # a quiet stream is asked for anew: its silence says that nobody knows
-            names = {name for name in names if self._ledger.state(name) != SILENT}
-        for name in sorted(names):
-            self._ledger.gap(name, told)
+        name = (gap.data_type, gap.market)
+        if not gap.shows_loss and self._ledger.state(name) == SILENT:
+            return  # a quiet stream was subscribed to anew: its silence says already that nothing is known
+        if gap.unit is GapUnit.TIME:
+            there = now if gap.by_receipt else now - (self._ledger.lag or 0)
+            gap = gap._replace(first=gap.first or there, last=gap.last or there)
+        self._ledger.gap(name, gap._replace(noticed=now))
+
+    def frames_lost(self, gap: Gap, connection: ConnectionFeed, subscriptions: Iterable[Subscription]) -> None:
+        """Keep a gap in a connection's frame counter, for each stream whose loss only this counter can show.
+
+        :param subscriptions: what the connection carries now; what it has carried counts as well.
+        """
+        lost = Gap(GapUnit.TIME, gap.after, gap.before, GapCause.FRAMES_LOST, noticed=self._now(), by_receipt=True)
+        heard = {(data_type, self._market(symbol)) for data_type, symbol in connection.sinks}
+        for name in sorted(heard | set(self._names(subscriptions))):
+            if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER:
+                self._ledger.gap(name, lost._replace(data_type=name[0], market=name[1]))
 
     def look(self) -> None:
         """See which streams have been heard again."""
@@ -194,13 +200,6 @@ class StreamState:
             return newest
         timed = [(record_time(last), last.local_timestamp) for last in heard if last.local_timestamp > newest - SECOND]
         return max((min(time + lag, received) for time, received in timed if time != received), default=newest)
-
-    def _counted(self, gap: StreamGap, subscriptions: Iterable[Subscription]) -> set[Name]:
-        """The streams that a connection's counter speaks for: those that it carries or has carried."""
-        assert gap.connection is not None
-        heard = {(data_type, self._market(symbol)) for data_type, symbol in gap.connection.heard}
-        found = heard | set(self._names(subscriptions))
-        return {name for name in found if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER}
 
     def _state(self, subscription: Subscription) -> StateName | None:
         return self._ledger.state(next(self._names([subscription])))

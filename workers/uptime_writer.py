@@ -11,12 +11,11 @@ from typing import Final, NamedTuple
 from msgspec import json
 
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap, GapCause, time_gap
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.uptime import (
     CONNECTED,
     DOWN,
-    TIME,
-    ReportedGap,
     StateName,
     StreamInterval,
     StreamUptime,
@@ -118,7 +117,7 @@ class UptimeWriter:
     _lags: list[int] = field(init=False, default_factory=list)
     _tracks: dict[Name, _Track] = field(init=False, default_factory=dict)
     _gone: list[tuple[Name, _Track]] = field(init=False, default_factory=list)
-    _gaps: defaultdict[Name, list[ReportedGap]] = field(init=False, default_factory=lambda: defaultdict(list))
+    _gaps: defaultdict[Name, list[Gap]] = field(init=False, default_factory=lambda: defaultdict(list))
     _written: deque[bytes] = field(init=False, default_factory=deque)
     _lost: deque[tuple[Name, int]] = field(init=False, default_factory=deque)
     _entries: int = field(default=0, init=False)
@@ -169,9 +168,9 @@ class UptimeWriter:
         if track is not None:
             self._entries += track.change(state, now if since is None else min(since, now))
 
-    def gap(self, name: Name, gap: ReportedGap) -> None:
-        """A gap was told."""
-        self._roll(gap.at)
+    def gap(self, name: Name, gap: Gap) -> None:
+        """Keep a gap of a stream, by when it was noticed."""
+        self._roll(gap.noticed)
         self._gaps[name].append(gap)
         self._entries += 1
 
@@ -245,7 +244,7 @@ class UptimeWriter:
             batches[name].append(written)
         for _ in range(len(self._lost)):
             name, minute = self._lost.popleft()
-            self._gaps[name].append(ReportedGap(minute, minute + MINUTE - 1, TIME, self._now))
+            self._gaps[name].append(_not_stored(name, minute, self._now))
         gaps, self._gaps = self._gaps, defaultdict(list)
         for name, track in [*self._tracks.items(), *self._gone]:
             yield self._line(name, track, end, gaps.pop(name, []), batches.pop(name, []))
@@ -253,9 +252,7 @@ class UptimeWriter:
             track = self._tracks.get((name[0], ANY_MARKET)) or _Track(end, [])
             yield self._line(name, track, end, gaps[name], batches[name])
 
-    def _line(
-        self, name: Name, track: _Track, end: int, gaps: list[ReportedGap], batches: list[WrittenBatch]
-    ) -> StreamUptime:
+    def _line(self, name: Name, track: _Track, end: int, gaps: list[Gap], batches: list[WrittenBatch]) -> StreamUptime:
         over, end = track.end is not None, end if track.end is None else track.end
         states = track.states(end) if track.changes else []
         return StreamUptime(
@@ -266,6 +263,10 @@ class UptimeWriter:
 def _usual(lags: list[int], before: int | None = None) -> int | None:
     """The lag of what is punctual; that of ``before`` where too few are known."""
     return sorted(lags)[len(lags) // _PUNCTUAL] if len(lags) >= _LAGS else before
+
+
+def _not_stored(name: Name, minute: int, now: int) -> Gap:
+    return time_gap(*name, minute, minute + MINUTE - 1, GapCause.NOT_STORED)._replace(noticed=now)
 
 
 def _following(time: int) -> int:

@@ -11,7 +11,7 @@ import structlog
 import uvloop
 
 from booktape.capture.connection import Connection
-from booktape.capture.pipeline import ANY, ConnectionFeed, Pipeline, StreamGap
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.capture.socket import check_address
 from booktape.capture.subscriptions import channels
 from booktape.capture.timeouts import Timeouts
@@ -19,6 +19,7 @@ from booktape.capture.uploader import Uploader
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
 from booktape.model.errors import BooktapeError
+from booktape.model.gap import ANY, Gap, GapCause
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES
 from booktape.model.symbols import literal_names
 from booktape.store import clock
@@ -49,7 +50,7 @@ class Worker:
         stores = open_store(options.storage), open_store(options.spool_url)
         told = self._upload_failed
         self.uploader = Uploader(*stores, venue.id, told, on_kept=ledger.wrote, on_lost=ledger.lost)
-        self.recorder = Pipeline(venue, self.uploader.submit, self._gap)
+        self.recorder = Pipeline(venue, self.uploader.submit, self._gap, self._frames_lost)
         self.watch = StreamState(venue, self.recorder, ledger)
         self.raw = RawCapture(venue, options, self._upload_failed) if options.raw else None
         self.links = Connections(
@@ -72,7 +73,7 @@ class Worker:
             redis_url=options.redis_url,
             rest_url=options.rest_url,
         )
-        asks = venue.rest.book is not None and not venue.book_begins_itself
+        asks = venue.rest.book is not None and not venue.book_starts_with_snapshot
         self.requests = SnapshotRequests(venue, options.redis_url) if asks else None
         self.live: LiveWriter | None = None
         if options.live and options.redis_url is not None:
@@ -180,14 +181,14 @@ class Worker:
     def _watched(self, subscription: Subscription) -> Iterator[str]:
         """The data types of a subscription whose silence means something: a book's snapshots come but once."""
         channel = self._channels[subscription.channel]
-        if channel.quiet is not None and subscription.symbol != WHOLE_VENUE:
+        if channel.stale_after is not None and subscription.symbol != WHOLE_VENUE:
             for data_type in channel.data_types:
                 if data_type != BOOK_SNAPSHOTS or BOOK_UPDATES not in channel.data_types:
                     yield data_type
 
     def _heard(self, data_type: str, symbol: str) -> Heard:
         stream = self.recorder.streams.get((data_type, symbol))
-        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).quiet or 0)
+        return Heard(stream.appended if stream else 0, self.exchange.channel(data_type).stale_after or 0)
 
     # What links, recorder and uploader tell
 
@@ -236,36 +237,40 @@ class Worker:
         else:
             self.log.warning("not_handed_over", connection=link.number, reason=reason)
 
-    def _gap(self, gap: StreamGap) -> None:
+    def _gap(self, gap: Gap) -> None:
+        self._log_gap(gap)
+        self.watch.gap(gap)
+        if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS) and gap.cause in (GapCause.LOST, GapCause.CHECKSUM):
+            self._want_snapshot(gap.market, self.links)
+
+    def _frames_lost(self, connection: ConnectionFeed, gap: Gap) -> None:
+        """Frames of a connection are missing: no one knows of which of its markets."""
+        self._log_gap(gap)
+        carrying = [link for link in self.links if link.carries(connection)]
+        subscriptions = [one for link in carrying for one in link.subscriptions]
+        self.watch.frames_lost(gap, connection, subscriptions)
+        self._want_snapshot(ANY, carrying)
+
+    def _log_gap(self, gap: Gap) -> None:
         self.teller.counts["SequenceGaps"] += 1
-        told = {"data_type": gap.data_type, "market": gap.market, "first": gap.first, "last": gap.last}
-        self.log.warning("gap", **told, reconnect=gap.reconnect, resumed=gap.resumed)
-        self.watch.gap(gap, self._carried(gap.connection))
-        if not (gap.reconnect or gap.resumed) and gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY):
-            self._want_snapshot(gap)
+        stream = {"data_type": gap.data_type, "market": gap.market}
+        first, last = gap.bounds
+        self.log.warning("gap", **stream, unit=gap.unit, first=first, last=last, cause=gap.cause)
 
-    def _carried(self, connection: ConnectionFeed | None) -> list[Subscription]:
-        """What the link carries whose connection this is."""
-        if connection is None:
-            return []
-        return [one for link in self.links if link.carries(connection) for one in link.subscriptions]
-
-    def _want_snapshot(self, gap: StreamGap) -> None:
-        """A fresh snapshot of one market's book, or of all whose loss only this connection's counter can show.
+    def _want_snapshot(self, market: str, links: Iterable[Connection]) -> None:
+        """A fresh snapshot of one market's book, or of all that some links carry.
 
         After a reconnect none is wanted: the new subscription has begun with one.
         """
         book = self.exchange.book
         if self.requests is not None:
-            self.requests.want(gap.market)
+            self.requests.want(market)
         elif book is not None:
-            for link in self.links:
-                if gap.connection is None or link.carries(gap.connection):
-                    for subscription in link.subscriptions:
-                        market = self.exchange.market(subscription.symbol)
-                        if subscription.channel == book.name and gap.market in (ANY, market):
-                            self.watch.resyncing(subscription)
-                            self._wanted.setdefault(link, {})[subscription] = None
+            for link in links:
+                for subscription in link.subscriptions:
+                    if subscription.channel == book.name and market in (ANY, self.exchange.market(subscription.symbol)):
+                        self.watch.resyncing(subscription)
+                        self._wanted.setdefault(link, {})[subscription] = None
 
     def _resubscribe(self) -> None:
         """Ask each link for the snapshots that are wanted of it, at most every ten seconds."""

@@ -1,6 +1,6 @@
 """Bars of one market's trades: by time, by number of trades, by volume. Prices are text, sums exact.
 
-The trades come in order, as published; a :class:`~booktape.model.gap.Missing` of trades stands before the first
+The trades come in order, as published; a :class:`~booktape.model.gap.Gap` of trades stands before the first
 trade after it, and every bar that it touches is not sound.
 """
 
@@ -14,7 +14,7 @@ from booktape.analytics.book_view import BUY
 from booktape.analytics.decimals import ZERO, add, decimal, decimal_text, divide, multiply
 from booktape.analytics.time_grid import NotInOrderError, begin, microseconds
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import TRADES, Trade
 
 Empty = Literal["skip", "fill"]
@@ -55,7 +55,7 @@ BAR_COLUMNS: Final = Bar._fields
 
 
 def time_bars(
-    trades: Iterable[Trade | Missing],
+    trades: Iterable[Trade | Gap],
     every: float | str | Decimal | timedelta,
     *,
     start: int | None = None,
@@ -94,14 +94,14 @@ def time_bars(
         yield from empties(reached, end)
 
 
-def tick_bars(trades: Iterable[Trade | Missing], every: int) -> Iterator[Bar]:
+def tick_bars(trades: Iterable[Trade | Gap], every: int) -> Iterator[Bar]:
     """Bars of ``every`` trades each; the last one is not complete if it has fewer. Raises :class:`InvalidBarsError`."""
     if every < 1:
         raise InvalidBarsError(f"bars of {every} trades cannot be; expected 1 or more")
     return _counted(trades, lambda bar: bar.count >= every)
 
 
-def volume_bars(trades: Iterable[Trade | Missing], every: Decimal | int | float | str) -> Iterator[Bar]:
+def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | int | float | str) -> Iterator[Bar]:
     """Bars that end with the trade by which their volume (in the unit of the amounts) reaches ``every``.
 
     No trade is divided, so a bar may hold more. The last one is not complete if it holds less.
@@ -114,13 +114,13 @@ def volume_bars(trades: Iterable[Trade | Missing], every: Decimal | int | float 
 
 
 def _by_interval(
-    trades: Iterable[Trade | Missing], length: int, lost: GapBuffer, stretch: "_Window"
+    trades: Iterable[Trade | Gap], length: int, lost: GapBuffer, stretch: "_Window"
 ) -> Iterator[tuple[int, "_Growing", bool]]:
     """Each interval with a trade: when it begins, its bar, and whether it is the last one. Fills ``lost`` ahead."""
     at: int | None = None
     bar = _Growing()
     for trade in trades:
-        if isinstance(trade, Missing):
+        if isinstance(trade, Gap):
             lost.add(trade)
             continue
         stretch.require(trade.timestamp)
@@ -138,11 +138,11 @@ def _by_interval(
         yield at, bar, True
 
 
-def _counted(trades: Iterable[Trade | Missing], is_full: "Callable[[_Growing], bool]") -> Iterator[Bar]:
+def _counted(trades: Iterable[Trade | Gap], is_full: "Callable[[_Growing], bool]") -> Iterator[Bar]:
     lost = GapBuffer(TRADES)
     bar, since_last_bar = _Growing(), False
     for trade in trades:
-        if isinstance(trade, Missing):
+        if isinstance(trade, Gap):
             since_last_bar = lost.add(trade) or since_last_bar
             continue
         bar.add(trade)

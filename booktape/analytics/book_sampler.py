@@ -13,7 +13,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from booktape.analytics.time_grid import NotInOrderError, first
 from booktape.model.book import Book
 from booktape.model.book_replay import BookReplayer, ChecksumRule
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, record_time
 from booktape.model.sequence import SPANS_CONNECTIONS
 
@@ -26,9 +26,9 @@ class GapBuffer:
 
     def __init__(self, data_type: str) -> None:
         self._data_types = (data_type, _ALL)
-        self._missing: list[Missing] = []
+        self._missing: list[Gap] = []
 
-    def add(self, missing: Missing) -> bool:
+    def add(self, missing: Gap) -> bool:
         """Take a loss in; False where it is of another data type."""
         if missing.data_type not in self._data_types:
             return False
@@ -45,9 +45,9 @@ class GapBuffer:
             self._missing = [missing for missing in self._missing if _last(missing) >= before]
 
 
-def _last(missing: Missing) -> int:
+def _last(missing: Gap) -> int:
     """The last µs of which something may be missing: a record that is known by its number may be as late as the end."""
-    return missing.end if missing.first is not None else max(missing.start, missing.end - 1)
+    return missing.end if missing.numbered else max(missing.start, missing.end - 1)
 
 
 BookMessage = BookUpdate | BookSnapshot
@@ -65,7 +65,7 @@ class BookStream:
     :ivar checksum: how the venue's checksum is computed, if it has one.
     """
 
-    messages: Iterable[BookMessage | Missing]
+    messages: Iterable[BookMessage | Gap]
     rule: str
     checksum: ChecksumRule | None = None
 
@@ -80,11 +80,11 @@ class Sampled(NamedTuple, Generic[T]):
 
 def at_instants(
     stream: BookStream, look: Callable[[Book], T], length: int, start: int | None, end: int | None
-) -> Iterator[Sampled[T] | Missing]:
+) -> Iterator[Sampled[T] | Gap]:
     """What ``look`` sees of a book at each multiple of ``length`` (µs), with all messages up to that time in it.
 
     From ``start``, or the first message, up to ``end`` (not included), or the last message. What lies before a message
-    is told when that has come: only then it is known whether there is a gap. A Missing stands in the gap's place.
+    is told when that has come: only then it is known whether there is a gap. A Gap stands in the gap's place.
     """
     rebuilt = BookReplayer(stream.rule, stream.checksum)
     due = first(start, length) if start is not None else None
@@ -96,13 +96,13 @@ def at_instants(
         before = _seen(rebuilt, look, last, range(due, until, length))
         due = max(due, until)
         gap = _take(rebuilt, message)
-        last = last if isinstance(message, Missing) else message
+        last = last if isinstance(message, Gap) else message
         if isinstance(message, BookSnapshot) and gap is None and stream.rule in SPANS_CONNECTIONS:
             held.append(before)  # only the update after a snapshot tells whether something was lost before it
             continue
         if gap is None:
             yield from chain(*held, before)
-        missing = message if isinstance(message, Missing) else gap
+        missing = message if isinstance(message, Gap) else gap
         if missing is not None:
             yield missing
         if gap is not None and rebuilt.sound and isinstance(message, BookUpdate):
@@ -114,28 +114,28 @@ def at_instants(
         yield from _seen(rebuilt, look, last, range(due, until, length))
 
 
-def at_changes(stream: BookStream, look: Callable[[Book], T]) -> Iterator[Sampled[T] | Missing]:
-    """What ``look`` sees of a book after each message that changed it. A Missing stands in its place."""
+def at_changes(stream: BookStream, look: Callable[[Book], T]) -> Iterator[Sampled[T] | Gap]:
+    """What ``look`` sees of a book after each message that changed it. A Gap stands in its place."""
     rebuilt = BookReplayer(stream.rule, stream.checksum)
     seen: T | None = None
     for message, time in _in_order(stream.messages):
         gap = _take(rebuilt, message)
-        if isinstance(message, Missing):
+        if isinstance(message, Gap):
             yield message
         elif gap is not None:
             yield gap
         if not rebuilt.sound:
             seen = None
-        elif not isinstance(message, Missing):
+        elif not isinstance(message, Gap):
             now = look(rebuilt.book)
             if now != seen:
                 yield Sampled(time, message.local_timestamp, now)
             seen = now
 
 
-def _take(rebuilt: BookReplayer, message: BookMessage | Missing) -> Missing | None:
+def _take(rebuilt: BookReplayer, message: BookMessage | Gap) -> Gap | None:
     """Tell the book what came; what is found missing before it."""
-    if isinstance(message, Missing):
+    if isinstance(message, Gap):
         rebuilt.lose(message)
         return None
     rebuilt.apply(message)
@@ -152,11 +152,11 @@ def _seen(
     return (Sampled(time, received, now) for time in times)
 
 
-def _in_order(messages: Iterable[BookMessage | Missing]) -> Iterator[tuple[BookMessage | Missing, int]]:
+def _in_order(messages: Iterable[BookMessage | Gap]) -> Iterator[tuple[BookMessage | Gap, int]]:
     """What concerns the book, with its times, which must not go back."""
     last = 0
     for message in messages:
-        if isinstance(message, Missing):
+        if isinstance(message, Gap):
             if message.data_type in _BOOK:
                 yield message, message.start
             continue

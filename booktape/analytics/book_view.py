@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 from booktape.analytics.decimals import ZERO, add, decimal, divide, multiply, subtract
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import Level
 
 TradeSide = Literal["buy", "sell"]
@@ -80,7 +80,7 @@ class BookView:
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     sound: bool = True
-    missing: Missing | None = None
+    missing: Gap | None = None
 
     @property
     def best_bid(self) -> PriceLevel | None:

@@ -10,7 +10,7 @@ from booktape.analytics.time_grid import microseconds
 from booktape.model.book import Book
 from booktape.model.book_replay import ChecksumRule
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import Level
 
 _Top = tuple[tuple[Level, ...], tuple[Level, ...]]
@@ -48,7 +48,7 @@ QUOTE_COLUMNS: Final = ("exchange", "symbol", *QuoteRow._fields)
 
 
 def book_snapshots(
-    messages: Iterable[BookMessage | Missing],
+    messages: Iterable[BookMessage | Gap],
     rule: str,
     depth: int,
     every: float | str | Decimal | timedelta | None = None,
@@ -56,12 +56,12 @@ def book_snapshots(
     start: int | None = None,
     end: int | None = None,
     checksum: ChecksumRule | None = None,
-) -> Iterator[TopRow | Missing]:
+) -> Iterator[TopRow | Gap]:
     """A book's best ``depth`` levels at each multiple of ``every`` (seconds or a timedelta) since the epoch, UTC.
 
     Each row holds all messages up to its time. They begin at ``start`` (µs), or with the first message, and go up to
     ``end``, not included, or the last message. Without ``every`` there is a row whenever these levels changed.
-    Where the book is not sound nothing is told, from a gap until the next snapshot; a Missing stands there.
+    Where the book is not sound nothing is told, from a gap until the next snapshot; a Gap stands there.
 
     :param messages: in the published order, with their times.
     :param rule: the name of the book channel's rule (:mod:`booktape.model.sequence`).
@@ -80,8 +80,8 @@ def book_snapshots(
 
 
 def quotes(
-    messages: Iterable[BookMessage | Missing], rule: str, *, checksum: ChecksumRule | None = None
-) -> Iterator[QuoteRow | Missing]:
+    messages: Iterable[BookMessage | Gap], rule: str, *, checksum: ChecksumRule | None = None
+) -> Iterator[QuoteRow | Gap]:
     """The best bid and ask whenever one of them changed. Parameters and gaps as in :func:`book_snapshots`."""
     for row in book_snapshots(messages, rule, 1, checksum=checksum):
         if isinstance(row, TopRow):

@@ -13,15 +13,15 @@ from booktape.archive.errors import (
 from booktape.archive.gaps import Coverage
 from booktape.archive.replay import ReplayEvent
 from booktape.archive.rows import Rows
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 
 __all__ = [
     "Archive",
     "Coverage",
     "FramesMissingError",
+    "Gap",
     "GapError",
     "InvalidRequestError",
-    "Missing",
     "NotRecordedError",
     "ReadFailedError",
     "ReplayEvent",

@@ -15,7 +15,7 @@ from booktape.archive.gaps import Coverage, Outages, coverage_of
 from booktape.archive.replay import ReplayEvent, initial_book, merge_events, stream_events
 from booktape.archive.rows import Gaps, Rows
 from booktape.model.csv import PUBLISHED
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import (
     BOOK_UPDATES,
     DERIVATIVE_TICKER,
@@ -51,7 +51,7 @@ class Archive:
     :raises StorageDeniedError: a directory does not exist.
 
     Every method raises :class:`InvalidRequestError` and :class:`~booktape.model.timestamps.InvalidTimestampError` for
-    invalid parameters, :class:`UnknownMarketError` and :class:`~booktape.exchanges.UnknownExchange` for unknown
+    invalid parameters, :class:`UnknownMarketError` and :class:`~booktape.exchanges.UnknownExchangeError` for unknown
     markets, and :class:`ReadFailedError` or the errors of the store where the data cannot be read.
     """
 
@@ -83,7 +83,7 @@ class Archive:
     @overload
     def trades(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[Trade | Missing]: ...
+    ) -> Rows[Trade | Gap]: ...
 
     def trades(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -99,7 +99,7 @@ class Archive:
     @overload
     def book_updates(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[BookMessage | Missing]: ...
+    ) -> Rows[BookMessage | Gap]: ...
 
     def book_updates(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -115,7 +115,7 @@ class Archive:
     @overload
     def quotes(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[Quote | Missing]: ...
+    ) -> Rows[Quote | Gap]: ...
 
     def quotes(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -131,7 +131,7 @@ class Archive:
     @overload
     def derivative_ticker(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[DerivativeTicker | Missing]: ...
+    ) -> Rows[DerivativeTicker | Gap]: ...
 
     def derivative_ticker(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"
@@ -147,7 +147,7 @@ class Archive:
     @overload
     def liquidations(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps
-    ) -> Rows[Liquidation | Missing]: ...
+    ) -> Rows[Liquidation | Gap]: ...
 
     def liquidations(
         self, exchange: str, market: str, start: TimestampLike, end: TimestampLike, *, gaps: Gaps = "raise"

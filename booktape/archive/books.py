@@ -14,7 +14,7 @@ from booktape.archive.gaps import Outages, channel_of, is_numbered, receipt_time
 from booktape.archive.queries import RECORD_COLUMNS, record_maker
 from booktape.exchanges import exchanges
 from booktape.model.book_replay import LATE, BookReplayer, Message
-from booktape.model.gap import Missing, interleave
+from booktape.model.gap import Gap, GapCause, interleave, time_gap
 from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, BookSnapshot, record_time
 from booktape.model.sequence import NONE
 from booktape.model.timestamps import day_of
@@ -147,14 +147,14 @@ class BookReader:
                     yield Base(start, source, position, make(row))
 
     def _views(self, base: Base, instants: Sequence[int]) -> Iterator[BookView]:
-        replayer = BookReplayer(self._rule, self._checksum)
+        replayer = BookReplayer(self._rule, self._checksum, self._stream.market)
         replayer.apply(base.snapshot)
         outages = self._outages_since(base)
         waiting = iter(instants)
         due = next(waiting, None)
         received, position = receipt_time(base.snapshot), base.position
         for item in interleave(self._messages(base), [] if self._numbered else outages, receipt_time):
-            if isinstance(item, Missing):
+            if isinstance(item, Gap):
                 replayer.lose(item)
                 continue
             time = record_time(item)
@@ -185,16 +185,16 @@ class BookReader:
                 if opened.source is not None:
                     yield from map(make, opened.source.select(columns, f"timestamp <= {end}"))
 
-    def _outages_since(self, base: Base) -> list[Missing]:
+    def _outages_since(self, base: Base) -> list[Gap]:
         """The outages since a snapshot was received."""
-        outages: list[Missing] = []
+        outages: list[Gap] = []
         for start in range(base.start, self._last + 1, DAY):
             day = day_of(start)
             run = self._files.catalog.published(self._stream.exchange, BOOK_UPDATES, day)
             outages += self._outages.of(self._stream, day, run)
         return [outage for outage in outages if outage.end > receipt_time(base.snapshot) + LATE]
 
-    def _view(self, at: int, replayer: BookReplayer, gap: Missing | None) -> BookView:
+    def _view(self, at: int, replayer: BookReplayer, gap: Gap | None) -> BookView:
         missing = gap if replayer.sound else replayer.missing
         sides = tuple(replayer.book.bids.top()), tuple(replayer.book.asks.top())
         as_of = replayer.as_of if replayer.as_of is not None else 0
@@ -203,7 +203,7 @@ class BookReader:
 
     def _no_view(self, at: int) -> BookView:
         since = max(at // DAY - _DAYS_BACK, 0) * DAY
-        missing = Missing(BOOK_UPDATES, since, at, "there is no snapshot of the book")
+        missing = time_gap(BOOK_UPDATES, self._stream.market, since, at, GapCause.NO_SNAPSHOT)
         return BookView(self._stream.exchange, self._stream.market, at, 0, None, (), (), sound=False, missing=missing)
 
 
@@ -235,7 +235,7 @@ def _newest(source: RowSource, until: int, where: str) -> list[int]:
     return [position for (position,) in source.query(sql)]
 
 
-def _first_outage(outages: list[Missing], at: int, received: int) -> Missing | None:
+def _first_outage(outages: list[Gap], at: int, received: int) -> Gap | None:
     """The first outage that began by an instant and lasted beyond the receipt of the last message."""
     lasting = (
         outage

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from msgspec import DecodeError, json
 
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
-from booktape.exchanges import UnknownExchange, exchanges
+from booktape.exchanges import UnknownExchangeError, exchanges
 from booktape.merge.inputs import Systems
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
@@ -82,7 +82,7 @@ class Catalog:
     def require(self, stream: StreamKey) -> None:
         """Check that something is stored or published of a stream.
 
-        :raises UnknownExchange: nothing is stored of the exchange, and Booktape does not know it either.
+        :raises UnknownExchangeError: nothing is stored of the exchange, and Booktape does not know it either.
         :raises UnknownMarketError: nothing is stored of the market. The text suggests similar names.
         """
         exchange, market, data_type = stream
@@ -98,7 +98,7 @@ class Catalog:
             return
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             similar = _suggestion(exchange, list(exchanges()))
-            raise UnknownExchange(f"unknown exchange {exchange!r}{similar}; `booktape exchanges` lists them")
+            raise UnknownExchangeError(f"unknown exchange {exchange!r}{similar}; `booktape exchanges` lists them")
         if any(market in self.certificate(run)["markets"] for run in self.published_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}

@@ -1,7 +1,7 @@
 """The errors of reading an archive."""
 
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.timestamps import format_timestamp
 
 
@@ -11,10 +11,10 @@ class GapError(BooktapeError):
     :ivar missing: the gap.
     """
 
-    def __init__(self, exchange: str, market: str, missing: Missing) -> None:
+    def __init__(self, exchange: str, market: str, missing: Gap) -> None:
         when = f"between {format_timestamp(missing.start)} and {format_timestamp(missing.end)}"
         super().__init__(
-            f"{missing.data_type} of {exchange} {market}: {missing.why}, {when}; "
+            f"{missing.data_type} of {exchange} {market}: {missing.description}, {when}; "
             'choose another range, or read across the gap with gaps="mark"'
         )
         self.missing = missing

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from booktape.archive.archive import Archive
-from booktape.archive.gaps import UNKNOWN
 from booktape.archive.rows import Rows
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.timestamps import TimestampLike, parse_timestamp
 
 POLL_SECONDS: Final = 3.0
@@ -36,6 +35,6 @@ def follow(
         sleep(POLL_SECONDS)
 
 
-def is_news(gap: Missing) -> bool:
+def is_news(gap: Gap) -> bool:
     """Whether a gap is worth reporting. Unknown time is not: the uptime logs of the last minutes are still to come."""
-    return gap.why != UNKNOWN
+    return not gap.is_unknown

@@ -23,7 +23,7 @@ from booktape.integrity.uptime import downtime
 from booktape.integrity.uptime_log import readable_lines
 from booktape.model import sequence
 from booktape.model.book_replay import BookReplayer
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.id_sets import Range
 from booktape.model.intervals import Interval, complement, intersection, total_length, union
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, TRADES, record_time
@@ -31,9 +31,6 @@ from booktape.model.resets import CERTAINLY_LATER
 from booktape.model.timestamps import day_of, midnight
 from booktape.model.uptime import StreamUptime
 from booktape.store.layout import Run, uptime_log_prefix
-
-DOWN: Final = "nobody was connected, or something was missed"
-UNKNOWN: Final = "no ledger tells whether anybody listened"
 
 _MOST_DAYS: Final = 1024
 """For how many streams' days the outages are kept in memory."""
@@ -58,7 +55,7 @@ class Coverage(NamedTuple):
     recorded: list[Interval]
     missing: list[Interval]
     unknown: list[Interval]
-    losses: list[Missing]
+    losses: list[Gap]
 
     @property
     def is_whole(self) -> bool:
@@ -71,11 +68,11 @@ class Coverage(NamedTuple):
         return total_length(self.recorded) / (self.end - self.start)
 
 
-def coverage_of(stream: StreamKey, window: Window, gaps: list[Missing]) -> Coverage:
+def coverage_of(stream: StreamKey, window: Window, gaps: list[Gap]) -> Coverage:
     """The coverage of a window with these gaps."""
     start, end = window
-    missing = intersection(((gap.start, max(gap.end, gap.start + 1)) for gap in gaps if gap.why != UNKNOWN), [window])
-    unknown = intersection(((gap.start, gap.end) for gap in gaps if gap.why == UNKNOWN), [window])
+    missing = intersection(((gap.start, max(gap.end, gap.start + 1)) for gap in gaps if not gap.is_unknown), [window])
+    unknown = intersection(((gap.start, gap.end) for gap in gaps if gap.is_unknown), [window])
     unknown = intersection(unknown, complement(missing, window))
     recorded = complement(union([*missing, *unknown]), window)
     return Coverage(*stream, start, end, recorded, missing, unknown, gaps)
@@ -97,10 +94,10 @@ class GapFinder:
         self._window = window
         self._ids = id_tracker(stream) if is_numbered(stream) else None
         self._last: OpenedDay | None = None
-        self._pending: list[Missing] = []
+        self._pending: list[Gap] = []
         self._seen_until: int | None = None
 
-    def day(self, opened: OpenedDay) -> list[Missing]:
+    def day(self, opened: OpenedDay) -> list[Gap]:
         """The gaps of a day. Outages after its last record stay pending: the next day's ids may disprove them."""
         run = opened.day.run if opened.day is not None else None
         outages = self._outages.of(self._stream, day_of(opened.start), run)
@@ -116,7 +113,7 @@ class GapFinder:
             return inside(self._certified_gaps(opened), self._window)
         return inside(self._gaps(opened, seen, outages), self._window)
 
-    def end(self) -> list[Missing]:
+    def end(self) -> list[Gap]:
         """The gaps after the last record of all days."""
         opened = self._last
         if self._ids is None or opened is None:
@@ -133,7 +130,7 @@ class GapFinder:
             missing = seen.gaps if seen is not None else missing
         return inside(missing, self._window)
 
-    def _gaps(self, opened: OpenedDay, seen: "IdsSeen", outages: list[Missing]) -> list[Missing]:
+    def _gaps(self, opened: OpenedDay, seen: "IdsSeen", outages: list[Gap]) -> list[Gap]:
         """The gaps of a day with records."""
         gaps = list(seen.gaps)
         if self._seen_until is None:  # no record before the day was seen: only a certificate can tell
@@ -147,7 +144,7 @@ class GapFinder:
         self._pending = outside(outages, (opened.start, seen.last))
         return gaps
 
-    def _certified_gaps(self, opened: OpenedDay) -> list[Missing]:
+    def _certified_gaps(self, opened: OpenedDay) -> list[Gap]:
         """The gaps of a day without records, as its certificate has them between the days around it."""
         edges = [self._edge(opened.day, name) for name in ("start", "end")]
         whole = opened.start, opened.start + DAY
@@ -175,30 +172,29 @@ class GapFinder:
         return edge if isinstance(edge, dict) else None
 
 
-def inside(gaps: Iterable[Missing], window: Window) -> list[Missing]:
+def inside(gaps: Iterable[Gap], window: Window) -> list[Gap]:
     """The gaps that may lie in a window. A record that is missing by its id may be as late as the record after it."""
     start, end = window
-    return [gap for gap in gaps if gap.start < end and (gap.end >= start if gap.first is not None else gap.end > start)]
+    return [gap for gap in gaps if gap.start < end and (gap.end >= start if gap.numbered else gap.end > start)]
 
 
-def outside(outages: Iterable[Missing], proven: Window) -> list[Missing]:
+def outside(outages: Iterable[Gap], proven: Window) -> list[Gap]:
     """The outages without the time in which ids prove that nothing is missing."""
     start, end = proven
     left = []
     for outage in outages:
         if outage.start < min(outage.end, start):
-            left.append(outage._replace(end=min(outage.end, start)))
+            left.append(outage._replace(last=min(outage.end, start)))
         if max(outage.start, end) < outage.end:
-            left.append(outage._replace(start=max(outage.start, end)))
+            left.append(outage._replace(first=max(outage.start, end)))
     return left
 
 
-def _gaps_at_edge(stream: StreamKey, edge: dict[str, Any], between: Window) -> list[Missing]:
+def _gaps_at_edge(stream: StreamKey, edge: dict[str, Any], between: Window) -> list[Gap]:
     start, end = between
-    ranges = [(first, last) for first, last in edge["ranges"]]
-    ranges += [(before + 1, after) for before, after in edge["links"]]
-    why = "something is missing between two days"
-    return [Missing(stream.data_type, start, end, why, first, last) for first, last in ranges]
+    ranges = [(GapUnit.ID, first, last) for first, last in edge["ranges"]]
+    ranges += [(GapUnit.LINK, before + 1, after - 1) for before, after in edge["links"]]
+    return [Gap(*one, GapCause.LOST, stream.data_type, stream.market, start, end) for one in ranges]
 
 
 # Gaps by ids
@@ -207,7 +203,7 @@ def _gaps_at_edge(stream: StreamKey, edge: dict[str, Any], between: Window) -> l
 class IdsSeen(NamedTuple):
     """The gaps between the ids of a window, and the times (µs) of its first and last record with an id."""
 
-    gaps: list[Missing]
+    gaps: list[Gap]
     first: int
     last: int
 
@@ -224,7 +220,7 @@ def id_tracker(stream: StreamKey) -> IdTracker:
     """The tracker of a stream that :func:`is_numbered`."""
     channel = channel_of(stream)
     rule = sequence.NONE if channel is None else channel.rule
-    return TradeIds(rule) if stream.data_type == TRADES else UpdateIds(rule)
+    return TradeIds(rule, stream.market) if stream.data_type == TRADES else UpdateIds(rule, stream.market)
 
 
 _PAIRS_SQL: Final = """
@@ -266,7 +262,8 @@ class TradeIds:
     the two. Nothing shows what was lost around a reset.
     """
 
-    def __init__(self, rule: str) -> None:
+    def __init__(self, rule: str, market: str) -> None:
+        self._market = market
         self._number = "sequence" if rule == sequence.SEQUENCED else "TRY_CAST(id AS BIGINT)"
         self._last: tuple[int, int] | None = None
 
@@ -289,21 +286,37 @@ class TradeIds:
             if first_number > before + 1 and first_time >= before_time - CERTAINLY_LATER:
                 pairs.append((before, first_number, before_time, first_time))
         self._last = last_time, last_number
-        gaps = [gap for pair in sorted(pairs) for gap in _trade_gaps(pair, source.burned)]
-        gaps += [Missing(TRADES, since, until, "the venue began its numbers anew") for since, until in resets]
+        gaps = [gap for pair in sorted(pairs) for gap in self._gaps(pair, source.burned)]
+        gaps += [time_gap(TRADES, self._market, since, until, GapCause.RESET) for since, until in resets]
         return IdsSeen(gaps, first_time, last_time)
+
+    def _gaps(self, pair: tuple[int, int, int, int], burned: list[Range]) -> Iterator[Gap]:
+        """The gaps between two ids, without the burned ids between them."""
+        before, after, start, end = pair
+        first = before + 1
+        for low, high in sorted(burned):
+            if high < first or low >= after:
+                continue
+            if first < low:
+                yield self._gap(first, low - 1, start, end)
+            first = max(first, high + 1)
+        if first < after:
+            yield self._gap(first, after - 1, start, end)
+
+    def _gap(self, first: int, last: int, start: int, end: int) -> Gap:
+        return Gap(GapUnit.ID, first, last, GapCause.LOST, TRADES, self._market, start, end)
 
 
 class UpdateIds:
     """Book messages that cover ranges of ids, or name the message before them."""
 
-    def __init__(self, rule: str) -> None:
-        self._book = BookReplayer(rule)
+    def __init__(self, rule: str, market: str) -> None:
+        self._book = BookReplayer(rule, market=market)
 
     def take(self, source: RowSource, window: Window) -> IdsSeen | None:
         """See :class:`IdTracker`."""
         make = record_maker(BOOK_UPDATES)
-        gaps: list[Missing] = []
+        gaps: list[Gap] = []
         first = last = None
         for row in source.select(BOOK_COLUMNS_WITHOUT_LEVELS, f"timestamp >= {window[0]} AND timestamp < {window[1]}"):
             message = make(row)
@@ -313,25 +326,6 @@ class UpdateIds:
             last = record_time(message)
             first = last if first is None else first
         return None if first is None or last is None else IdsSeen(gaps, first, last)
-
-
-def _trade_gaps(pair: tuple[int, int, int, int], burned: list[Range]) -> Iterator[Missing]:
-    """The gaps between two ids, without the burned ids between them."""
-    before, after, start, end = pair
-    first = before + 1
-    for low, high in sorted(burned):
-        if high < first or low >= after:
-            continue
-        if first < low:
-            yield _trade_gap(first, low - 1, start, end)
-        first = max(first, high + 1)
-    if first < after:
-        yield _trade_gap(first, after - 1, start, end)
-
-
-def _trade_gap(first: int, last: int, start: int, end: int) -> Missing:
-    what = f"the trade {first} is" if first == last else f"the trades {first} to {last} are"
-    return Missing(TRADES, start, end, f"{what} missing", first, last)
 
 
 # Gaps by uptime
@@ -344,7 +338,7 @@ class Outages:
         self._catalog = catalog
         self._logged = lru_cache(_MOST_DAYS)(self._by_uptime_logs)
 
-    def of(self, stream: StreamKey, day: date, run: Run | None) -> list[Missing]:
+    def of(self, stream: StreamKey, day: date, run: Run | None) -> list[Gap]:
         """The outages of a stream on a day, in order.
 
         :param run: the run that published the day; None for a day that is not published.
@@ -353,8 +347,10 @@ class Outages:
             return self._logged(stream, day, self._log_state(stream.exchange, day))
         certified = self._catalog.certificate(run)["markets"].get(stream.market)
         if certified is None:
-            return [Missing(stream.data_type, midnight(day), midnight(day) + DAY, "nothing was recorded")]
-        return certified_outages(certified, stream.data_type)
+            return [
+                time_gap(stream.data_type, stream.market, midnight(day), midnight(day) + DAY, GapCause.NOT_RECORDED)
+            ]
+        return certified_outages(certified, stream)
 
     def _log_state(self, exchange: str, day: date) -> str:
         """A digest of the keys in the uptime logs around a day: while it stays the same, so do the day's outages."""
@@ -368,7 +364,7 @@ class Outages:
         )
         return sha256("\n".join(keys).encode()).hexdigest()
 
-    def _by_uptime_logs(self, stream: StreamKey, day: date, state: str) -> list[Missing]:
+    def _by_uptime_logs(self, stream: StreamKey, day: date, state: str) -> list[Gap]:
         """The outages by the uptime logs. ``state`` distinguishes cached results only."""
         channel = channel_of(stream)
         data_type = stream.data_type
@@ -380,20 +376,21 @@ class Outages:
                 if line.data_type == data_type and line.market in (stream.market, "*"):
                     instances[system, line.instance].append(structs.replace(line, batches=[]))
         found = downtime(instances.values(), range(midnight(day), midnight(day) + DAY))
-        return _outages(stream.data_type, found.down, found.unknown)
+        return _outages(stream, found.down, found.unknown)
 
 
-def certified_outages(certified: dict[str, Any], data_type: str) -> list[Missing]:
+def certified_outages(certified: dict[str, Any], stream: StreamKey) -> list[Gap]:
     """The outages of a market's day, in order.
 
     :param certified: the market's entry in the day's certificate.
     """
-    return _outages(data_type, certified["downtime"]["down"], certified["downtime"]["unknown"])
+    return _outages(stream, certified["downtime"]["down"], certified["downtime"]["unknown"])
 
 
-def _outages(data_type: str, down: list[Interval], unknown: list[Interval]) -> list[Missing]:
-    outages = [Missing(data_type, start, end, DOWN) for start, end in down]
-    outages += [Missing(data_type, start, end, UNKNOWN) for start, end in unknown]
+def _outages(stream: StreamKey, down: list[Interval], unknown: list[Interval]) -> list[Gap]:
+    of = stream.data_type, stream.market
+    outages = [time_gap(*of, start, end, GapCause.DOWN) for start, end in down]
+    outages += [time_gap(*of, start, end, GapCause.UNKNOWN) for start, end in unknown]
     return sorted(outages, key=lambda outage: outage.start)
 
 

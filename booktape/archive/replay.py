@@ -8,7 +8,7 @@ from msgspec import Raw, json
 
 from booktape.analytics.book_view import BookView
 from booktape.model.csv import PublishedRecord
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BookSnapshot, record_time
 
 
@@ -18,7 +18,7 @@ class ReplayEvent(NamedTuple):
     exchange: str
     market: str
     time: int
-    record: PublishedRecord | Missing
+    record: PublishedRecord | Gap
 
 
 def stream_events(exchange: str, market: str, items: Iterable[Any], start: int) -> Iterator[ReplayEvent]:
@@ -28,7 +28,7 @@ def stream_events(exchange: str, market: str, items: Iterable[Any], start: int) 
     """
     time = start
     for item in items:
-        time = max(time, item.start if isinstance(item, Missing) else record_time(item))
+        time = max(time, item.start if isinstance(item, Gap) else record_time(item))
         yield ReplayEvent(exchange, market, time, item)
 
 
@@ -37,7 +37,7 @@ def merge_events(streams: Iterable[Iterator[ReplayEvent]]) -> Iterator[ReplayEve
     return merge(*streams, key=lambda event: event.time)
 
 
-def initial_book(view: BookView, start: int) -> BookSnapshot | Missing:
+def initial_book(view: BookView, start: int) -> BookSnapshot | Gap:
     """The record that a book's stream starts with: the book before ``start`` (µs), or the gap in it."""
     if not view.sound:
         assert view.missing is not None, "a book that is not sound has a gap"

@@ -18,7 +18,7 @@ from booktape.archive.gaps import GapFinder, Outages, is_numbered, receipt_time
 from booktape.archive.queries import RECORD_COLUMNS, duckdb_errors, record_maker, table_columns
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to
 from booktape.model.csv import csv_lines, csv_rows
-from booktape.model.gap import Missing, interleave
+from booktape.model.gap import Gap, interleave
 from booktape.model.records import BOOK_UPDATES, DAY, TRADES, record_time
 from booktape.model.timestamps import day_of, format_timestamp
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Gaps = Literal["raise", "mark"]
-"""What a gap does: raise :class:`~booktape.archive.GapError`, or give its :class:`~booktape.model.gap.Missing`."""
+"""What a gap does: raise :class:`~booktape.archive.GapError`, or give its :class:`~booktape.model.gap.Gap`."""
 
 _WITHIN_THEIR_DAY: Final = (TRADES, BOOK_UPDATES)
 """Data types whose published times lie within their day. Others may have no time but that of their receipt."""
@@ -44,7 +44,7 @@ class Rows(Generic[R]):
 
     :ivar window: the start (inclusive) and the end (exclusive), µs.
     :ivar gaps: with ``"raise"`` a gap raises :class:`~booktape.archive.GapError`; with ``"mark"`` a
-        :class:`~booktape.model.gap.Missing` stands in its place among the records.
+        :class:`~booktape.model.gap.Gap` stands in its place among the records.
     """
 
     stream: StreamKey
@@ -60,15 +60,15 @@ class Rows(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         read = self._day_by_day if self.stream.data_type in _WITHIN_THEIR_DAY else self._across_days
         for item in read():
-            if isinstance(item, Missing) and self.gaps == "raise":
+            if isinstance(item, Gap) and self.gaps == "raise":
                 raise GapError(self.stream.exchange, self.stream.market, item)
             yield item
 
     @property
-    def missing(self) -> list[Missing]:
+    def missing(self) -> list[Gap]:
         """All gaps of the window, in the order of time."""
         finder = self._finder()
-        gaps: set[Missing] = set()
+        gaps: set[Gap] = set()
         for start in midnights(self.window):
             with self._files.open_at(self.stream, start, self.window) as opened:
                 gaps.update(finder.day(opened))
@@ -133,14 +133,14 @@ class Rows(Generic[R]):
     def csv(self) -> Iterator[str]:
         """The lines of :meth:`to_csv`. Gaps have no line."""
         exchange, market, data_type = self.stream
-        records: Iterator[Any] = (record for record in self if not isinstance(record, Missing))
+        records: Iterator[Any] = (record for record in self if not isinstance(record, Gap))
         return csv_lines(data_type, (row for record in records for row in csv_rows(exchange, market, record)))
 
     def json(self) -> Iterator[bytes]:
         """The lines of :meth:`to_json`. The line of a gap is ``{"missing": …}``."""
         encoder = msgspec.json.Encoder()
         for record in self:
-            value = {"missing": record._asdict()} if isinstance(record, Missing) else record
+            value = {"missing": record.to_json()} if isinstance(record, Gap) else record
             yield encoder.encode(value) + b"\n"
 
     def _finder(self) -> GapFinder:

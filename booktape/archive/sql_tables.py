@@ -14,7 +14,7 @@ from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec 
 from msgspec import DecodeError, Struct, json
 
 from booktape.archive.catalog import Catalog
-from booktape.merge.sql_fragments import escape_glob, literal, read_parquet, read_stored
+from booktape.merge.sql_fragments import literal, read_parquet, read_stored
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
 from booktape.model.errors import BooktapeError
@@ -61,13 +61,11 @@ class ObjectFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         self.protocol = protocol
         self._store = store
         self._objects: dict[str, StoredObject] = {}
-        self._patterns: dict[str, str] = {}
 
     def add(self, stored: StoredObject) -> str:
         """Add an object; returns its path."""
         path = f"{self.protocol}://{stored.key}"
         self._objects[path] = stored
-        self._patterns[escape_glob(path)] = path
         return path
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> "ReadableFile":
@@ -82,8 +80,8 @@ class ObjectFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         return self._objects[path].modified
 
     def glob(self, path: str, **options: Any) -> list[str]:
-        """The path that an escaped path stands for: SQL names every file, and no pattern."""
-        return [self._patterns.get(path, path)]
+        """The path itself: SQL names every file, and no pattern."""
+        return [path]
 
 
 class SqlTable(NamedTuple):
@@ -209,12 +207,12 @@ class _CertifiedType(Struct):
 
 def _select_published(paths: list[str], *, in_folders: bool) -> str:
     """The SELECT of published files. ``union_by_name``: later versions may have columns that earlier ones had not."""
-    return f"SELECT * FROM {read_parquet(sorted(paths), market_in_path=in_folders, union_by_name=True)}"
+    return f"SELECT * FROM {read_parquet(sorted(paths), market_in_path=in_folders, union_by_name=True, escape=False)}"
 
 
 def _select_recorded(data_type: str, system: str, paths: list[str]) -> str:
     fields = ", ".join(COLUMNS[data_type])
     return (
         f"SELECT exchange, pair AS symbol, {fields}, {literal(system)} AS system "
-        f"FROM {read_stored(data_type, sorted(paths))}"
+        f"FROM {read_stored(data_type, sorted(paths), escape=False)}"
     )

@@ -9,9 +9,19 @@ from typing import Final
 
 from booktape.model import codec
 from booktape.model.batch import Batch
-from booktape.model.records import MINUTE, Record, engine_time, first_position, last_position, record_time, sequence_id
+from booktape.model.gap import Gap, GapCause, GapUnit
+from booktape.model.records import (
+    MINUTE,
+    BookSnapshot,
+    Record,
+    engine_time,
+    first_position,
+    last_position,
+    record_time,
+    sequence_id,
+)
 from booktape.model.resets import CERTAINLY_LATER, CERTAINLY_SENT_LATER
-from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule, SequenceGap
+from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule
 
 MAX_BATCH_BYTES: Final = 16 * 1024 * 1024
 
@@ -25,7 +35,7 @@ class Batcher:
     called for a stream that has gone quiet. A late record never reopens a minute that has passed.
 
     :param on_batch: takes each finished batch.
-    :param on_gap: is told of each gap, with the stream, before the record after the gap is taken.
+    :param on_gap: takes each gap, before the record after the gap is appended.
     :param rule: None where the venue gives nothing to check by.
     :param spans_connections: whether the rule also sees what was lost between two connections.
     """
@@ -40,7 +50,7 @@ class Batcher:
         data_type: str,
         market: str,
         on_batch: Callable[[Batch], None],
-        on_gap: Callable[["Batcher", SequenceGap], None],
+        on_gap: Callable[[Gap], None],
         rule: Rule | None = None,
         *,
         spans_connections: bool = False,
@@ -73,7 +83,7 @@ class Batcher:
                     self.stale += 1
                     return
                 verdict = self._restart(record)
-            self._break(verdict)
+            self._break(verdict, record)
         buffer = self._buffer
         if time >= self._end or len(buffer) > MAX_BATCH_BYTES:
             buffer = self._turn(record, time)
@@ -93,13 +103,13 @@ class Batcher:
             return record_time(record) > record_time(last) + CERTAINLY_LATER
         return record_time(record) > record_time(last) + CERTAINLY_SENT_LATER
 
-    def _restart(self, record: Record) -> SequenceGap:
+    def _restart(self, record: Record) -> Gap:
         """Go on with a record whose number begins anew. What was lost around it, nobody can tell."""
         assert self._last is not None
         assert isinstance(self._rule, Resettable)
         self._rule.forget()
         self._check(record)
-        return SequenceGap(record_time(self._last), record_time(record), reconnect=True)
+        return Gap(GapUnit.TIME, record_time(self._last), record_time(record), GapCause.RESET)
 
     def _turn(self, record: Record, time: int) -> bytearray:
         """Open a batch with a record: in the minute of ``time``, or in the one before if the record is late.
@@ -167,12 +177,12 @@ class Batcher:
         """Whether the stream's rule can go on from a snapshot."""
         return isinstance(self._rule, Rebased)
 
-    def rebase(self, last_id: int) -> None:
-        """A snapshot in the stream: its updates go on from there, whatever their ids were before."""
-        if isinstance(self._rule, Rebased):
-            verdict = self._rule.rebase(last_id)
-            if isinstance(verdict, SequenceGap):
-                self._break(verdict)
+    def rebase(self, snapshot: BookSnapshot) -> None:
+        """A snapshot with an id in the stream: its updates go on from there, whatever their ids were before."""
+        if isinstance(self._rule, Rebased) and snapshot.last_id is not None:
+            verdict = self._rule.rebase(snapshot.last_id)
+            if isinstance(verdict, Gap):
+                self._break(verdict, snapshot)
 
     def disconnected(self) -> None:
         """The subscription was interrupted: unless the rule can tell, nobody knows what is missed until it goes on."""
@@ -180,15 +190,23 @@ class Batcher:
             self.close()
             self._broken = self._last is not None
 
-    def _break(self, gap: SequenceGap) -> None:
+    def _break(self, gap: Gap, record: Record) -> None:
+        """End the batch at a gap and report it. ``record`` is the first one after it."""
         self.close()
         self._broken = False
-        self._on_gap(self, gap)
+        last = self._last
+        after = record_time(last) if last is not None else 0
+        if gap.unit is GapUnit.TIME:
+            by_receipt = last is not None and after == last.local_timestamp
+            gap = gap._replace(first=gap.first or after, by_receipt=by_receipt)
+        before = record_time(record)
+        self._on_gap(gap._replace(data_type=self.data_type, market=self.market, after=after, before=before))
 
     def _resume(self, record: Record) -> None:
         assert self._last is not None
         before = record_time(self._last)
-        self._break(SequenceGap(before, max(before, record_time(record)), reconnect=True))
+        gap = Gap(GapUnit.TIME, before, max(before, record_time(record)), GapCause.INTERRUPTED)
+        self._break(gap, record)
 
 
 def _unchecked(record: Record) -> None:

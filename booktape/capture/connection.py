@@ -78,7 +78,7 @@ class Connection:
         self._turns = turns
         self._patience = patience
         self._raw = raw
-        self._asks_address = exchange.address is not None and base == exchange.websocket_url
+        self._asks_address = exchange.url_request is not None and base == exchange.websocket_url
         self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
         self._sessions: list[Session] = []
         self._renew = asyncio.Event()
@@ -137,7 +137,7 @@ class Connection:
         for key in keys:
             self._recorder.interrupt(*key)
             for session in self._sessions:
-                session.connection.heard.pop(key, None)
+                session.connection.sinks.pop(key, None)
         if self.exchange.unsubscribe is not None:
             for session in self._sessions:
                 session.send(self.exchange.unsubscribe(subscriptions))
@@ -202,13 +202,13 @@ class Connection:
 
     async def _address(self) -> str:
         """Ask the venue where to connect to."""
-        address = self.exchange.address
-        assert address is not None
-        url = self.exchange.rest.url + address.path
+        request = self.exchange.url_request
+        assert request is not None
+        url = self.exchange.rest.url + request.path
         try:
             async with httpx.AsyncClient(timeout=10) as client:
                 response = (await client.post(url)).raise_for_status()
-            return address.url(response.content)
+            return request.parse(response.content)
         except (httpx.HTTPError, ValueError, LookupError) as error:
             raise DisconnectedError(f"{url} gives no address: {error}") from error
 

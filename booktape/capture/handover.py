@@ -282,8 +282,8 @@ class Handover:
         self._suspected = frozenset(suspected)
         self._seams: dict[StreamKey, HandoverStrategy] = {}
         old.stream_of = self._old_side
-        for key in list(old.heard):
-            old.heard[key] = self._old_side(*key)
+        for key in list(old.sinks):
+            old.sinks[key] = self._old_side(*key)
         new.stream_of = self._new_side
 
     def subscribed(self) -> None:
@@ -300,16 +300,16 @@ class Handover:
     @property
     def done(self) -> bool:
         """Whether every stream has passed over."""
-        return bool(self._new.heard) and all(seam.switched for seam in self._seams.values())
+        return bool(self._new.sinks) and all(seam.switched for seam in self._seams.values())
 
     def finish(self, *, lost: bool = False) -> None:
         """Only the new connection goes on: by plan, or because the old one was ``lost``."""
         for key, seam in self._seams.items():
             seam.finish(lost=lost or key in self._suspected)
         self._new.stream_of = self._recorder.stream
-        for key in self._old.heard | self._new.heard:
-            if key not in self._new.heard or self._seam(*key).caught_up:
-                self._new.heard[key] = self._recorder.stream(*key)
+        for key in self._old.sinks | self._new.sinks:
+            if key not in self._new.sinks or self._seam(*key).caught_up:
+                self._new.sinks[key] = self._recorder.stream(*key)
         self._old.ended()
 
     def cancel(self) -> None:
@@ -317,10 +317,10 @@ class Handover:
         for seam in self._seams.values():
             seam.cancel()
         self._old.stream_of = self._recorder.stream
-        for key in self._old.heard:
-            self._old.heard[key] = self._recorder.stream(*key)
+        for key in self._old.sinks:
+            self._old.sinks[key] = self._recorder.stream(*key)
         self._new.stream_of = lambda data_type, symbol: _NOWHERE
-        self._new.heard.update(dict.fromkeys(self._new.heard, _NOWHERE))
+        self._new.sinks.update(dict.fromkeys(self._new.sinks, _NOWHERE))
         self._new.ended()
 
     def _old_side(self, data_type: str, symbol: str) -> RecordSink:

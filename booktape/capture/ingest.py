@@ -15,11 +15,12 @@ from typing import Any
 
 from msgspec import MsgspecError, json
 
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges.spec import Exchange
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
+from booktape.model.gap import Gap
 from booktape.store.layout import batch_key
 from booktape.store.objects import Store
 from booktape.store.raw_frames import RawLine
@@ -39,7 +40,7 @@ class Summary:
     refused: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[str, int]] = field(default_factory=dict)
     stale: int = 0
-    gaps: list[StreamGap] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
     checksums: tuple[int, int] = (0, 0)
     objects: int = 0
     created: int = 0
@@ -77,12 +78,20 @@ class Summary:
             "records": self.records,
             "stale": self.stale,
             "gaps": [
-                {"data_type": gap.data_type, "market": gap.market, "from": gap.first, "to": gap.last}
-                for gap in self.gaps
+                {"data_type": gap.data_type, "market": gap.market, "from": first, "to": last}
+                for gap, (first, last) in zip(self.gaps, map(printed_bounds, self.gaps), strict=True)
             ],
             "checksums": {"checked": checked, "failed": failed},
             "objects": self.objects,
         }
+
+
+def printed_bounds(gap: Gap) -> tuple[int, int]:
+    """The first and the last number of a gap, as ``booktape ingest`` has always printed them.
+
+    A reset that a snapshot shows has that snapshot's id twice, though its bounds are times.
+    """
+    return (gap.snapshot_id, gap.snapshot_id) if gap.snapshot_id else gap.bounds
 
 
 def read_capture(path: Path) -> Iterator[tuple[RawLine, bytes]]:

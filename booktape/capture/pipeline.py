@@ -2,24 +2,28 @@
 
 from collections import Counter as Counts
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from booktape.capture.batcher import Batcher
-from booktape.exchanges.spec import COUNTER, LEAVE, REPLY, Exchange, NotUnderstood, Parse, Refused
-from booktape.model import sequence, uptime
+from booktape.exchanges.spec import (
+    Exchange,
+    FrameNumber,
+    Leaving,
+    Parse,
+    Reply,
+    SubscriptionRefusedError,
+    UnknownFrameError,
+)
+from booktape.model import sequence
 from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Span, meaning
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND, record_time
-from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SequenceGap, SnapshotBoundary
+from booktape.model.gap import ANY, Gap
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
+from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SnapshotBoundary
 
-ANY: Final = "*"
-"""Data type and market of a gap in a connection's counter: some stream lost something, nobody knows which."""
-
-Control = Callable[[str, Any], None]
-
-_PSEUDO: Final = frozenset({COUNTER, REPLY, LEAVE})
+Control = Callable[[Reply | Leaving], None]
+"""Takes what the venue wants of a connection itself."""
 
 _MOST_KINDS: Final = 100
 
@@ -32,28 +36,6 @@ _NEVER: Final = -(1 << 62)
 
 _AHEAD: Final = 10 * MINUTE
 """How far the venue's clock may jump before ours; a connection's first time may be a day before it."""
-
-
-class StreamGap(NamedTuple):
-    """A gap and the stream that it is in; for a gap in a connection's counter, the connection.
-
-    ``reconnect``: the stream was interrupted, and nothing can tell what that cost. ``resumed``: the stream has sent a
-    snapshot by itself. ``kind`` is that of :class:`booktape.model.uptime.ReportedGap`; ``span``, where it is there,
-    says between
-    what times something is missing, in place of ``first`` and ``last``. ``received``: such times are those of receipts,
-    since the stream's records tell no other.
-    """
-
-    data_type: str
-    market: str
-    first: int
-    last: int
-    reconnect: bool = False
-    resumed: bool = False
-    connection: "ConnectionFeed | None" = None
-    kind: uptime.GapKind = uptime.TIME
-    span: Span | None = None
-    received: bool = False
 
 
 class RecordSink(Protocol):
@@ -71,11 +53,17 @@ class Pipeline:
     """All streams that one process records of one exchange.
 
     :param on_batch: takes each finished batch.
-    :param on_gap: is told of each gap.
+    :param on_gap: takes each gap.
+    :param on_frames_lost: takes each gap in a connection's frame counter, with the connection; without it, ``on_gap``
+        takes these too.
     """
 
     def __init__(
-        self, exchange: Exchange, on_batch: Callable[[Batch], None], on_gap: Callable[[StreamGap], None]
+        self,
+        exchange: Exchange,
+        on_batch: Callable[[Batch], None],
+        on_gap: Callable[[Gap], None],
+        on_frames_lost: Callable[["ConnectionFeed", Gap], None] | None = None,
     ) -> None:
         self.exchange = exchange
         self.streams: dict[tuple[str, str], Batcher] = {}
@@ -85,6 +73,7 @@ class Pipeline:
         self.refused: Counts[str] = Counts()
         self._on_batch = on_batch
         self._on_gap = on_gap
+        self._on_frames_lost = on_frames_lost or (lambda connection, gap: on_gap(gap))
         self._checksums: dict[str, Checksum] = {}
         self._connections: set[ConnectionFeed] = set()
 
@@ -101,7 +90,7 @@ class Pipeline:
     def connection(self, on_control: Control | None = None) -> "ConnectionFeed":
         """A new connection that feeds these streams, until it is told that it is disconnected.
 
-        :param on_control: takes what the venue wants of the connection itself (``REPLY``, ``LEAVE``), and its record.
+        :param on_control: takes what the venue wants of the connection itself.
         """
         made = ConnectionFeed(self, self._connections.discard, on_control or _ignore)
         self._connections.add(made)
@@ -116,7 +105,7 @@ class Pipeline:
                 data_type,
                 self.exchange.market(symbol),
                 self._on_batch,
-                self._gap,
+                self._on_gap,
                 self._rule(data_type, symbol),
                 spans_connections=continuous,
             )
@@ -125,7 +114,7 @@ class Pipeline:
 
     def _spans_connections(self, data_type: str) -> bool:
         """Whether a reconnect costs nothing untold. Snapshots beside updates come when they come."""
-        beside_updates = self.leading(data_type) != data_type or not self.exchange.book_begins_itself
+        beside_updates = self.leading(data_type) != data_type or not self.exchange.book_starts_with_snapshot
         if data_type == BOOK_SNAPSHOTS and beside_updates:
             return True
         return self.exchange.channel(data_type).rule in sequence.SPANS_CONNECTIONS
@@ -155,18 +144,12 @@ class Pipeline:
             self._checksums[symbol] = Checksum(declared.compute, declared.depth)
         return self._checksums[symbol]
 
-    def _gap(self, stream: Batcher, gap: SequenceGap) -> None:
-        last = stream.last
-        kind, span = meaning(self.exchange.channel(stream.data_type).rule, gap, last)
-        received = kind == uptime.TIME and last is not None and record_time(last) == last.local_timestamp
-        self._on_gap(StreamGap(stream.data_type, stream.market, *gap, kind=kind, span=span, received=received))
-
-    def counter_gap(self, connection: "ConnectionFeed", gap: SequenceGap, span: tuple[int, int]) -> None:
-        """Frames are missing between two receive times: end the batches that only the counter could vouch for."""
-        for data_type, symbol in connection.heard:
+    def frames_lost(self, connection: "ConnectionFeed", gap: Gap) -> None:
+        """Frames are missing: end the batches that only the connection's counter could vouch for."""
+        for data_type, symbol in connection.sinks:
             if self.exchange.channel(data_type).rule == sequence.CONNECTION_COUNTER:
                 self.streams[data_type, symbol].close()
-        self._on_gap(StreamGap(ANY, ANY, gap.first, gap.last, connection=connection, kind=uptime.COUNTER, span=span))
+        self._on_frames_lost(connection, gap)
 
     def interrupt(self, data_type: str, symbol: str) -> None:
         """A stream's subscription is interrupted, whichever connection carried it."""
@@ -221,7 +204,7 @@ class Pipeline:
 class ConnectionFeed:
     """One connection's frames. ``clock`` is the newest time that the exchange has told on it (µs), 0 before any.
 
-    ``heard`` are the streams that it carried, as ``stream_of`` gave them when each was first heard. Records without a
+    ``sinks`` are the streams that it carried, as ``stream_of`` gave them at the first record of each. Records without a
     time of their own (Binance's best bid and ask) are cut by ``clock``: the exchange's time still, and the same for all
     who hear the same frames. Until the exchange tells one they are held back; if it tells none for ten seconds, the
     time of receipt must do.
@@ -229,7 +212,7 @@ class ConnectionFeed:
 
     def __init__(self, recorder: Pipeline, on_end: Callable[["ConnectionFeed"], None], on_control: Control) -> None:
         self.clock = 0
-        self.heard: dict[tuple[str, str], RecordSink] = {}
+        self.sinks: dict[tuple[str, str], RecordSink] = {}
         self.stream_of: Callable[[str, str], RecordSink] = recorder.stream
         self._most_ahead = DAY
         self._furthest = _NEVER
@@ -254,29 +237,34 @@ class ConnectionFeed:
         """
         recorder = self._recorder
         recorder.frames += 1
-        heard = self.heard
+        sinks = self.sinks
         try:
-            messages = (parse or self._parse)(frame, received)
-            for data_type, symbol, time, record in messages:
+            outputs = (parse or self._parse)(frame, received)
+            for output in outputs:
+                if not isinstance(output, tuple):
+                    recorder.control += len(outputs) == 1
+                    if isinstance(output, FrameNumber):
+                        self._count(output.number, received)
+                    else:
+                        self._on_control(output)
+                    continue
+                data_type, symbol, time, record = output
                 try:
-                    stream = heard[data_type, symbol]
+                    stream = sinks[data_type, symbol]
                 except KeyError:
-                    if data_type in _PSEUDO:
-                        self._control(data_type, record, received, alone=len(messages) == 1)
-                        continue
-                    stream = heard[data_type, symbol] = self.stream_of(data_type, symbol)
+                    stream = sinks[data_type, symbol] = self.stream_of(data_type, symbol)
                 if time > self.clock:
                     self._advance(time, received)
                 elif not time and not self.clock:
                     self._append_untimed(stream, record, received)
                     continue
                 stream.append(record, time or self.clock)
-            if not messages:
+            if not outputs:
                 recorder.control += 1
-        except Refused as error:
+        except SubscriptionRefusedError as error:
             recorder.control += 1
             _count(recorder.refused, str(error))
-        except NotUnderstood as error:
+        except UnknownFrameError as error:
             if error.number is not None:
                 self._count(error.number, received)
             _count(recorder.not_understood, str(error))
@@ -290,13 +278,6 @@ class ConnectionFeed:
         parse_rest = self._recorder.exchange.parse_rest
         self.feed(body, received, lambda body, received: parse_rest(url, body, received, sent))
 
-    def _control(self, kind: str, content: Any, received: int, *, alone: bool) -> None:
-        self._recorder.control += alone
-        if kind == COUNTER:
-            self._count(content, received)
-        else:
-            self._on_control(kind, content)
-
     def _count(self, number: int, received: int) -> None:
         before, self._counted_at = self._counted_at, received
         verdict = self._counter.advance(number)
@@ -304,10 +285,11 @@ class ConnectionFeed:
             if number == 0:  # a capture that holds several connections, one after the other
                 self._restart()
         elif verdict is not None:
-            self._recorder.counter_gap(self, verdict, (before, received))
+            gap = verdict._replace(data_type=ANY, market=ANY, after=before, before=received, by_receipt=True)
+            self._recorder.frames_lost(self, gap)
 
     def _restart(self) -> None:
-        for stream in self.heard.values():
+        for stream in self.sinks.values():
             stream.disconnected()
         self._counter = Counter()
         self._counter.advance(0)
@@ -319,8 +301,8 @@ class ConnectionFeed:
         """
         ahead = time - received
         if ahead > self._most_ahead and received > _PLAUSIBLE:
-            raise NotUnderstood("a time that is far ahead")
-        self._most_ahead = max(ahead, 0) + _AHEAD
+            raise UnknownFrameError("a time that is far ahead")
+        self._most_ahead = ahead + _AHEAD if ahead > 0 else _AHEAD  # faster than max()
         self.clock = time
         if ahead > self._furthest:
             self._furthest, self._furthest_at = ahead, received
@@ -351,7 +333,7 @@ class ConnectionFeed:
 
     def disconnected(self) -> None:
         """The connection was lost: streams whose rule cannot tell what it cost end their batches here."""
-        for stream in self.heard.values():
+        for stream in self.sinks.values():
             stream.disconnected()
         self.ended()
 
@@ -361,7 +343,7 @@ class ConnectionFeed:
         self._on_end(self)
 
 
-def _ignore(kind: str, content: Any) -> None:
+def _ignore(signal: Reply | Leaving) -> None:
     """Nobody answers in a capture."""
 
 

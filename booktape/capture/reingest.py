@@ -87,7 +87,7 @@ class _Player:
     def _look_for_loss(self, key: RawKey, connection: ConnectionFeed) -> None:
         """An object that was never stored: what it held is missing as if nobody had been connected."""
         if key.number > self._numbers.get(key.connection, key.number) + 1:
-            for stream in connection.heard.values():
+            for stream in connection.sinks.values():
                 stream.disconnected()
         self._numbers[key.connection] = key.number
 

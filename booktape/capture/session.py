@@ -9,7 +9,7 @@ from booktape.capture.pipeline import Pipeline
 from booktape.capture.raw_writer import RawConnection
 from booktape.capture.socket import DisconnectedError, Socket
 from booktape.capture.timeouts import Timeouts
-from booktape.exchanges.spec import REPLY, Exchange, Subscription
+from booktape.exchanges.spec import Exchange, Leaving, Reply, Subscription
 from booktape.store import clock
 
 _FRAMES_AT_A_TIME: Final = 256
@@ -113,9 +113,9 @@ class Session:
             await asyncio.gather(*duties, return_exceptions=True)
             await self._socket.close()
 
-    def _control(self, kind: str, content: Any) -> None:
-        if kind == REPLY:
-            self._put(_AT_ONCE, content)
+    def _control(self, signal: Reply | Leaving) -> None:
+        if isinstance(signal, Reply):
+            self._put(_AT_ONCE, signal.frame)
         else:
             self.leaving.set()
 
@@ -149,7 +149,7 @@ class Session:
         pause = 1 / self._exchange.limits.messages_per_second
         while True:
             _, _, message = await self._outbox.get()
-            stamped = self._exchange.stamp(message, clock.now())
+            stamped = self._exchange.add_send_time(message, clock.now())
             await self._socket.send(stamped)
             if self._raw is not None:
                 self._raw.sent(stamped, clock.now())

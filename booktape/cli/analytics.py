@@ -37,7 +37,7 @@ from booktape.cli.read import open_archive, report_missing
 from booktape.cli.tables import target, write
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_UPDATES, BookSnapshot, BookUpdate, Trade
 from booktape.model.sequence import NONE
 from booktape.model.timestamps import parse_range
@@ -158,7 +158,7 @@ def liquidity_rows(
 
 
 def _bars(
-    trades: Iterable[Trade | Missing],
+    trades: Iterable[Trade | Gap],
     every: float | None,
     ticks: int | None,
     volume: str | None,
@@ -174,21 +174,21 @@ def _bars(
     return volume_bars(trades, volume or "")
 
 
-def _messages(records: Iterable[object]) -> Iterator[BookMessage | Missing]:
-    return (record for record in records if isinstance(record, BookUpdate | BookSnapshot | Missing))
+def _messages(records: Iterable[object]) -> Iterator[BookMessage | Gap]:
+    return (record for record in records if isinstance(record, BookUpdate | BookSnapshot | Gap))
 
 
-def _reporting(items: Iterable[T | Missing]) -> Iterator[T | Missing]:
+def _reporting(items: Iterable[T | Gap]) -> Iterator[T | Gap]:
     """Pass items on, and print the gaps among them on standard error."""
     for item in items:
-        if isinstance(item, Missing):
+        if isinstance(item, Gap):
             report_missing([item])
         yield item
 
 
 def _reporting_views(views: Iterable[BookView]) -> Iterator[BookView]:
     """Pass books on, and print each of their gaps once on standard error."""
-    reported: Missing | None = None
+    reported: Gap | None = None
     for view in views:
         if view.missing is not None and view.missing != reported:
             report_missing([view.missing])

@@ -1,4 +1,4 @@
-"""``docs/exchanges.md``, out of what the exchanges declare."""
+"""Makes ``docs/exchanges.md`` from the declarations of the exchanges."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -11,18 +11,25 @@ _TYPES: Final = (TRADES, BOOK_UPDATES, BOOK_SNAPSHOTS, QUOTES, DERIVATIVE_TICKER
 _INTRODUCTION: Final = """\
 # Exchanges
 
-Made by `booktape exchanges --markdown` from what `booktape/exchanges/` declares; a test holds this page against it.
+`booktape exchanges --markdown` generates this page from the declarations in `booktape/exchanges/`; a test compares the
+two.
 
-Each cell names the rule by which a lost record shows (the table in
-[model/sequence.py](../booktape/model/sequence.py) explains them). **Bold**: loss can be seen. Plain: order and copies
-only. `none`: the venue gives nothing to see it by, and Booktape never calls that clean. Empty: not recorded, mostly
-because the venue does not have it on its public WebSocket. Book snapshots open the book's stream, are the book (where
-there are no updates), or come over REST.
+The first table has a row for each exchange and a column for each data type. A cell holds the sequence rule, by
+which a lost record is detected; the table in [model/sequence.py](../booktape/model/sequence.py) explains the rules.
+
+- **Bold**: a loss can be detected.
+- Plain (`monotonic`): only the order and duplicates can be checked.
+- `none`: the venue publishes nothing that would show a loss. Booktape reports such data as unverifiable, never as
+  complete.
+- `REST`: the book snapshots are fetched over REST, because the stream does not begin with one.
+- Empty: not recorded, in most cases because the venue does not have it on its public WebSocket.
+
+Book snapshots are the first message of a book stream, or the whole stream where a venue sends no updates.
 """
 
 
 def carried(venue: Exchange) -> list[tuple[str, Channel]]:
-    """Each data type and what carries it; books over REST stand alone, so nothing in them can show a loss."""
+    """Each data type with its channel. REST books have the channel ``REST`` and the rule ``none``."""
     found = [(data_type, channel) for channel in venue.channels for data_type in channel.data_types]
     if venue.rest.book is not None and BOOK_SNAPSHOTS not in dict(found):
         found.append((BOOK_SNAPSHOTS, Channel("REST", (BOOK_SNAPSHOTS,), NONE)))
@@ -30,7 +37,7 @@ def carried(venue: Exchange) -> list[tuple[str, Channel]]:
 
 
 def page(exchanges: Sequence[Exchange]) -> str:
-    """The page's Markdown."""
+    """The page in Markdown."""
     return "\n".join([_INTRODUCTION, *_matrix(exchanges), *(line for venue in exchanges for line in _section(venue))])
 
 
@@ -57,21 +64,29 @@ def _rule(channel: Channel, data_type: str) -> str:
 
 def _section(venue: Exchange) -> Iterator[str]:
     limits, rest = venue.limits, venue.rest
-    lifetime = f"{limits.connection_lifetime / 3600:g} h" if limits.connection_lifetime else "not limited"
-    book = f"book weight {rest.book.weight}" if rest.book else "no books"
-    past = f"past trades weight {rest.trades.weight}" if rest.trades else "no past trades"
+    lifetime = (
+        f"lifetime {limits.connection_lifetime / 3600:g} h" if limits.connection_lifetime else "lifetime unlimited"
+    )
+    book = f"a book costs {rest.book.weight}" if rest.book else "books are not fetched"
+    past = f"a request for past trades costs {rest.trades.weight}" if rest.trades else "past trades are not fetched"
     yield f"## {venue.id}"
     yield ""
-    yield f"{venue.title}. [Documentation]({venue.docs}). WebSocket `{venue.websocket_url}`, REST `{rest.url}`."
+    yield f"{venue.title} ([API documentation]({venue.docs})). WebSocket: `{venue.websocket_url}`. REST: `{rest.url}`."
     yield ""
-    yield "| data type | channel | loss is seen by |"
+    yield "| data type | channel | sequence rule |"
     yield "|---|---|---|"
     for data_type, channel in carried(venue):
         yield f"| {data_type} | `{channel.name}` | {_rule(channel, data_type)} |"
     yield ""
     yield (
-        f"Limits: {limits.streams_per_connection} streams a connection, {limits.subscriptions_per_message} a message, "
-        f"{limits.messages_per_second:g} messages a second, {limits.connections_per_minute} connections a minute, "
-        f"lifetime {lifetime}. REST: {rest.budget:,} a minute, {book}, {past}."
+        f"- Connections: {limits.streams_per_connection:,} streams each, "
+        f"{limits.messages_per_second:g} messages a second, "
+        f"{_counted(limits.subscriptions_per_message, 'subscription')} a message, {lifetime}, "
+        f"{_counted(limits.connections_per_minute, 'new connection')} a minute."
     )
+    yield f"- REST: a request weight of {rest.weight_per_minute:,} a minute; {book}; {past}."
     yield ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -63,5 +63,8 @@ def declared(venue: Exchange) -> dict[str, object]:
             "connections_per_minute": limits.connections_per_minute,
             "connection_lifetime_seconds": limits.connection_lifetime,
         },
-        "rest": {"budget_per_minute": rest.budget, "book_weight": None if rest.book is None else rest.book.weight},
+        "rest": {
+            "budget_per_minute": rest.weight_per_minute,
+            "book_weight": None if rest.book is None else rest.book.weight,
+        },
     }

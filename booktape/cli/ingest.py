@@ -7,7 +7,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from booktape.capture.ingest import Summary, ingest_capture
+from booktape.capture.ingest import Summary, ingest_capture, printed_bounds
 from booktape.capture.reingest import reingest
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import AsJson, ExchangeOption, Storage
@@ -77,6 +77,7 @@ def _print_summary(summary: Summary, url: str) -> None:
     out.print(table)
     out.print(f"stale {summary.stale:,}; checksums {checked:,}, wrong {failed:,}; gaps {len(summary.gaps):,}")
     for gap in summary.gaps:
-        out.print(f"  gap in {gap.data_type} of {gap.market}: {gap.first} to {gap.last}")
+        first, last = printed_bounds(gap)
+        out.print(f"  gap in {gap.data_type} of {gap.market}: {first} to {last}")
     for kind, count in {**summary.not_understood, **summary.refused}.items():
         out.print(f"  [yellow]not understood: {kind}: {count:,}[/]")

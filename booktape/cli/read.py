@@ -10,7 +10,7 @@ from msgspec import json
 from rich.markup import escape
 
 from booktape.analytics.book_view import BookView
-from booktape.archive import Archive, Missing, Rows
+from booktape.archive import Archive, Gap, Rows
 from booktape.archive.follow import follow, is_news
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import (
@@ -154,11 +154,16 @@ def coverage(
     with open_archive(storage, replica) as archive:
         found = archive.coverage(exchange, market, *_range(start, end), data_type=data_type)
     rows: list[Row] = [("recorded", *interval, None, None, None) for interval in found.recorded]
-    rows += [("unknown" if not is_news(one) else "missing", *one[1:]) for one in found.losses]
+    rows += [_coverage_row(gap) for gap in found.losses]
     rows.sort(key=lambda row: row[1:3])  # type: ignore[arg-type,return-value]  # two times
     if to.form == "table":
         rows = [(state, format_timestamp(since), format_timestamp(until), *rest) for state, since, until, *rest in rows]  # type: ignore[arg-type]  # as above
     write(("state", "from", "to", "why", "first", "last"), rows, to)
+
+
+def _coverage_row(gap: Gap) -> Row:
+    _, *columns = gap.to_json().values()
+    return ("unknown" if gap.is_unknown else "missing", *columns)
 
 
 def _rows(
@@ -202,7 +207,7 @@ def _print(data_type: str, exchange: str, market: str, records: Iterable[Any], t
 def _present(records: Iterable[Any]) -> Iterator[Any]:
     """The records; the gaps among them are reported on standard error."""
     for record in records:
-        if isinstance(record, Missing):
+        if isinstance(record, Gap):
             report_missing([record])
         else:
             yield record
@@ -210,14 +215,16 @@ def _present(records: Iterable[Any]) -> Iterator[Any]:
 
 def _following(stretches: Iterable[Rows[Any]]) -> Iterator[Any]:
     for rows in stretches:
-        yield from (record for record in rows if not isinstance(record, Missing) or is_news(record))
+        yield from (record for record in rows if not isinstance(record, Gap) or is_news(record))
         sys.stdout.flush()
 
 
-def report_missing(missing: Iterable[Missing]) -> None:
+def report_missing(missing: Iterable[Gap]) -> None:
     """Print gaps on standard error, a line each."""
     for one in missing:
-        line = f"missing: {one.data_type}, {format_timestamp(one.start)} to {format_timestamp(one.end)}: {one.why}"
+        line = (
+            f"missing: {one.data_type}, {format_timestamp(one.start)} to {format_timestamp(one.end)}: {one.description}"
+        )
         err.print(f"[yellow]{escape(line)}[/]", highlight=False, soft_wrap=True)
 
 

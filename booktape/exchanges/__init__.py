@@ -1,4 +1,8 @@
-"""One module per venue family. Adding a module with a tuple ``EXCHANGES`` adds it everywhere."""
+"""The exchanges that Booktape records: one package per venue family.
+
+A package declares its exchanges in the tuple ``EXCHANGES``. Adding a package adds its exchanges everywhere: the command
+line, the recorder and the tests find them here.
+"""
 
 from functools import cache
 from importlib import import_module
@@ -8,21 +12,24 @@ from booktape.exchanges.spec import Exchange
 from booktape.model.errors import BooktapeError
 
 
-class UnknownExchange(BooktapeError):
-    """No module declares an exchange of that id."""
+class UnknownExchangeError(BooktapeError):
+    """No package declares an exchange of that id."""
 
 
 @cache
 def exchanges() -> dict[str, Exchange]:
     """Every exchange, by id."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__))
-    return {exchange.id: exchange for module in modules for exchange in getattr(module, "EXCHANGES", ())}
+    packages = (import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__) if module.ispkg)
+    return {exchange.id: exchange for package in packages for exchange in package.EXCHANGES}
 
 
 def exchange(identifier: str) -> Exchange:
-    """One exchange by its id. Raises :class:`UnknownExchange`, whose text lists the ids there are."""
+    """The exchange with this id.
+
+    :raises UnknownExchangeError: there is none; the message lists the known ids.
+    """
     try:
         return exchanges()[identifier]
     except KeyError:
         known = ", ".join(sorted(exchanges()))
-        raise UnknownExchange(f"unknown exchange {identifier!r}; there are: {known}") from None
+        raise UnknownExchangeError(f"unknown exchange {identifier!r}; there are: {known}") from None

@@ -1,31 +1,30 @@
-"""What an exchange declares about itself. An exchange's module is one :class:`Exchange`: data beside pure parsers."""
+"""The form in which an exchange is declared: an :class:`Exchange`, which holds data and pure functions.
+
+A venue's package declares one :class:`Exchange` for each market kind with an API of its own.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from booktape.model.book import Book
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Trade
-
-COUNTER: Final = "counter"
-"""Pseudo data type of a :class:`Message` that carries a frame's number on its connection, and no record."""
-
-REPLY: Final = "reply"
-"""Pseudo data type of a :class:`Message` whose record is the frame (bytes) that the venue wants for an answer."""
-
-LEAVE: Final = "leave"
-"""Pseudo data type of a :class:`Message` by which the venue says that it will end the connection, and why."""
+from booktape.model.errors import BooktapeError
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Record, Trade
 
 WHOLE_VENUE: Final = "*"
-"""The symbol of a subscription to a channel that tells of every market at once."""
+"""The symbol of a subscription to a channel that carries every market at once."""
 
 
-class NotUnderstood(ValueError):
-    """A frame that the parser does not know. Its text names the kind; frames are counted by it.
+class UnknownFrameError(BooktapeError, ValueError):
+    """A frame or REST answer that the parser does not know.
 
-    ``number`` is the frame's number on its connection, where the venue gives one: the frame did arrive.
+    :param kind: the kind of frame, which becomes the error's text. The recorder counts unknown frames by kind.
+    :param number: the frame's number on its connection, where the venue numbers frames. The frame arrived, so its
+        number must not count as missing.
     """
 
     def __init__(self, kind: str, number: int | None = None) -> None:
@@ -33,27 +32,53 @@ class NotUnderstood(ValueError):
         self.number = number
 
 
-class Refused(ValueError):
-    """A frame in which the venue says no: to a subscription, mostly."""
+class SubscriptionRefusedError(BooktapeError, ValueError):
+    """A frame or REST answer in which the venue refuses a subscription or another request. Its text is the reason."""
 
 
-Message = tuple[str, str, int, Any]
-"""One record out of a frame, and where it belongs: data type, the venue's symbol, time, record.
+Message = tuple[str, str, int, Record]
+"""One record of a frame: data type, the venue's symbol, time, record.
 
-``time`` is the exchange's time to cut batches by, in µs; 0 where the message carries none. The record is a
-:data:`~booktape.model.records.Record`; for :data:`COUNTER` it is the frame's number, an integer, for :data:`REPLY` the
-bytes to send, for :data:`LEAVE` a text. A plain tuple, since one is made for every message.
+``time`` is the exchange's time in µs, by which batches are cut. It is 0 if the frame carries no time. A message is a
+plain tuple because one is made for every record.
 """
 
-Parse = Callable[[bytes, int], Sequence[Message]]
-"""One frame and its receive time (µs) to its messages; a frame that carries no record yields none.
 
-Raises :class:`NotUnderstood` and :class:`Refused`, or lets msgspec's errors through.
+class FrameNumber(Struct, frozen=True, gc=False):
+    """The number of a frame on its connection. A missing number shows that a frame was lost, of whichever stream."""
+
+    number: int
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """The venue expects an answer on this connection: ``frame`` is the frame to send."""
+
+    frame: bytes
+
+
+class Leaving(Struct, frozen=True, gc=False):
+    """The venue will end this connection, or the client has to. ``reason`` says why."""
+
+    reason: str
+
+
+Signal = FrameNumber | Reply | Leaving
+"""What a frame says about its connection rather than about a market."""
+
+Output = Message | Signal
+"""What a parser returns: records and signals."""
+
+Parse = Callable[[bytes, int], Sequence[Output]]
+"""Parses one frame, given its receive time in µs. A frame without records and signals returns an empty sequence.
+
+:raises UnknownFrameError: the parser does not know the frame.
+:raises SubscriptionRefusedError: the venue refuses a request.
+:raises msgspec.MsgspecError: a field of the frame is missing or has another type.
 """
 
 
 class Subscription(NamedTuple):
-    """One channel of one market, in the venue's own words."""
+    """One channel of one market, in the venue's own names."""
 
     channel: str
     symbol: str
@@ -61,44 +86,44 @@ class Subscription(NamedTuple):
 
 @dataclass(frozen=True)
 class Channel:
-    """One of the venue's channels.
-
-    ``rule`` is a name from :mod:`booktape.model.sequence`; it is about trades, book messages and quotes. ``quiet`` is
-    how many seconds of silence are usual for a live market; after that, the stream is reported silent and its
-    connection is made anew, ever more rarely. None: silence says nothing (liquidations). A ``venue_wide`` channel is
-    subscribed to once, for every market (:data:`WHOLE_VENUE`).
-    """
+    """One of the venue's channels."""
 
     name: str
     data_types: tuple[str, ...]
+    """The data types of the records that the channel carries."""
     rule: str
-    quiet: int | None = 60
+    """Name of the sequence rule (:mod:`booktape.model.sequence`) for its trades, book messages and quotes."""
+    stale_after: int | None = 60
+    """Seconds without a message after which the stream of a live market counts as silent. The stream is then reported
+    and its connection replaced, with growing pauses. None if silence means nothing, as for liquidations."""
     venue_wide: bool = False
+    """Whether one subscription (:data:`WHOLE_VENUE`) covers every market."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the venue allows. Times in seconds. What the documentation does not tell is our own modest choice."""
+    """What the venue allows. Where its documentation says nothing, the value is a modest choice of ours."""
 
     streams_per_connection: int
     messages_per_second: float
     subscriptions_per_message: int
     connection_lifetime: int | None = None
-    """After this many seconds the venue ends a connection by itself."""
+    """Seconds after which the venue ends a connection. None if it does not."""
     connections_per_minute: int = 60
-    """How many may be opened, all processes behind one address together."""
+    """How many connections may be opened by all processes behind one IP address together."""
 
 
 @dataclass(frozen=True)
 class Ping:
-    """A keep-alive message that the venue wants from the client, every so many seconds."""
+    """A keep-alive message that the client must send."""
 
     message: bytes
     seconds: int
+    """Seconds between two messages."""
 
 
 class Request(NamedTuple):
-    """One REST request: a path with its query below the venue's REST URL; a POST where it has a body (JSON)."""
+    """One REST request: a path with its query below the REST URL. It is a POST if it has a body (JSON), else a GET."""
 
     path: str
     body: bytes | None = None
@@ -106,30 +131,30 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class RestBook:
-    """How to fetch one market's order book: the request for a symbol, and its weight."""
+    """How to fetch the order book of one market."""
 
     request: Callable[[str], Request]
+    """Makes the request for a symbol."""
     weight: int = 1
 
 
 @dataclass(frozen=True)
 class Listing:
-    """How the venue lists its instruments.
-
-    ``parse`` turns one answer and its receive time (µs) into the instruments that it holds, those not trading included.
-    ``following`` gives the request for the next page, or None after the last one.
-    """
+    """How to fetch the list of instruments."""
 
     requests: tuple[Request, ...]
     parse: Callable[[bytes, int], Sequence[Instrument]]
+    """Parses one answer, given its receive time in µs. Instruments that are not trading are included."""
     weight: int = 1
-    following: Callable[[Request, bytes], Request | None] = lambda request, answer: None
+    next_page: Callable[[Request, bytes], Request | None] = lambda request, answer: None
+    """Makes the request for the page after an answer; None after the last page."""
 
 
-class Hole(NamedTuple):
-    """Trades of one market that are missing: their numbers, both ends included, and the times (µs) around them.
+class MissingRange(NamedTuple):
+    """Trades of one market that are missing.
 
-    The numbers are those that the venue's rule is about: ids, or under ``sequenced`` the numbers beside them.
+    ``first`` and ``last``, both inclusive, are the numbers that the venue's sequence rule checks: ids, or under
+    ``sequenced`` the numbers beside the ids. ``after`` and ``before`` are the times, in µs, of the trades around them.
     """
 
     symbol: str
@@ -143,90 +168,100 @@ class Hole(NamedTuple):
 class RestTrades:
     """How to fetch past trades of one market.
 
-    ``request`` gives the request for a hole's beginning; ``parse`` turns its answer and the receive time (µs) into
-    trades in any order, perhaps more than were asked for. What one answer leaves out is asked for again.
+    An answer may hold more than the missing trades, or only some of them. What it leaves out is requested again.
     """
 
-    request: Callable[[Hole], Request]
-    parse: Callable[[Hole, bytes, int], Sequence[Trade]]
+    request: Callable[[MissingRange], Request]
+    """Makes the first request for a range."""
+    parse: Callable[[MissingRange, bytes, int], Sequence[Trade]]
+    """Parses an answer, given the range and the receive time in µs. The trades may come in any order."""
     weight: int = 1
 
 
 @dataclass(frozen=True)
 class Rest:
-    """The venue's REST API. Each request's weight is drawn from ``budget`` per minute, which all processes share."""
+    """The venue's REST API."""
 
     url: str
-    budget: int
+    weight_per_minute: int
+    """How much request weight all processes together may spend in a minute."""
     listing: Listing
     book: RestBook | None = None
-    """None where a REST book has neither an id nor an engine time that places it among the stream's updates, or is less
-    deep than the book with which the stream begins, so that it would take levels away."""
+    """None if a REST book has neither an id nor an engine time that places it among the stream's updates, or if it is
+    less deep than the book with which the stream begins, so that it would remove levels."""
     trades: RestTrades | None = None
-    """None where past trades cannot be fetched, or not be told apart by their numbers."""
+    """None if the venue offers no past trades, or none that their numbers identify."""
 
     @property
     def host(self) -> str:
-        """Who counts the requests: exchanges at one host share its budget and its bans."""
+        """The host that counts the requests. Exchanges on one host share its limits and its bans."""
         return urlsplit(self.url).hostname or self.url
 
 
 @dataclass(frozen=True)
-class Address:
-    """A REST request (POST) that must be made before each connection, and how to read the URL out of its answer."""
+class UrlRequest:
+    """A REST request (POST) that must be made before each connection, because its answer holds the WebSocket URL."""
 
     path: str
-    url: Callable[[bytes], str]
+    parse: Callable[[bytes], str]
+    """Reads the URL out of an answer."""
 
 
 @dataclass(frozen=True)
 class BookChecksum:
-    """How the venue's checksum is computed, and how deep its books are."""
+    """The checksum that the venue sends with book messages."""
 
     compute: Callable[[Book], int]
     depth: int
+    """Levels per side of the venue's book; deeper levels are dropped before the checksum is computed."""
 
 
 def no_records(url: str, body: bytes, received: int, sent: int | None) -> Sequence[Message]:
-    """The ``parse_rest`` of a venue whose REST answers hold no record."""
+    """The ``parse_rest`` of a venue whose REST answers hold no records."""
     return ()
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A venue's market kind with its own API.
-
-    ``parser`` makes the parser of one connection: most have nothing to remember and are made by ``lambda: parse``.
-    ``parse_rest`` turns a REST book, given its URL, its receive time and the venue's time of the answer (µs, None where
-    unknown), into messages; other answers yield none. ``symbol`` and ``market`` translate between ``BTC-USDT`` and the
-    venue's own name. ``path`` is appended to ``websocket_url``: subscriptions with different paths go over different
-    connections. ``unsubscribe`` is None where a stream can only be begun anew by a new connection. ``stamp`` puts the
-    time of sending (µs) into a message, where the venue wants to see it.
-    """
+    """A venue's market kind with an API of its own."""
 
     id: str
     title: str
     docs: str
+    """URL of the API documentation."""
     websocket_url: str
     channels: tuple[Channel, ...]
     limits: Limits
     symbol: Callable[[str], str]
+    """Converts a market name (``BTC-USDT``) to the venue's symbol."""
     market: Callable[[str], str]
+    """Converts the venue's symbol to the market name."""
     parser: Callable[[], Parse]
+    """Makes the parser of one connection. Where a parser remembers nothing, this is ``lambda: parse``."""
     subscribe: Callable[[Sequence[Subscription]], list[bytes]]
+    """Makes the messages that subscribe."""
     unsubscribe: Callable[[Sequence[Subscription]], list[bytes]] | None
+    """Makes the messages that unsubscribe. None if only a new connection can restart a stream."""
     rest: Rest
     parse_rest: Callable[[str, bytes, int, int | None], Sequence[Message]] = no_records
+    """Parses a REST book, given its URL, body, receive time and the venue's time of the answer (both in µs; None if the
+    venue's is unknown). Other answers return no messages."""
     path: Callable[[Subscription], str] = lambda subscription: ""
-    stamp: Callable[[bytes, int], bytes] = lambda message, now: message
-    address: Address | None = None
+    """The path of a subscription, appended to ``websocket_url``. Different paths need different connections."""
+    add_send_time: Callable[[bytes, int], bytes] = lambda message, now: message
+    """Puts the time of sending, in µs, into a message, where the venue requires it."""
+    url_request: UrlRequest | None = None
+    """Set if the WebSocket URL must be requested before each connection."""
     ping: Ping | None = None
     book_checksum: BookChecksum | None = None
     connection_channels: tuple[str, ...] = ()
-    """Channels that every connection subscribes to for its own sake: heartbeats."""
+    """Channels that every connection subscribes to for its own sake, such as heartbeats."""
 
     def channel(self, data_type: str) -> Channel:
-        """The channel that carries a data type, the first of several. Raises KeyError where the venue has none."""
+        """The first channel that carries a data type.
+
+        :raises KeyError: the venue has none.
+        """
         for channel in self.channels:
             if data_type in channel.data_types:
                 return channel
@@ -234,7 +269,7 @@ class Exchange:
 
     @property
     def book(self) -> Channel | None:
-        """The channel that carries the book: its updates, or where there are none, its snapshots."""
+        """The channel that carries book updates; where there are none, the channel that carries book snapshots."""
         for data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
             for channel in self.channels:
                 if data_type in channel.data_types:
@@ -242,13 +277,16 @@ class Exchange:
         return None
 
     @property
-    def book_begins_itself(self) -> bool:
-        """Whether a subscription to the book begins with a snapshot, so that none over REST is needed."""
+    def book_starts_with_snapshot(self) -> bool:
+        """Whether a book subscription begins with a snapshot, so that none is fetched over REST."""
         return self.book is not None and BOOK_SNAPSHOTS in self.book.data_types
 
 
 def by_channel(subscriptions: Iterable[Subscription], size: int) -> Iterable[tuple[str, list[str]]]:
-    """Subscriptions gathered into one channel with at most ``size`` symbols each, for venues that want lists."""
+    """Group subscriptions by channel, for venues whose messages hold one channel and a list of symbols.
+
+    :param size: the most symbols in one list.
+    """
     for channel, group in groupby(sorted(subscriptions), key=lambda subscription: subscription.channel):
         symbols = [subscription.symbol for subscription in group]
         for start in range(0, len(symbols), size):

@@ -1,4 +1,4 @@
-"""What many venues' wire formats have in common: numbers kept as text, levels, times, pair names, compression."""
+"""Helpers for what many wire formats have in common: decimal text, price levels, times, symbols, compression."""
 
 import re
 import zlib
@@ -9,11 +9,20 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Raw, Struct, json
 
-from booktape.exchanges.spec import NotUnderstood
+from booktape.exchanges.spec import UnknownFrameError
 from booktape.model.records import TRADING, Instrument
 
 MILLISECOND: Final = 1_000
-"""Microseconds in one."""
+"""Microseconds in a millisecond."""
+
+NANOSECONDS: Final = 1_000
+"""Nanoseconds in a microsecond."""
+
+ABSENT: Final = Raw(b"")
+"""The default of a field with a JSON value: its value if the message leaves the field out."""
+
+EMPTY_SIDE: Final = Raw(b"[]")
+"""A side of a book message without levels."""
 
 Item = TypeVar("Item")
 
@@ -28,141 +37,152 @@ QUOTE_ASSETS: Final = (
     "JPY", "KRW", "KZT", "MXN", "NGN", "PAX", "PLN", "RON", "RUB", "SGD", "SOL", "TRX", "TRY", "UAH", "USD", "VAI",
     "XRP", "ZAR", "DOGE",
 )  # fmt: skip
-"""Assets that others are quoted in, for venues whose symbols have no mark between base and quote."""
+"""Common quote assets, for venues whose symbols have no separator between base and quote."""
+
+SIDES: Final = {"buy": "buy", "sell": "sell", "Buy": "buy", "Sell": "sell", "BUY": "buy", "SELL": "sell"}
+"""Maps a venue's word for a side to ours."""
+
+OPPOSITE: Final = {word: "sell" if side == "buy" else "buy" for word, side in SIDES.items()}
+"""Maps a venue's word for a side to the other side: from the maker's to the taker's, or from a position's side to that
+of the order that closes it."""
 
 
-class TextLevel(Struct, array_like=True, gc=False):
-    """A price level ``["price", "amount", …]`` whose numbers are text; what follows the two is left out."""
-
-    price: str
-    amount: str
+# Decimal text
 
 
-class NumberLevel(Struct, array_like=True, gc=False):
-    """A price level ``[price, amount, …]`` whose numbers are JSON numbers; what follows the two is left out."""
+def decimal_text(number: Raw | str) -> str:
+    """The plain decimal text of a number, exactly as the venue sent it; only an exponent is written out.
 
-    price: Raw
-    amount: Raw
-
-
-def micros(text: str) -> int:
-    """An ISO 8601 time with its zone, to integer microseconds (finer digits are cut off). Raises ValueError."""
-    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
-
-
-def digits(number: Raw | str) -> str:
-    """A number's plain decimal text, exactly as it was sent; only an exponent is written out.
-
-    Takes a JSON number, or a string that holds one. Raises :class:`~booktape.exchanges.spec.NotUnderstood` for
-    anything else.
+    :param number: a JSON number, or a string that holds one.
+    :raises UnknownFrameError: it is neither.
     """
     text = number if isinstance(number, str) else bytes(number).decode().strip('"')
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise NotUnderstood("a price or quantity that is no decimal number")
+        raise UnknownFrameError("a price or quantity that is no decimal number")
     sign, whole, fraction, exponent = match.groups()
     return text if exponent is None else sign + _shifted(whole, fraction or "", int(exponent))
 
 
+def optional_decimal_text(number: Raw) -> str | None:
+    """The text of a JSON number as :func:`decimal_text` returns it; None if it is null or :data:`ABSENT`."""
+    return None if bytes(number) in (b"", b"null") else decimal_text(number)
+
+
 def half(number: str) -> str:
-    """Half of a number, exactly: ``11`` to ``5.5``."""
+    """Exactly half of a decimal number: ``11`` to ``5.5``."""
     whole, _, fraction = number.partition(".")
     return _shifted(str(5 * int(whole + fraction)), "", -1 - len(fraction))
 
 
+def increment(places: int) -> str:
+    """The smallest increment of a number with this many decimal places: ``2`` to ``0.01``, ``-2`` to ``100``."""
+    return decimal_text(f"1e{-places}")
+
+
+def side_and_amount(size: Raw | str) -> tuple[str, str]:
+    """Split a signed size into the taker's side and the amount; a negative size is a sell."""
+    text = decimal_text(size)
+    return ("sell", text[1:]) if text.startswith("-") else ("buy", text)
+
+
 def _shifted(whole: str, fraction: str, by: int) -> str:
-    """``whole.fraction`` with its point moved to the right by some places, or to the left by negative ones."""
+    """``whole.fraction`` with its point moved to the right by ``by`` places, or to the left if ``by`` is negative."""
     number = "0" * -by + whole + fraction + "0" * by
     point = len("0" * -by + whole) + by
     left, right = number[:point].lstrip("0") or "0", number[point:].rstrip("0")
     return f"{left}.{right}" if right else left
 
 
-def levels_of(pairs: Iterable[tuple[str, str]]) -> Raw:
-    """One side of a book as it is stored: ``[["price","amount"],…]``."""
+# Price levels and quotes
+
+
+class TextLevel(Struct, array_like=True, gc=False):
+    """A price level ``["price", "amount", …]`` whose numbers are strings. Further elements are ignored."""
+
+    price: str
+    amount: str
+
+
+class NumberLevel(Struct, array_like=True, gc=False):
+    """A price level ``[price, amount, …]`` whose numbers are JSON numbers. Further elements are ignored."""
+
+    price: Raw
+    amount: Raw
+
+
+def encode_levels(pairs: Iterable[tuple[str, str]]) -> Raw:
+    """One side of a book in the stored form: ``[["price","amount"],…]``."""
     return Raw(json.encode(list(pairs)))
 
 
 def text_levels(levels: list[TextLevel]) -> Raw:
-    """Levels of text as they are stored."""
+    """Levels of strings in the stored form."""
     return Raw(json.encode(levels))
 
 
 def number_levels(levels: Iterable[NumberLevel]) -> Raw:
-    """Levels of JSON numbers as they are stored: each number's text."""
-    return levels_of((digits(level.price), digits(level.amount)) for level in levels)
+    """Levels of JSON numbers in the stored form, which keeps the text of each number."""
+    return encode_levels((decimal_text(level.price), decimal_text(level.amount)) for level in levels)
+
+
+def best_quote(bid: Raw, bid_amount: Raw, ask: Raw, ask_amount: Raw) -> tuple[str, str, str, str] | None:
+    """The text of a best bid and ask in JSON numbers.
+
+    None if one of the numbers is null or absent, which means that a side of the book is empty.
+    """
+    if any(bytes(number) in (b"", b"null") for number in (bid, bid_amount, ask, ask_amount)):
+        return None
+    return decimal_text(bid), decimal_text(bid_amount), decimal_text(ask), decimal_text(ask_amount)
+
+
+# Times, in integer microseconds UTC
+
+
+def iso_to_micros(text: str) -> int:
+    """Convert an ISO 8601 time with its zone to µs. Finer digits are cut off.
+
+    :raises ValueError: the text is no such time.
+    """
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+
+
+def millis_to_micros(milliseconds: int | str | None) -> int | None:
+    """Convert milliseconds, as a number or its text, to µs. None where there is no time: null, 0, "0" or ""."""
+    return int(milliseconds or 0) * MILLISECOND or None
+
+
+def decimal_millis_to_micros(milliseconds: Raw | str) -> int:
+    """Convert milliseconds with a fraction (``1606292218213.4578``, number or text) to µs. Finer digits are cut off."""
+    return _scaled(decimal_text(milliseconds), 3)
+
+
+def decimal_seconds_to_micros(seconds: Raw | str) -> int:
+    """Convert seconds with a fraction (``1606292218.213457``, number or text) to µs. Finer digits are cut off."""
+    return _scaled(decimal_text(seconds), 6)
+
+
+def _scaled(number: str, places: int) -> int:
+    whole, _, fraction = number.partition(".")
+    return int(whole + fraction[:places].ljust(places, "0"))
+
+
+# Symbols and instruments
 
 
 def split_pair(symbol: str, quotes: tuple[str, ...] = QUOTE_ASSETS) -> str:
-    """``BTCUSDT`` to ``BTC-USDT`` by the longest quote asset that it ends with; one with none stays what it is."""
+    """Split ``BTCUSDT`` into ``BTC-USDT`` before the longest quote asset it ends with; without one it is unchanged."""
     quote = max((quote for quote in quotes if symbol.endswith(quote) and symbol != quote), key=len, default="")
     return f"{symbol.removesuffix(quote)}-{quote}" if quote else symbol
 
 
-def gunzip(frame: bytes) -> bytes:
-    """A gzipped frame's text. Raises :class:`~booktape.exchanges.spec.NotUnderstood`."""
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        text = stream.decompress(frame, _LARGEST)
-    except zlib.error as error:
-        raise NotUnderstood("a frame that is not gzipped") from error
-    if not stream.eof:
-        raise NotUnderstood("a gzipped frame that is truncated or too large")
-    return text
-
-
-ABSENT: Final = Raw(b"")
-"""What a field for a JSON value holds when the message left it out."""
-
-
-def told(number: Raw) -> str | None:
-    """A JSON number's text as :func:`digits` gives it; None where the message left it out or said null."""
-    return None if bytes(number) in (b"", b"null") else digits(number)
-
-
-def signed(size: Raw | str) -> tuple[str, str]:
-    """A size that is negative where the taker sold, to the taker's side and the amount."""
-    text = digits(size)
-    return ("sell", text[1:]) if text.startswith("-") else ("buy", text)
-
-
-def decimal_millis(milliseconds: Raw | str) -> int:
-    """Milliseconds with a fraction (``1606292218213.4578``, a number or a text) to µs; finer digits are cut off."""
-    whole, _, fraction = digits(milliseconds).partition(".")
-    return int(whole) * MILLISECOND + int(fraction[:3].ljust(3, "0"))
-
-
-SIDES: Final = {"buy": "buy", "sell": "sell", "Buy": "buy", "Sell": "sell", "BUY": "buy", "SELL": "sell"}
-"""A venue's word for a side to ours."""
-
-OPPOSITE: Final = {word: "sell" if side == "buy" else "buy" for word, side in SIDES.items()}
-"""A venue's word for a side to the other one: the maker's to the taker's, a position's to that of closing it."""
-
-
-def best(bid: Raw, bid_amount: Raw, ask: Raw, ask_amount: Raw) -> tuple[str, str, str, str] | None:
-    """A best bid and ask of JSON numbers, as text; None where one is null or left out, as in a book's empty side."""
-    if any(bytes(number) in (b"", b"null") for number in (bid, bid_amount, ask, ask_amount)):
-        return None
-    return digits(bid), digits(bid_amount), digits(ask), digits(ask_amount)
-
-
-def chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
-    """Items in their order, in lists of at most ``size``: what one message may hold."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
-
-
-def step(places: int) -> str:
-    """The smallest step of a number with so many decimal places: ``2`` to ``0.01``, ``-2`` to ``100``."""
-    return digits(f"1e{-places}")
-
-
-def status_of(word: str, trading: str) -> str:
-    """An instrument's status: ours where the venue's word is that for trading, else its word in small letters."""
+def instrument_status(word: str, trading: str) -> str:
+    """An instrument's status: :data:`TRADING` if the venue's word is ``trading``, else the word in lower case."""
     return TRADING if word == trading else word.lower()
 
 
-def named_instrument(symbol: str, market: str, received: int) -> Instrument:
-    """The instrument of a list that tells nothing but names: base, quote and kind are read off the market's."""
+def instrument_from_name(symbol: str, market: str, received: int) -> Instrument:
+    """An instrument of a list that only holds names: base, quote and kind are taken from the market name."""
     pair = market.removesuffix("-PERP")
     base, _, quote = pair.partition("-")
     return Instrument(
@@ -176,12 +196,38 @@ def named_instrument(symbol: str, market: str, received: int) -> Instrument:
     )
 
 
-def millis(milliseconds: int | str | None) -> int | None:
-    """Milliseconds, a number or its text, to µs; None where the venue told none: null, 0, "0" or ""."""
-    return int(milliseconds or 0) * MILLISECOND or None
+# Requests, URLs and compression
+
+
+def chunks(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Split items, in their order, into lists of at most ``size``: what one message may hold."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def op_messages(op: str, arguments: Sequence[object], size: int) -> list[bytes]:
+    """Messages ``{"op": …, "args": […]}``, by which several venues subscribe and unsubscribe.
+
+    :param size: the most arguments in one message.
+    """
+    return [json.encode({"op": op, "args": part}) for part in chunks(arguments, size)]
 
 
 def path_and_query(url: str) -> tuple[str, dict[str, str]]:
-    """What a REST answer was asked for by: the path of its URL, and the parameters."""
+    """The path of a URL and its query parameters."""
     parts = urlsplit(url)
     return parts.path, dict(parse_qsl(parts.query))
+
+
+def gunzip(frame: bytes) -> bytes:
+    """Decompress a gzipped frame.
+
+    :raises UnknownFrameError: it is not gzipped, truncated, or larger than 64 MiB.
+    """
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        text = stream.decompress(frame, _LARGEST)
+    except zlib.error as error:
+        raise UnknownFrameError("a frame that is not gzipped") from error
+    if not stream.eof:
+        raise UnknownFrameError("a gzipped frame that is truncated or too large")
+    return text

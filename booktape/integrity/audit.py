@@ -67,7 +67,7 @@ def _is_sound(proof: BookAudit, loss: SequenceLoss) -> bool:
     if begun is None or loss.first is None or not proof.joined:
         return False
     holes = [last for _, last in (*loss.missing, *loss.start.missing)]
-    holes += [after for _, after in (*loss.links, *loss.start.links)]
+    holes += [link.last + 1 for link in (*loss.links, *loss.start.links)]
     return all(hole <= begun for hole in holes)
 
 

@@ -13,6 +13,7 @@ from msgspec import json
 from booktape.integrity.audit import MarketAudit
 from booktape.integrity.replica_audit import ReplicaAudit
 from booktape.integrity.sequence_audit import Edge, SequenceLoss
+from booktape.model.gap import Gap
 from booktape.model.id_sets import Range
 from booktape.model.intervals import total_length
 
@@ -172,7 +173,7 @@ def _of_era(loss: SequenceLoss) -> Plain:
         "seen": loss.seen,
         "missing": _count(loss.missing),
         "ranges": loss.missing,
-        "links": loss.links,
+        "links": _links(loss.links),
         "resumed": loss.resumed,
         "elsewhere": loss.elsewhere,
     }
@@ -181,7 +182,12 @@ def _of_era(loss: SequenceLoss) -> Plain:
 def _edge(edge: Edge) -> Plain | str:
     if not edge.known:
         return "unknown"
-    return {"missing": _count(edge.missing), "ranges": edge.missing, "links": edge.links}
+    return {"missing": _count(edge.missing), "ranges": edge.missing, "links": _links(edge.links)}
+
+
+def _links(gaps: Iterable[Gap]) -> list[tuple[int, int]]:
+    """Each gap between linked messages as the ids of the messages before and after it."""
+    return [(gap.first - 1, gap.last + 1) for gap in gaps]
 
 
 def _agreement(agreement: ReplicaAudit) -> Plain:

@@ -9,7 +9,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any, Final
 
-from booktape.exchanges import UnknownExchange, exchange
+from booktape.exchanges import UnknownExchangeError, exchange
 from booktape.exchanges.spec import Channel
 from booktape.integrity.audit import SYSTEMS, unverifiable
 from booktape.integrity.certificate import NOTHING_NUMBERED, share
@@ -67,7 +67,7 @@ def _of_declaration(certificate: Plain) -> Iterator[str]:
         return
     try:
         declared = _channel(venue, data_type).rule
-    except UnknownExchange as error:
+    except UnknownExchangeError as error:
         yield f"the certificate's {error}"
         return
     except KeyError:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from booktape.integrity.ordering import EPOCH, Copy
 from booktape.integrity.scope import AuditScope
+from booktape.model.gap import Gap, GapUnit
 from booktape.model.id_sets import IdSet, Range
 from booktape.model.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate, Record, Trade, record_time
 from booktape.model.resets import CERTAINLY_LATER
@@ -28,7 +29,6 @@ from booktape.model.sequence import (
     Ranged,
     Resettable,
     Sequenced,
-    SequenceGap,
     Verdict,
 )
 
@@ -42,13 +42,6 @@ _OneOf = Contiguous | Sequenced | Ranged | Linked
 _RULES: Final[dict[str, type[_OneOf]]] = {CONTIGUOUS: Contiguous, SEQUENCED: Sequenced, RANGED: Ranged, LINKED: Linked}
 
 
-class BrokenLink(NamedTuple):
-    """Two neighbours between which something is missing: the id before, and the id after it."""
-
-    before: int
-    after: int
-
-
 @dataclass(frozen=True, slots=True)
 class Edge:
     """Where the day's sequence begins or ends, seen from the neighbouring day.
@@ -59,7 +52,7 @@ class Edge:
 
     known: bool
     missing: list[Range] = field(default_factory=list)
-    links: list[BrokenLink] = field(default_factory=list)
+    links: list[Gap] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ class SequenceLoss:
     expected: int | None
     seen: int | None
     missing: list[Range]
-    links: list[BrokenLink]
+    links: list[Gap]
     elsewhere: list[Range]
     resumed: list[Range]
     start: Edge
@@ -181,7 +174,7 @@ class SequenceAudit:
             self._counts_anew = True
             self._forget()
         verdict: Verdict = self._rule.check(record)  # type: ignore[union-attr, arg-type]  # made for such records
-        if isinstance(verdict, SequenceGap):
+        if isinstance(verdict, Gap):
             self._tell(verdict, last)
         self._missing.remove(first, last)
         self._remember(first, last, own=own)
@@ -195,7 +188,7 @@ class SequenceAudit:
         if isinstance(self._rule, Resettable):
             self._rule.forget()
 
-    def _tell(self, gap: SequenceGap, last: int) -> None:
+    def _tell(self, gap: Gap, last: int) -> None:
         """Numbers are missing; not those up to the last one of before the day, where the venue began anew since."""
         first, before = gap.first, self._before
         if before is not None and first <= before <= gap.last and self._counts_anew:
@@ -276,8 +269,8 @@ class SequenceAudit:
             return Edge(known, links=self._links(holes))
         return Edge(known, missing=holes)
 
-    def _links(self, holes: list[Range]) -> list[BrokenLink]:
-        return [BrokenLink(first - 1, self._afters.get(last, last + 1)) for first, last in holes]
+    def _links(self, holes: list[Range]) -> list[Gap]:
+        return [Gap(GapUnit.LINK, first, self._afters.get(last, last + 1) - 1) for first, last in holes]
 
 
 class EpochAudits:

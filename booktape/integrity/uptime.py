@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from msgspec import structs
-
+from booktape.model.gap import GapUnit
 from booktape.model.intervals import Interval, complement, intersection, union
 from booktape.model.records import SECOND
-from booktape.model.uptime import CONNECTED, COUNTER, DOWN, SILENT, TIME, UNNOTICED, StreamUptime
+from booktape.model.uptime import CONNECTED, DOWN, SILENT, UNNOTICED, StreamUptime
 
 _EVER: Final = 1 << 62
 
@@ -44,7 +43,7 @@ def instance_uptime(lines: Sequence[StreamUptime]) -> InstanceUptime:
     """What an instance's lines about one stream say. Without any, it is somebody of whom nothing is known."""
     timed = _by_exchange(lines)
     told = sorted((line for line in timed or lines if line.start < line.end), key=lambda line: line.start)
-    gaps = [gap for line in timed or lines for gap in line.gaps if gap.kind in (TIME, COUNTER)]
+    gaps = [gap for line in timed or lines for gap in line.gaps if gap.unit is GapUnit.TIME]
     breaks = lost = [(gap.first, gap.last + 1) for gap in gaps]
     late = [(line.states[0].state, line.since, line.start) for line in told if line.since is not None and line.states]
     dead = [(since, start) for state, since, start in late if state != SILENT]
@@ -131,10 +130,7 @@ def _moved(line: StreamUptime, lag: int, at_end: int) -> StreamUptime:
         moved(line.start),
         moved(line.end),
         [state._replace(start=moved(state.start), end=moved(state.end)) for state in line.states],
-        [
-            structs.replace(gap, first=moved(gap.first), last=moved(gap.last)) if gap.by_collector else gap
-            for gap in line.gaps
-        ],
+        [gap._replace(first=moved(gap.first), last=moved(gap.last)) if gap.by_receipt else gap for gap in line.gaps],
         [],
         None if line.since is None else line.since - lag,
         line.lag,

@@ -5,14 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Final
 
-from msgspec import json
-
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.errors import BooktapeError
 from booktape.model.intervals import Interval
 from booktape.model.records import DAY, MINUTE, SECOND
-from booktape.model.uptime import StreamUptime, decode_segment
+from booktape.model.uptime import StreamUptime, decode_segment, encode_lines
 from booktape.store.layout import InvalidKeyError, SegmentKey, parse_segment_key, uptime_log_prefix
 from booktape.store.objects import Store
 
@@ -86,6 +84,6 @@ def _bad(store: Store, name: str, error: Exception) -> InvalidSegmentError:
 
 def encode_segment(exchange: str, instance: str, start: int, lines: Iterable[StreamUptime]) -> tuple[str, bytes]:
     """The key and the content of a segment. The same lines give the same key."""
-    text = json.Encoder().encode_lines(list(lines))
+    text = encode_lines(lines)
     key = SegmentKey(exchange, instance, start, sha256(text).hexdigest()[: codec.DIGEST_LENGTH])
     return str(key), codec.compress(text)

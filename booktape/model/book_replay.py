@@ -7,19 +7,16 @@ from msgspec import Raw, structs
 
 from booktape.model import sequence
 from booktape.model.book import Book
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, levels, record_time
 from booktape.model.resets import CERTAINLY_LATER
 from booktape.model.sequence import (
     DUPLICATE,
-    LINKED,
     SPANS_CONNECTIONS,
     Rebased,
     Resettable,
-    SequenceGap,
     UnnumberedRecordError,
 )
-from booktape.model.timestamps import format_timestamp
 
 Message = BookUpdate | BookSnapshot
 
@@ -51,13 +48,15 @@ class BookReplayer:
 
     :param rule: the name of the book channel's rule (:mod:`booktape.model.sequence`).
     :param checksum: the venue's checksum, which messages may carry.
+    :param market: the market that gaps are to name.
     """
 
-    def __init__(self, rule: str, checksum: ChecksumRule | None = None) -> None:
+    def __init__(self, rule: str, checksum: ChecksumRule | None = None, market: str = "") -> None:
+        self._market = market
         self.book = Book()
         self.sound = False
-        self.gap: Missing | None = None
-        self.missing: Missing | None = None
+        self.gap: Gap | None = None
+        self.missing: Gap | None = None
         self.as_of: int | None = None
         self.last_id: int | None = None
         self._name = rule
@@ -84,13 +83,13 @@ class BookReplayer:
             self._update(message)
         return self.sound
 
-    def lose(self, missing: Missing) -> None:
+    def lose(self, missing: Gap) -> None:
         """Something is missing from here on: the book is not sound until a snapshot after the end of that."""
         self._void(missing)
-        if missing.first is None:
+        if not missing.numbered:
             self._unknown_until = max(self._unknown_until, missing.end)
 
-    def gap_before(self, message: Message) -> Missing | None:
+    def gap_before(self, message: Message) -> Gap | None:
         """What would be missing before a message that is not to be applied yet; None where the book goes on to it."""
         if self._name not in SPANS_CONNECTIONS or not self.sound:
             return None
@@ -106,8 +105,8 @@ class BookReplayer:
             return
         if number is not None and isinstance(self._rule, Rebased) and (own or not self._begun):
             verdict = self._rule.rebase(number)
-            if own and isinstance(verdict, SequenceGap):
-                self.gap = self._told(verdict, snapshot)
+            if own and isinstance(verdict, Gap):
+                self.gap = self._placed(verdict, snapshot)
         if own or not self._begun:
             self._since = record_time(snapshot)
         self._base, self._joined = number, False
@@ -120,8 +119,8 @@ class BookReplayer:
     def _update(self, update: BookUpdate) -> None:
         try:
             verdict = self._rule.check(update) if self._rule is not None else None
-        except UnnumberedRecordError as error:
-            self.gap = Missing(BOOK_UPDATES, self._since or record_time(update), record_time(update), str(error))
+        except UnnumberedRecordError:
+            self.gap = self._between(self._since, update, GapCause.UNNUMBERED)
             self._void(self.gap)
             return
         if verdict is DUPLICATE:
@@ -132,8 +131,8 @@ class BookReplayer:
         if base is not None and number is not None and number <= base:
             return
         joins = not self._joined and base is not None and _joins(update, base)
-        if isinstance(verdict, SequenceGap) and (self._begun or not joins):
-            self.gap = self._told(verdict, update)
+        if isinstance(verdict, Gap) and (self._begun or not joins):
+            self.gap = self._placed(verdict, update)
             if not joins:
                 self._void(self.gap)
         self._joined = self._begun = True
@@ -151,33 +150,34 @@ class BookReplayer:
             return
         self.book.truncate(self._checksum.depth)
         if self.sound and message.checksum is not None and self._checksum.compute(self.book) != message.checksum:
-            self.gap = Missing(BOOK_UPDATES, before or self._time, self._time, "the book's checksum is another one")
+            self.gap = self._between(before, message, GapCause.CHECKSUM)
             self._void(self.gap)
 
-    def _void(self, missing: Missing) -> None:
+    def _void(self, missing: Gap) -> None:
         self.sound = False
         self.missing = missing
 
     def _has_restarted(self, update: BookUpdate) -> bool:
         return isinstance(self._rule, Resettable) and record_time(update) > self._time + CERTAINLY_LATER
 
-    def _restart(self, update: BookUpdate) -> SequenceGap:
+    def _restart(self, update: BookUpdate) -> Gap:
         assert isinstance(self._rule, Resettable)
         self._rule.forget()
         self._rule.check(update)
         self._base, self._newest = None, None
-        return SequenceGap(self._time, record_time(update), reconnect=True)
+        return Gap(GapUnit.TIME, cause=GapCause.RESET)
 
-    def _told(self, gap: SequenceGap, message: Message) -> Missing:
+    def _placed(self, gap: Gap, message: Message) -> Gap:
+        """A rule's gap before a message, with the times around it."""
+        if gap.unit is GapUnit.TIME:
+            return self._between(self._since, message, gap.cause)
         end = record_time(message)
-        start = self._since or end
-        if gap.reconnect:
-            return Missing(BOOK_UPDATES, start, end, f"the venue began its ids anew by {format_timestamp(end)}")
-        if self._name == LINKED:
-            why = f"something between the updates {gap.first - 1} and {message.last_id} is missing"
-        else:
-            why = f"the update ids {gap.first} to {gap.last} are missing"
-        return Missing(BOOK_UPDATES, start, end, why, gap.first, gap.last)
+        return gap._replace(data_type=BOOK_UPDATES, market=self._market, after=self._since or end, before=end)
+
+    def _between(self, start: int, message: Message, cause: GapCause) -> Gap:
+        """A gap from a time, 0 if unknown, until a message."""
+        end = record_time(message)
+        return time_gap(BOOK_UPDATES, self._market, start or end, end, cause)
 
 
 def _joins(update: BookUpdate, base: int) -> bool:

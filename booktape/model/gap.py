@@ -1,62 +1,194 @@
-"""What is missing of a stream that is read back, and its place among the records that are there.
-
-What a gap's numbers mean: ids that are missing, or only times between which something may be.
-"""
+"""A gap: something of a stream that is missing, or may be. The one type for it, from the collector to the reader."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from enum import StrEnum
+from typing import Any, Final, NamedTuple, TypeVar
 
-from booktape.model import sequence
-from booktape.model.records import Record, record_time, sequence_id
-from booktape.model.sequence import SequenceGap
-from booktape.model.uptime import IDS, LINKED, TIME, GapKind
+from booktape.model.records import TRADES
 
 R = TypeVar("R")
 
+ANY: Final = "*"
+"""Data type and market of a gap in a connection's frame counter: any stream of the connection may have lost records."""
 
-class Missing(NamedTuple):
-    """Something of a stream that is not there, or may not be.
 
-    Times in µs: between ``start`` and ``end``. Where numbers show the loss, ``first`` to ``last`` (both included) are
-    missing, and the times are those of the records before and after; else nobody can tell what was lost in that time.
+class GapUnit(StrEnum):
+    """What the numbers of a gap count. ``first`` and ``last`` are always inclusive."""
+
+    ID = "id"
+    """Sequence ids: every id from ``first`` to ``last`` is missing."""
+
+    LINK = "link"
+    """Ids of linked messages: at least one message with an id from ``first`` to ``last`` is missing.
+
+    The ids of a linked stream are not consecutive, so the number of missing messages is unknown.
     """
 
-    data_type: str
-    start: int
-    end: int
-    why: str
-    first: int | None = None
-    last: int | None = None
+    TIME = "time"
+    """Times in µs: records may be missing between the two, and nothing shows how many."""
+
+    COUNTER = "counter"
+    """Numbers of a connection's frames: the frames from ``first`` to ``last`` are missing."""
 
 
-def interleave(records: Iterable[R], missing: Iterable[Missing], clock: Callable[[R], int]) -> Iterator[R | Missing]:
-    """Records in their order, with each loss before the first record that is later than its start.
+class GapCause(StrEnum):
+    """Why something is missing, or may be."""
 
-    :param clock: a record's time (µs) on the clock that the losses are told by.
+    LOST = "lost"
+    """The records' own numbers show the loss."""
+
+    RESUMED = "resumed"
+    """As ``LOST``, but the stream itself sent a snapshot from which the book continues."""
+
+    FRAMES_LOST = "frames lost"
+    """Frames of the stream's connection are missing, and possibly the stream's records in them."""
+
+    CHECKSUM = "checksum"
+    """The exchange's checksum does not match the book."""
+
+    INTERRUPTED = "interrupted"
+    """The subscription was interrupted. No rule can see what that cost."""
+
+    RESET = "reset"
+    """The exchange reset the stream's numbers. No rule can see what was lost around that."""
+
+    UNNUMBERED = "unnumbered"
+    """A message lacks the ids by which its place in the book's sequence is known."""
+
+    NOT_STORED = "not stored"
+    """Records were received, but could not be stored."""
+
+    DOWN = "down"
+    """No collector was connected, or each of them missed something."""
+
+    UNKNOWN = "unknown"
+    """No uptime log covers the time."""
+
+    NOT_RECORDED = "not recorded"
+    """Nothing of the market was recorded on that day."""
+
+    NO_SNAPSHOT = "no snapshot"
+    """There is no snapshot with which the book could begin."""
+
+
+_DESCRIPTIONS: Final = {
+    GapCause.FRAMES_LOST: "frames of the connection are missing",
+    GapCause.CHECKSUM: "the book's checksum is another one",
+    GapCause.INTERRUPTED: "the subscription was interrupted",
+    GapCause.RESET: "the venue began its numbers anew",
+    GapCause.UNNUMBERED: "a book update lacks its ids",
+    GapCause.NOT_STORED: "records could not be stored",
+    GapCause.DOWN: "nobody was connected, or something was missed",
+    GapCause.UNKNOWN: "no ledger tells whether anybody listened",
+    GapCause.NOT_RECORDED: "nothing was recorded",
+    GapCause.NO_SNAPSHOT: "there is no snapshot of the book",
+}
+
+_SHOWN: Final = frozenset({GapCause.LOST, GapCause.RESUMED, GapCause.FRAMES_LOST, GapCause.CHECKSUM})
+
+
+class Gap(NamedTuple):
+    """Something of one stream that is missing, or may be.
+
+    ``first`` and ``last``, both inclusive, count what ``unit`` says. A sequence rule knows neither the stream nor the
+    time: it leaves ``data_type`` and ``market`` empty, and the times 0, for the stream to fill in.
+
+    ``after`` and ``before`` are the times (µs) of the records around the gap, or of the frames around it in a
+    ``counter`` gap; 0 where they are unknown. A ``time`` gap whose ``first`` or ``last`` is unknown has a 0 there too:
+    it then lasts from, or until, the moment at which it was noticed. ``noticed`` is that moment by the collector's
+    clock (µs), where the uptime log keeps it. ``by_receipt``: the times are receive times of one collector, because
+    the records carry no time of the exchange. ``snapshot_id`` is the id of the snapshot that shows a reset, else 0.
     """
-    waiting = sorted(missing, key=lambda one: one.start)
-    told = 0
+
+    unit: GapUnit
+    first: int = 0
+    last: int = 0
+    cause: GapCause = GapCause.LOST
+    data_type: str = ""
+    market: str = ""
+    after: int = 0
+    before: int = 0
+    noticed: int = 0
+    by_receipt: bool = False
+    snapshot_id: int = 0
+
+    @property
+    def start(self) -> int:
+        """When the gap begins (µs): the time of the last record before it."""
+        return (self.first if self.unit is GapUnit.TIME else 0) or self.after
+
+    @property
+    def end(self) -> int:
+        """When the gap ends (µs): the time of the first record after it."""
+        return (self.last if self.unit is GapUnit.TIME else 0) or self.before
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The first and the last number, or the start and the end of a ``time`` gap; both inclusive."""
+        return (self.start, self.end) if self.unit is GapUnit.TIME else (self.first, self.last)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the records' own numbers show the gap. Then a record as late as ``end`` may be missing."""
+        return self.unit is not GapUnit.TIME
+
+    @property
+    def size(self) -> int:
+        """How many ids or frames are missing."""
+        return self.last - self.first + 1
+
+    @property
+    def shows_loss(self) -> bool:
+        """Whether something is known to be missing, rather than possibly missing."""
+        return self.cause in _SHOWN
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nothing at all is known of the time, not even whether a collector was connected."""
+        return self.cause is GapCause.UNKNOWN
+
+    @property
+    def description(self) -> str:
+        """What is missing and why, as half a sentence."""
+        if self.cause in _DESCRIPTIONS:
+            return _DESCRIPTIONS[self.cause]
+        if self.unit is GapUnit.LINK:
+            return f"one or more updates with ids from {self.first} to {self.last} are missing"
+        if self.unit is GapUnit.COUNTER:
+            return f"the frames {self.first} to {self.last} are missing"
+        if self.data_type != TRADES:
+            return f"the update ids {self.first} to {self.last} are missing"
+        if self.first == self.last:
+            return f"the trade {self.first} is missing"
+        return f"the trades {self.first} to {self.last} are missing"
+
+    def to_json(self) -> dict[str, Any]:
+        """The gap as the reading commands and the replay server print it; ``first`` and ``last`` are never times."""
+        return {
+            "data_type": self.data_type,
+            "start": self.start,
+            "end": self.end,
+            "why": self.description,
+            "first": self.first if self.numbered else None,
+            "last": self.last if self.numbered else None,
+        }
+
+
+def time_gap(data_type: str, market: str, start: int, end: int, cause: GapCause) -> Gap:
+    """A gap between two times (µs)."""
+    return Gap(GapUnit.TIME, start, end, cause, data_type, market)
+
+
+def interleave(records: Iterable[R], gaps: Iterable[Gap], clock: Callable[[R], int]) -> Iterator[R | Gap]:
+    """Records in their order, each gap before the first record that is later than the gap's start.
+
+    :param clock: a record's time (µs) by the clock of the gaps.
+    """
+    waiting = sorted(gaps, key=lambda gap: gap.start)
+    given = 0
     for record in records:
-        while told < len(waiting) and clock(record) > waiting[told].start:
-            yield waiting[told]
-            told += 1
+        while given < len(waiting) and clock(record) > waiting[given].start:
+            yield waiting[given]
+            given += 1
         yield record
-    yield from waiting[told:]
-
-
-Span = tuple[int | None, int | None]
-"""From a time until another one (µs), None for now."""
-
-
-def meaning(rule: str, gap: SequenceGap, last: Record | None) -> tuple[GapKind, Span | None]:
-    """The kind of a gap, and the times to use where its own numbers are neither times nor what is missing.
-
-    :param rule: the name of the rule that told it.
-    :param last: the stream's last record before it.
-    """
-    since = None if last is None else record_time(last)
-    if gap.reconnect:  # told in times, but for ids that a snapshot sets back
-        return TIME, ((since, None) if rule in sequence.SPANS_CONNECTIONS and gap.first != since else None)
-    if rule == sequence.CHECKSUM:
-        return TIME, (None if last is not None and sequence_id(last) is None else (since, None))
-    return (LINKED if rule == sequence.LINKED else IDS), None
+    yield from waiting[given:]

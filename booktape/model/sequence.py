@@ -1,7 +1,8 @@
 """How a stream's loss can be seen: one small rule per kind of sequence that exchanges publish.
 
 A rule is asked about each record in the order of arrival and answers ``None`` (it is the next one), :data:`DUPLICATE`
-(already seen: drop it) or a :class:`SequenceGap` (records before it are missing; the record itself is good).
+(already seen: drop it) or a :class:`~booktape.model.gap.Gap` (records before it are missing; the record
+itself is good). A rule knows neither its stream nor the time: the stream fills these in.
 
 ======================  =========================================================  ==========================
 name                    what the venue promises                                    loss is seen
@@ -22,9 +23,10 @@ as everything else.
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from booktape.model.book import Book
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -34,8 +36,8 @@ from booktape.model.records import (
     BookUpdate,
     Quote,
     Trade,
-    last_position,
     levels,
+    record_time,
 )
 
 CONTIGUOUS: Final = "contiguous"
@@ -63,20 +65,7 @@ class Duplicate(Enum):
 DUPLICATE: Final = Duplicate.STALE
 
 
-class SequenceGap(NamedTuple):
-    """What is missing, both ends included: sequence ids, or µs where the venue numbers nothing.
-
-    ``reconnect``: nothing shows a loss, but the subscription was interrupted, and no rule can tell what that cost.
-    ``resumed``: the stream itself has sent a snapshot from which the book goes on.
-    """
-
-    first: int
-    last: int
-    reconnect: bool = False
-    resumed: bool = False
-
-
-Verdict = Literal[Duplicate.STALE] | SequenceGap | None
+Verdict = Literal[Duplicate.STALE] | Gap | None
 
 
 class UnnumberedRecordError(ValueError):
@@ -92,9 +81,11 @@ class Rule(Protocol):
 
 
 class Counter:
-    """Numbers that rise by one: of trades (``contiguous``) or of a connection's frames (``connection counter``)."""
+    """Numbers that rise by one: of a connection's frames (``connection counter``), or of trades."""
 
     __slots__ = ("_next",)
+
+    unit: ClassVar = GapUnit.COUNTER
 
     def __init__(self) -> None:
         self._next: int | None = None
@@ -105,7 +96,7 @@ class Counter:
         if expected is not None and number < expected:
             return DUPLICATE
         self._next = number + 1
-        return None if expected is None or number == expected else SequenceGap(expected, number - 1)
+        return None if expected is None or number == expected else Gap(self.unit, expected, number - 1)
 
     def forget(self) -> None:
         """Begin anew with the next number."""
@@ -116,6 +107,8 @@ class Contiguous(Counter):
     """Trade ids that rise by one in each market."""
 
     __slots__ = ()
+
+    unit: ClassVar = GapUnit.ID
 
     def check(self, record: Trade) -> Verdict:
         """Judge the next trade by its id."""
@@ -132,6 +125,8 @@ class Sequenced(Counter):
     """Trades whose number in their market stands beside their id."""
 
     __slots__ = ()
+
+    unit: ClassVar = GapUnit.ID
 
     def check(self, record: Trade) -> Verdict:
         """Judge the next trade by its number."""
@@ -179,7 +174,7 @@ class Ranged:
         if expected is not None and last < expected:
             return DUPLICATE
         self._next = last + 1
-        return None if expected is None or first <= expected else SequenceGap(expected, first - 1)
+        return None if expected is None or first <= expected else Gap(GapUnit.ID, expected, first - 1)
 
     def forget(self) -> None:
         """Begin anew with the next message."""
@@ -188,7 +183,7 @@ class Ranged:
     def rebase(self, last_id: int) -> Verdict:
         """Go on from a snapshot. See :class:`Rebased`."""
         expected, self._next = self._next, last_id + 1
-        return _between(expected, last_id)
+        return _before_snapshot(GapUnit.ID, expected, last_id)
 
 
 class Linked:
@@ -209,7 +204,7 @@ class Linked:
                 return DUPLICATE
             if previous != last:
                 self.last = new
-                return SequenceGap(last + 1, max(previous, last + 1))
+                return Gap(GapUnit.LINK, last + 1, max(previous, last + 1))
         self.last = new
         return None
 
@@ -220,27 +215,27 @@ class Linked:
     def rebase(self, last_id: int) -> Verdict:
         """Go on from a snapshot. See :class:`Rebased`."""
         last, self.last = self.last, last_id
-        return _between(None if last is None else last + 1, last_id)
+        return _before_snapshot(GapUnit.LINK, None if last is None else last + 1, last_id)
 
 
-def _between(expected: int | None, last_id: int) -> Verdict:
-    """What a snapshot shows: updates up to it that never came, or ids that began again and may hide anything."""
+def _before_snapshot(unit: GapUnit, expected: int | None, last_id: int) -> Verdict:
+    """What a snapshot shows: updates up to it that never came, or a reset of the ids, around which anything is lost."""
     if expected is None or last_id == expected - 1:
         return None
     if last_id >= expected:
-        return SequenceGap(expected, last_id, resumed=True)
-    return SequenceGap(last_id, last_id, reconnect=True)
+        return Gap(unit, expected, last_id, GapCause.RESUMED)
+    return Gap(GapUnit.TIME, cause=GapCause.RESET, snapshot_id=last_id)
 
 
 class Rebase:
     """The rule of the snapshots in a stream whose updates are numbered: they pass, and the updates go on from them.
 
-    :param rebase: tells the updates' stream.
+    :param rebase: takes the snapshot for the updates' stream.
     """
 
     __slots__ = ("_rebase",)
 
-    def __init__(self, rebase: Callable[[int], None]) -> None:
+    def __init__(self, rebase: Callable[[BookSnapshot], None]) -> None:
         self._rebase = rebase
 
     def check(self, record: BookSnapshot) -> Verdict:
@@ -248,7 +243,7 @@ class Rebase:
         if record.origin == "stream":
             if record.last_id is None:
                 raise UnnumberedRecordError("a book snapshot without its id")
-            self._rebase(record.last_id)
+            self._rebase(record)
         return None
 
 
@@ -390,12 +385,14 @@ class Checksum:
         if record.checksum is None:
             return None
         self.checked += 1
-        before, self._last_time = self._last_time, last_position(record)
+        before, self._last_time = self._last_time, record_time(record)
         if self._checksum(book) == record.checksum:
             return None
         self.failed += 1
         self._book = None
-        return SequenceGap(min(before or self._last_time, self._last_time), self._last_time)
+        if record.last_id is not None:
+            return Gap(GapUnit.TIME, cause=GapCause.CHECKSUM)
+        return Gap(GapUnit.TIME, min(before or self._last_time, self._last_time), self._last_time, GapCause.CHECKSUM)
 
 
 NUMBERED: Final = {TRADES: frozenset({CONTIGUOUS, SEQUENCED, MONOTONIC}), QUOTES: frozenset({MONOTONIC})}

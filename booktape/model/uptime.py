@@ -8,12 +8,14 @@ Where a segment is missing, nobody knows how the streams fared: that is never to
 Times are µs since the epoch, intervals half-open: from the first µs up to, but without, the second one.
 """
 
+from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
-from msgspec import DecodeError, Struct, ValidationError, json
+from msgspec import DecodeError, Struct, ValidationError, json, structs
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import MINUTE
 
 CONNECTED: Final = "connected"
@@ -22,11 +24,6 @@ RESYNCING: Final = "resyncing"
 DOWN: Final = "down"
 StateName = Literal["connected", "silent", "resyncing", "down"]
 
-IDS: Final = "ids"
-LINKED: Final = "linked"
-TIME: Final = "time"
-COUNTER: Final = "counter"
-GapKind = Literal["ids", "linked", "time", "counter"]
 
 UNNOTICED: Final = MINUTE
 """A dead connection is noticed so late (µs) at most: twice the time without a frame that a link allows."""
@@ -44,28 +41,6 @@ class StreamInterval(NamedTuple):
     end: int
 
 
-class ReportedGap(Struct, frozen=True, omit_defaults=True):
-    """What the sequence rule told, and ``at`` what time of the collector. Both ends are included.
-
-    ``ids``: these numbers are missing. ``linked``: something is missing between the records with these two ids.
-    ``time``: nobody can tell what was lost between these times (µs, the exchange's as far as it tells them).
-    ``counter``: frames of the stream's connection are missing, and maybe its records in them; ``first`` and ``last``
-    are the receive times of the frames before and after. ``received``: so they are of a ``time``, since the stream's
-    records tell no time of the exchange's.
-    """
-
-    first: int
-    last: int
-    kind: GapKind
-    at: int
-    received: bool = False
-
-    @property
-    def by_collector(self) -> bool:
-        """Whether the interval is by the collector's clock."""
-        return self.received or self.kind == COUNTER
-
-
 class WrittenBatch(NamedTuple):
     """A batch that lies in the store or in the spool: the parts of its key that the line does not tell."""
 
@@ -76,7 +51,7 @@ class WrittenBatch(NamedTuple):
     digest: str
 
 
-class StreamUptime(Struct, frozen=True, omit_defaults=True, rename={"start": "from", "end": "to"}):
+class StreamUptime(Struct, frozen=True):
     """What one worker says of one stream.
 
     ``start`` to ``end`` is the part of the segment in which the worker was responsible for the stream; ``states`` cover
@@ -95,19 +70,94 @@ class StreamUptime(Struct, frozen=True, omit_defaults=True, rename={"start": "fr
     start: int
     end: int
     states: list[StreamInterval]
-    gaps: list[ReportedGap]
+    gaps: list[Gap]
     batches: list[WrittenBatch]
     since: int | None = None
     lag: int | None = None
     over: bool = False
 
 
-_decoder = json.Decoder(StreamUptime)
+class _StoredGap(Struct, frozen=True, omit_defaults=True):
+    """A gap as it is stored: ``kind`` is its unit under the format's names, ``at`` when it was noticed.
+
+    ``counter`` are the receive times around missing frames of the connection.
+    """
+
+    first: int
+    last: int
+    kind: Literal["ids", "linked", "time", "counter"]
+    at: int
+    received: bool = False
+
+
+class _StoredLine(Struct, frozen=True, omit_defaults=True, rename={"start": "from", "end": "to"}):
+    """A line as it is stored; see :class:`StreamUptime` for its fields."""
+
+    data_type: str
+    market: str
+    instance: str
+    start: int
+    end: int
+    states: list[StreamInterval]
+    gaps: list[_StoredGap]
+    batches: list[WrittenBatch]
+    since: int | None = None
+    lag: int | None = None
+    over: bool = False
+
+
+def _stored_gap(gap: Gap) -> _StoredGap:
+    match gap.unit:
+        case GapUnit.ID:
+            return _StoredGap(gap.first, gap.last, "ids", gap.noticed)
+        case GapUnit.LINK:
+            return _StoredGap(gap.first, gap.last, "linked", gap.noticed)
+    if gap.cause is GapCause.FRAMES_LOST:
+        return _StoredGap(*gap.bounds, "counter", gap.noticed)
+    return _StoredGap(*gap.bounds, "time", gap.noticed, gap.by_receipt)
+
+
+_UNITS: Final = {"ids": GapUnit.ID, "linked": GapUnit.LINK, "time": GapUnit.TIME, "counter": GapUnit.TIME}
+_CAUSES: Final = {"time": GapCause.INTERRUPTED, "counter": GapCause.FRAMES_LOST}
+"""A line does not keep why nothing is known of a time: most often an interruption."""
+
+
+def _read_gap(stored: _StoredGap, data_type: str, market: str) -> Gap:
+    return Gap(
+        _UNITS[stored.kind],
+        stored.first,
+        stored.last,
+        _CAUSES.get(stored.kind, GapCause.LOST),
+        data_type,
+        market,
+        noticed=stored.at,
+        by_receipt=stored.received or stored.kind == "counter",
+    )
+
+
+def _stored_line(line: StreamUptime) -> _StoredLine:
+    fields = structs.asdict(line)
+    return _StoredLine(**{**fields, "gaps": [_stored_gap(gap) for gap in line.gaps]})
+
+
+def _read_line(stored: _StoredLine) -> StreamUptime:
+    fields = structs.asdict(stored)
+    gaps = [_read_gap(gap, stored.data_type, stored.market) for gap in stored.gaps]
+    return StreamUptime(**{**fields, "gaps": gaps})
+
+
+_encoder = json.Encoder()
+_decoder = json.Decoder(_StoredLine)
+
+
+def encode_lines(lines: Iterable[StreamUptime]) -> bytes:
+    """The text of a segment's object. The same lines give the same bytes."""
+    return _encoder.encode_lines([_stored_line(line) for line in lines])
 
 
 def decode_segment(content: bytes) -> list[StreamUptime]:
     """The lines of a segment's object. Raises :class:`~booktape.model.codec.CorruptObjectError`."""
     try:
-        return _decoder.decode_lines(codec.decompress(content))
+        return [_read_line(line) for line in _decoder.decode_lines(codec.decompress(content))]
     except (DecodeError, ValidationError) as error:
         raise CorruptObjectError(f"not a ledger's segment: {error}") from error

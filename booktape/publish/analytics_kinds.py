@@ -16,7 +16,7 @@ from booktape.analytics import (
 )
 from booktape.model.book_replay import ChecksumRule
 from booktape.model.csv import Row
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_UPDATES, TRADES
 
 TRADE_BARS: Final = "trade_bars"
@@ -75,7 +75,7 @@ def _tops(depth: int) -> Callable[[DayWindow, float | None], Iterator[Row]]:
 
 def _quotes(day: DayWindow, every: float | None) -> Iterator[Row]:
     for row in quotes(day.records, day.rule, checksum=day.checksum):
-        if not isinstance(row, Missing):
+        if not isinstance(row, Gap):
             yield (day.exchange, day.market, *row)
 
 

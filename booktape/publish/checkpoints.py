@@ -20,7 +20,7 @@ from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
-from booktape.model.gap import Missing, interleave
+from booktape.model.gap import Gap, interleave
 from booktape.model.records import BOOK_UPDATES, levels, record_time
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
@@ -103,11 +103,11 @@ def _of_market(
 ) -> Iterator[Checkpoint]:
     make, asked = record_maker(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
     rows = stream_rows(connection, f"SELECT {RECORD_COLUMNS[BOOK_UPDATES]} FROM {table} ORDER BY position")
-    missing = [] if gaps.is_numbered(asked) else gaps.certified_outages(certified, BOOK_UPDATES)
-    rebuilt = BookReplayer(source.channel.rule, exchange(source.exchange).book_checksum)
+    missing = [] if gaps.is_numbered(asked) else gaps.certified_outages(certified, asked)
+    rebuilt = BookReplayer(source.channel.rule, exchange(source.exchange).book_checksum, market)
     position = changed = 0
     for item in interleave(map(make, rows), missing, gaps.receipt_time):
-        if isinstance(item, Missing):
+        if isinstance(item, Gap):
             rebuilt.lose(item)
             continue
         position += 1

@@ -19,7 +19,7 @@ def newest_published(context: Context, base: DataSource, run: Run) -> Run | None
 
 
 def read_published(context: Context, base: DataSource, run: Run) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Each market of a run's day and its published records, with a Missing where something is missing: maybe all.
+    """Each market of a run's day and its published records, with a Gap where something is missing: maybe all.
 
     Use them up one after the other.
     """

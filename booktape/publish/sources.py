@@ -68,8 +68,8 @@ class DataSource:
     def channel(self) -> Channel:
         """The venue's channel that these records, or those that they are computed of, come by.
 
-        Some venues send their books as whole snapshots only. Raises :class:`~booktape.exchanges.UnknownExchange`, or
-        KeyError where the venue has no such channel.
+        Some venues send their books as whole snapshots only. Raises
+        :class:`~booktape.exchanges.UnknownExchangeError`, or KeyError where the venue has no such channel.
         """
         venue = exchange(self.exchange)
         recorded = self.kind.of if self.kind is not None else self.data_type

@@ -53,5 +53,13 @@ def _state(store: Store, run: Run) -> tuple[State, str]:
 
 
 def statuses(store: Store, source: str, *, since: date | None = None) -> Iterator[Status]:
-    """Where each of a source's runs stands, in order of day and number."""
-    return (status(store, run) for run in manifest.runs(store, source, since=since))
+    """Where each of a source's runs stands, in order of day and number.
+
+    A run whose folder is there and whose first object is not was not started yet: a directory is made before its files.
+    """
+    for run in manifest.runs(store, source, since=since):
+        try:
+            found = status(store, run)
+        except manifest.OutOfOrderError:
+            continue
+        yield found

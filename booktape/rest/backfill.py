@@ -18,7 +18,7 @@ import httpx
 
 from booktape.capture.batcher import Batcher
 from booktape.exchanges import exchange as exchange_of
-from booktape.exchanges.spec import Exchange, Hole
+from booktape.exchanges.spec import Exchange, MissingRange
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.codec import CorruptObjectError
@@ -45,7 +45,7 @@ _MOST_REFUSALS: Final = 5
 """A venue that refuses so many markets in a row refuses all of them."""
 
 
-def answered(hole: Hole, trades: Iterable[Trade]) -> tuple[list[Trade], list[Hole]]:
+def answered(hole: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], list[MissingRange]]:
     """What an answer brings of a hole, by number, and what is to be asked for then.
 
     That is what the answer leaves of the hole. An answer that only brings the times around a hole nearer is something
@@ -63,7 +63,7 @@ def answered(hole: Hole, trades: Iterable[Trade]) -> tuple[list[Trade], list[Hol
     return found, left if left != [hole] else []
 
 
-def narrowed(hole: Hole, times: Mapping[int, int]) -> list[Hole]:
+def narrowed(hole: MissingRange, times: Mapping[int, int]) -> list[MissingRange]:
     """What is left of a hole once some numbers are known, in it or around it, and their times (µs)."""
     after = [times[number] for number in times if number < hole.first]
     before = [times[number] for number in times if number > hole.last]
@@ -73,7 +73,7 @@ def narrowed(hole: Hole, times: Mapping[int, int]) -> list[Hole]:
         (hole.last + 1, min(hole.before, *before) if before else hole.before),
     ]
     return [
-        Hole(hole.symbol, left + 1, right - 1, since, until)
+        MissingRange(hole.symbol, left + 1, right - 1, since, until)
         for (left, since), (right, until) in pairwise(edges)
         if right - left > 1
     ]
@@ -86,7 +86,7 @@ def store_trades(exchange: Exchange, market: str, trades: Iterable[Trade], store
         store.create(str(batch_key(batch, exchange.id)), codec.compress(batch.lines))
 
     check = rule(exchange.channel(TRADES).rule, TRADES)
-    stream = Batcher(TRADES, market, put, lambda stream, gap: None, check, spans_connections=True)
+    stream = Batcher(TRADES, market, put, lambda gap: None, check, spans_connections=True)
     for trade in trades:
         stream.append(trade, trade.timestamp)
     stream.close()
@@ -153,7 +153,7 @@ class _MarketBackfill:
     symbol: str | None
     found: Sequence[MissingIds]
     ahead: Iterator[MissingIds]
-    left: list[Hole] = field(default_factory=list)
+    left: list[MissingRange] = field(default_factory=list)
     healed: int = 0
     why: str | None = None
 
@@ -161,13 +161,13 @@ class _MarketBackfill:
     def missing(self) -> int:
         return sum(hole.size for hole in self.found)
 
-    def next_hole(self, systems: Mapping[str, Store]) -> Hole | None:
+    def next_hole(self, systems: Mapping[str, Store]) -> MissingRange | None:
         """What is to be asked for now; None where nothing is."""
         if self.symbol is None or self.why is not None:
             return None
         if not self.left and (missing := next(self.ahead, None)) is not None:
             after, before = _time(systems, missing.left, -1), _time(systems, missing.right, 0)
-            self.left = [Hole(self.symbol, missing.first, missing.last, after, before)]
+            self.left = [MissingRange(self.symbol, missing.first, missing.last, after, before)]
         return self.left.pop() if self.left else None
 
     def result(self, stopped: str | None) -> BackfilledMarket:

@@ -6,7 +6,7 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.exchanges.spec import Exchange, Listing, NotUnderstood, Request
+from booktape.exchanges.spec import Exchange, Listing, Request, UnknownFrameError
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import INSTRUMENTS, MINUTE, Instrument
@@ -46,8 +46,8 @@ def _pages(listing: Listing, first: Request, purse: RateLimiter, client: httpx.C
         answer = send_request(request, listing.weight, purse, client, base)
         try:
             found += listing.parse(answer.body, answer.received)
-            request = listing.following(request, answer.body)
-        except (NotUnderstood, MsgspecError, ValueError, LookupError) as error:
+            request = listing.next_page(request, answer.body)
+        except (UnknownFrameError, MsgspecError, ValueError, LookupError) as error:
             raise VenueRefusedError(f"{answer.url}: the answer is not understood: {error}") from error
     raise VenueRefusedError(f"{base.rstrip('/')}{first.path}: its list has more than {_MOST_PAGES} pages")
 

@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.exchanges.spec import Exchange, Hole, RestTrades
+from booktape.exchanges.spec import Exchange, MissingRange, RestTrades
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, Trade, sequence_id
 from booktape.rest.client import RateLimiter, VenueRefusedError, send_request
@@ -78,7 +78,7 @@ class Quota:
         return self.monotonic() - self._began
 
 
-def _may_fill(hole: Hole, trade: Trade) -> bool:
+def _may_fill(hole: MissingRange, trade: Trade) -> bool:
     """Whether a trade that has a number of the hole has a time there: what is kept, is kept for good."""
     number = sequence_id(trade)
     if number is None or not hole.first <= number <= hole.last:
@@ -106,10 +106,10 @@ class TradeHistory:
         self._client = client
         self._allowance = allowance
         self._base = base or exchange.rest.url
-        self._pause = _SHARE * 60 * past.weight / exchange.rest.budget
+        self._pause = _SHARE * 60 * past.weight / exchange.rest.weight_per_minute
         self._next = 0.0
 
-    def ask(self, hole: Hole) -> Sequence[Trade]:
+    def ask(self, hole: MissingRange) -> Sequence[Trade]:
         """What the venue tells of a hole, once.
 
         Raises :class:`TradesNotGivenError` and :class:`BackfillStoppedError`, never an error of the venue's.
@@ -130,7 +130,7 @@ class TradeHistory:
                 self._allowance.spend(len(trades))
                 return trades
 
-    def _ask(self, hole: Hole) -> Sequence[Trade]:
+    def _ask(self, hole: MissingRange) -> Sequence[Trade]:
         self._keep_pace()
         try:
             answer = send_request(self._past.request(hole), self._past.weight, self._purse, self._client, self._base)

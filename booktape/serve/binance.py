@@ -257,7 +257,7 @@ class BinanceGateway:
         except BooktapeError as error:
             return _error(-1121, f"Invalid symbol: {error}")
         if not cursor.book.sound:
-            why = f": {cursor.book.missing.why}" if cursor.book.missing is not None else ""
+            why = f": {cursor.book.missing.description}" if cursor.book.missing is not None else ""
             return _error(-1001, f"The book is not known at this time of the recording{why}.", 503)
         levels = min(int(limit) if limit else _DEFAULT_LEVELS, _MOST_LEVELS)
         book = cursor.book.book

@@ -2,7 +2,7 @@
 
 Source: "Binance Spot API Docs": Web Socket Streams (trade, individual symbol book ticker, diff. and partial depth) and
 General REST endpoints (``GET /api/v3/depth``). The fields and their order are those of frames recorded in August 2024.
-:mod:`booktape.exchanges.binance` parses a payload to the record that it was made of.
+:mod:`booktape.exchanges.binance.spot_frames` parses a payload to the record that it was made of.
 
 ``unit`` is the number of µs in the client's unit of time: :data:`MILLISECONDS`, or :data:`MICROSECONDS` for a client
 that connected with ``timeUnit=MICROSECOND``. The ``E`` of a trade is its ``T``: the time of sending is not recorded.

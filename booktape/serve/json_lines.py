@@ -5,13 +5,13 @@ from typing import Any, Final
 from msgspec import json
 
 from booktape.analytics.book_view import BookView
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import RECORD_TYPES
 from booktape.serve.source import MarketEvent
 
 MISSING: Final = "missing"
 
-_NAMES: Final[dict[type, str]] = {kind: name for name, kind in RECORD_TYPES.items()} | {Missing: MISSING}
+_NAMES: Final[dict[type, str]] = {kind: name for name, kind in RECORD_TYPES.items()} | {Gap: MISSING}
 
 
 def event_line(event: MarketEvent) -> bytes:
@@ -55,6 +55,8 @@ def book_object(view: BookView, levels: int | None) -> dict[str, Any]:
 
 def json_value(value: Any) -> Any:
     """Turn named tuples, at any depth, into objects of JSON; anything else is returned as it is."""
+    if isinstance(value, Gap):
+        return value.to_json()
     if isinstance(value, list):
         return [json_value(one) for one in value]
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

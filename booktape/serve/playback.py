@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from booktape.exchanges.spec import Exchange
 from booktape.model.book_replay import BookReplayer
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate
 from booktape.serve.clock import MarketClock
 from booktape.serve.prefetch import Prefetcher
@@ -76,7 +76,7 @@ class MarketCursor:
         match event.record:
             case BookUpdate() | BookSnapshot() as message:
                 self.book.apply(message)
-            case Missing() as gap if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
+            case Gap() as gap if gap.data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
                 self.book.lose(gap)
 
     async def close(self) -> None:

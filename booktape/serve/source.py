@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from booktape.archive.errors import NotRecordedError, UnknownMarketError
 from booktape.model.errors import BooktapeError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BookSnapshot, Record
 
 Gaps = Literal["raise", "mark"]
@@ -22,7 +22,7 @@ class MarketEvent(Protocol):
     @property
     def time(self) -> int: ...
     @property
-    def record(self) -> Record | Missing: ...
+    def record(self) -> Record | Gap: ...
 
 
 class EventSource(Protocol):

@@ -12,10 +12,14 @@ SYSTEMS = {"primary": ("a", "b"), "replica": ("a",)}
 
 @dataclass
 class Cast:
-    """The programs. Collectors by exchange, system and instance; ``former`` ones have ended."""
+    """The programs. Collectors by exchange, system and instance; ``former`` ones have ended.
+
+    ``tasks`` are Celery's programs, of which the ``workers`` say when they are ready.
+    """
 
     collectors: dict[tuple[str, str, str], Process] = field(default_factory=dict)
     former: list[tuple[tuple[str, str, str], Process]] = field(default_factory=list)
+    workers: list[Process] = field(default_factory=list)
     tasks: list[Process] = field(default_factory=list)
     flower_url: str = ""
 
@@ -45,7 +49,8 @@ def start_tasks(world: World, cast: Cast) -> None:
     """One Celery worker for the nightly chain and one for each exchange's REST, beat and Flower."""
     for queue in (NIGHTLY, *map(snapshot_queue, MARKETS)):
         worker = ("worker", "-Q", queue, "-n", f"{queue}@demo", *_pool(queue))
-        cast.tasks.append(_celery(world, f"celery-{queue}", *worker))
+        cast.workers.append(_celery(world, f"celery-{queue}", *worker))
+    cast.tasks += cast.workers
     schedule = str(world.directory / "celerybeat-schedule")
     cast.tasks.append(_celery(world, "beat", "beat", "-s", schedule))
     port = free_port()

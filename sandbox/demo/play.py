@@ -15,10 +15,9 @@ from sandbox.demo import report, story
 from sandbox.demo.cast import Cast, start_collectors, start_tasks
 from sandbox.demo.story import DemoFailed, Stage
 from sandbox.demo.world import CREDENTIALS, MARKETS, Engine, Market, World, storage_url, world
+from sandbox.exchanges.clock import Opening
 
 MARKER = ".booktape-demo"
-_SETTLING_SECONDS = 20.0
-"""Between the exchanges' start and the market's opening, by when every collector must be connected."""
 
 
 def play(directory: Path, engine: Engine, *, speed: float, rate: float, keep: bool, console: Console) -> None:
@@ -28,13 +27,14 @@ def play(directory: Path, engine: Engine, *, speed: float, rate: float, keep: bo
     """
     _empty(directory)
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
-    market = Market(yesterday, 10, 5, speed, time.monotonic() + _SETTLING_SECONDS)
+    market = Market(yesterday, 10, 5, speed, time.monotonic(), Opening(directory / "opening"))
     console.print(f"Setting up Redis, AWS and three exchanges in {directory} …", highlight=False)
     with world(directory, market, engine, rate) as built:
         stage = Stage(built, start_collectors(built, engine), engine, console)
-        story.gather(stage)
-        stage.say(f"[green]✓[/] {len(stage.cast.collectors)} collectors are connected; the market runs at {speed:g}x")
         start_tasks(built, stage.cast)
+        story.gather(stage)
+        story.open_market(stage)
+        stage.say(f"[green]✓[/] {len(stage.cast.collectors)} collectors are connected; the market runs at {speed:g}x")
         stage.say(f"Flower shows the tasks at {stage.cast.flower_url}; logs are in {directory / 'logs'}")
         story.trade(stage)
         story.end_collection(stage)

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from booktape.model.errors import BooktapeError
 
-_READY_SECONDS: Final = 60.0
-_STOP_SECONDS: Final = 20.0
+LAST_RESORT_SECONDS: Final = 300.0
+"""After so long without what must happen, nothing will: a machine that is busy is only slow."""
 
 
 class ProcessFailed(BooktapeError):
@@ -44,14 +44,14 @@ class Process:
 
     def wait_for_line(self, key: str) -> dict[str, Any]:
         """The first JSON line with a key. Raises :class:`ProcessFailed`."""
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + LAST_RESORT_SECONDS
         while time.monotonic() < deadline:
             for line in self.lines():
                 if key in line:
                     return line
             self.check()
             time.sleep(0.05)
-        raise ProcessFailed(f"{self.name} did not come up within {_READY_SECONDS:g} s; see {self.log}")
+        raise ProcessFailed(f"{self.name} did not come up within {LAST_RESORT_SECONDS:g} s; see {self.log}")
 
     def check(self) -> None:
         """Raise :class:`ProcessFailed` if it has ended."""
@@ -97,10 +97,10 @@ class Processes:
         self.running.remove(process)
 
     def stop(self, processes: Sequence[Process]) -> None:
-        """Ask programs to end, all at once, and wait; after twenty seconds they are killed."""
+        """Ask programs to end, all at once, and wait; those that do not end at all are killed at last."""
         for process in processes:
             process.kill(signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + LAST_RESORT_SECONDS
         for process in processes:
             try:
                 process.popen.wait(max(0.1, deadline - time.monotonic()))

@@ -11,14 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from booktape.model.errors import BooktapeError
+from booktape.model.records import SECOND
 from booktape.publish.status import Status, statuses
 from booktape.store.objects import Store
 from config.celery import NIGHTLY
-from sandbox.demo.cast import Cast, start_collector
-from sandbox.demo.processes import Process
+from sandbox.demo.cast import SYSTEMS, Cast, start_collector
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Process
 from sandbox.demo.world import DATA_TYPES, MARKETS, Engine, World
 
-_NIGHT_SECONDS: Final = 120.0
+_OPENS_AFTER: Final = 0.5
+"""Seconds from the decision to open the market until it opens."""
+
 SOURCES: Final = tuple(f"{venue}-{slug}" for venue in MARKETS for slug in DATA_TYPES)
 REPUBLISHED: Final = "binance-trades"
 
@@ -53,45 +56,68 @@ class Stage:
         self.console.print(text, highlight=False)
 
 
-def wait(what: str, condition: Callable[[], bool], seconds: float, check: Callable[[], None]) -> None:
-    """Wait for something that must happen. Raises :class:`DemoFailed`."""
-    deadline = time.monotonic() + seconds
+def wait(what: str, condition: Callable[[], bool], check: Callable[[], None], seen: Callable[[], object]) -> None:
+    """Wait for something that must happen, as long as what is ``seen`` of it changes now and then.
+
+    Raises :class:`DemoFailed`.
+    """
+    before, deadline = None, 0.0
     while not condition():
-        if time.monotonic() > deadline:
-            raise DemoFailed(f"{what} took more than {seconds:g} s")
         check()
+        if (now := seen()) != before or not deadline:
+            before, deadline = now, time.monotonic() + LAST_RESORT_SECONDS
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{what}: nothing has happened for {LAST_RESORT_SECONDS:g} s")
         time.sleep(0.1)
 
 
 def gather(stage: Stage) -> None:
-    """Wait until every collector is connected, before the market opens."""
-    collectors = stage.cast.collectors.values()
-    seconds = stage.world.market.origin - time.monotonic()
-    wait("connecting", lambda: all(_connected(process) for process in collectors), seconds, stage.cast.check)
+    """Wait until every collector is connected to all of its streams, and every worker takes tasks."""
+    world, cast = stage.world, stage.cast
+
+    def missing() -> list[str]:
+        collectors = [process.name for process in cast.collectors.values() if not _connected(process)]
+        workers = [process.name for process in cast.workers if not _ready(process)]
+        return collectors + workers
+
+    wait("connecting", lambda: not missing() and world.is_whole(SYSTEMS), cast.check, missing)
+
+
+def open_market(stage: Stage) -> None:
+    """Let the market open, now that nobody misses its first trade."""
+    stage.world.market.opening.set(time.monotonic() + _OPENS_AFTER)
 
 
 def _connected(process: Process) -> bool:
     return any(line.get("event") == "connected" for line in process.lines())
 
 
+def _ready(process: Process) -> bool:
+    """Whether a Celery worker has said that it takes tasks."""
+    return b" ready." in process.log.read_bytes()
+
+
 def trade(stage: Stage) -> None:
     """Let the market's time pass, and things go wrong in it."""
     world, market = stage.world, stage.world.market
+    clock = market.clock
+    opened = clock.opened()
+    assert opened is not None, "the market opens before anybody trades"
     seconds = (market.minutes_before + market.minutes_after) * 60 / market.speed
     acts = _acts(stage, seconds)
     columns = (TextColumn("market time {task.fields[clock]}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stage.console, transient=True) as progress:
-        bar = progress.add_task("market", total=seconds, clock=market.opens.strftime("%H:%M"))
-        while (passed := time.monotonic() - market.origin) < seconds:
+        bar = progress.add_task("market", total=seconds, clock=market.opens.strftime("%d %H:%M"))
+        while (passed := clock.elapsed() - opened) < seconds:
             while acts and passed >= acts[0].at * seconds:
                 act = acts.pop(0)
                 stage.say(act.announcement)
                 act.do()
-            clock = market.opens.timestamp() + max(0.0, passed) * market.speed
-            progress.update(bar, completed=max(0.0, passed), clock=time.strftime("%d %H:%M", time.gmtime(clock)))
+            shown = time.strftime("%d %H:%M", time.gmtime(clock.now() / SECOND))
+            progress.update(bar, completed=max(0.0, passed), clock=shown)
             stage.cast.check()
             time.sleep(0.1)
-    wait("closing", lambda: all(world.exchange_status(name)["finished"] for name in MARKETS), 30, stage.cast.check)
+    wait("closing", world.is_read, stage.cast.check, lambda: None)
 
 
 def _acts(stage: Stage, seconds: float) -> list[Act]:
@@ -144,5 +170,5 @@ def _follow(stage: Stage, store: Store, day: date, runs: int) -> list[Status]:
             progress.update(bar, completed=over, description=f"publishing: {steps} steps, {over} of {runs} runs")
             return over == runs
 
-        wait("publishing", ended, _NIGHT_SECONDS, stage.cast.check)
+        wait("publishing", ended, stage.cast.check, lambda: [(state.state, state.steps) for state in found])
     return found

@@ -1,6 +1,6 @@
 """The demo's world: a Redis, an AWS and three exchanges, all on this machine's loopback interface."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,9 +11,11 @@ import boto3
 import httpx
 import yaml
 
+from booktape.model.records import SECOND
 from booktape.store.objects import open_store
 from sandbox import redis
-from sandbox.demo.processes import Process, Processes, processes
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, processes
+from sandbox.exchanges.clock import MarketClock, Opening
 
 Engine = Literal["duckdb", "athena"]
 
@@ -23,6 +25,9 @@ MARKETS: Final = {
     "kraken": ("BTC-USD", "ETH-USD"),
 }
 WEBSOCKET_PATHS: Final = {"binance": "/stream", "coinbase": "", "kraken": "/v2"}
+STREAMS: Final = {"binance": 3, "coinbase": 3, "kraken": 2}
+"""How many streams of each market a collector subscribes to."""
+
 DATA_TYPES: Final = {"trades": "trades", "book-updates": "book_updates"}
 BUCKET: Final = "booktape-demo"
 CREDENTIALS: Final = {
@@ -36,13 +41,18 @@ CREDENTIALS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """The market's day and how fast it passes. ``origin`` is the monotonic reading at which the market opens."""
+    """The market's day and how fast it passes.
+
+    Its clock stands still until the ``opening``, some minutes before the day's end, and nobody trades before that.
+    ``origin`` is a reading of the monotonic clock.
+    """
 
     day: date
     minutes_before: int
     minutes_after: int
     speed: float
     origin: float
+    opening: Opening
 
     @property
     def opens(self) -> datetime:
@@ -57,9 +67,15 @@ class Market:
         return self.opens + timedelta(minutes=self.minutes_before + self.minutes_after)
 
     @property
-    def clock(self) -> list[str]:
+    def clock(self) -> MarketClock:
+        """The market's time."""
+        return MarketClock(int(self.opens.timestamp()) * SECOND, self.speed, self.origin, opening=self.opening)
+
+    @property
+    def clock_arguments(self) -> list[str]:
         """The arguments of :mod:`sandbox.fast_clock`."""
-        return [str(int(self.opens.timestamp()) * 1_000_000), str(self.speed), str(self.origin)]
+        clock = self.clock
+        return [str(clock.start), str(clock.speed), str(clock.origin), str(self.opening.path)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,24 +95,42 @@ class World:
 
     def start_fast(self, name: str, module: str, *arguments: str) -> Process:
         """Start one of Booktape's programs by the market's clock."""
-        return self.processes.start(name, "sandbox.fast_clock", *self.market.clock, module, *arguments)
+        return self.processes.start(name, "sandbox.fast_clock", *self.market.clock_arguments, module, *arguments)
 
     def exchange_status(self, exchange: str) -> dict[str, Any]:
         """What an exchange says of itself: whether it has closed, how much it has sent."""
         url = self.exchanges[exchange]["primary"]["http"]
-        return _json(httpx.get(f"{url}/_sandbox/ledger"))
+        return _json(httpx.get(f"{url}/_sandbox/ledger", timeout=LAST_RESORT_SECONDS))
+
+    def is_whole(self, systems: Mapping[str, Collection[str]]) -> bool:
+        """Whether every instance of each system is subscribed to all streams of every exchange."""
+        for name, markets in MARKETS.items():
+            status = self.exchange_status(name)
+            wanted = len(markets) * STREAMS[name]
+            if status["clients"] < sum(map(len, systems.values())):
+                return False
+            if any(status["fewest"][system] < wanted for system in systems):
+                return False
+        return True
+
+    def is_read(self) -> bool:
+        """Whether every exchange has closed, and everybody has read what it sent."""
+        found = [self.exchange_status(name) for name in MARKETS]
+        return all(status["finished"] and not status["unread"] for status in found)
 
     def misbehave(self, exchange: str, **fault: object) -> None:
         """Order a fault of an exchange."""
-        httpx.post(f"{self.exchanges[exchange]['primary']['http']}/_sandbox/faults", json=fault).raise_for_status()
+        url = f"{self.exchanges[exchange]['primary']['http']}/_sandbox/faults"
+        httpx.post(url, json=fault, timeout=LAST_RESORT_SECONDS).raise_for_status()
 
     def aws_state(self) -> dict[str, Any]:
         """All that AWS holds."""
-        return _json(httpx.get(f"{self.aws_url}/_sandbox/state"))
+        return _json(httpx.get(f"{self.aws_url}/_sandbox/state", timeout=LAST_RESORT_SECONDS))
 
     def asset(self, identifier: str) -> bytes:
         """The bytes that AWS Data Exchange would deliver to a subscriber."""
-        return httpx.get(f"{self.aws_url}/_sandbox/assets/{identifier}").raise_for_status().content
+        url = f"{self.aws_url}/_sandbox/assets/{identifier}"
+        return httpx.get(url, timeout=LAST_RESORT_SECONDS).raise_for_status().content
 
 
 def ledger_of(directory: Path, exchange: str) -> Path:
@@ -133,6 +167,7 @@ def _exchange(directory: Path, market: Market, name: str, rate: float) -> list[s
         "--start": market.opens.isoformat(),
         "--until": market.closes.isoformat(),
         "--origin": str(market.origin),
+        "--opening": str(market.opening.path),
         "--rate": str(rate),
         "--levels": "100",
         "--ledger": str(ledger),
@@ -174,7 +209,7 @@ def _write_configuration(directory: Path, aws_url: str, rest_urls: dict[str, str
             data_set = exchange.create_data_set(AssetType="S3_SNAPSHOT", Name=name, Description=f"{venue} {data_type}")
             entity = f"prod-{name}"
             product = {"entity_id": entity, "data_set_arn": data_set["Arn"]}
-            httpx.post(f"{aws_url}/_sandbox/products", json=product).raise_for_status()
+            httpx.post(f"{aws_url}/_sandbox/products", json=product, timeout=LAST_RESORT_SECONDS).raise_for_status()
             sources[name] = {
                 "exchange": venue,
                 "data_type": data_type,

@@ -64,6 +64,9 @@ def simulate(
     start: Annotated[str, typer.Option(help="market time at the origin, ISO 8601")] = DEFAULT_START,
     until: Annotated[str | None, typer.Option(help="market time at which the markets stop, ISO 8601")] = None,
     origin: Annotated[float | None, typer.Option(help="monotonic clock at `start`, to share it with others")] = None,
+    opening: Annotated[
+        Path | None, typer.Option(help="file that will name the moment at which the markets begin to trade")
+    ] = None,
     rate: Annotated[float, typer.Option(help="market events per market and real second")] = 20.0,
     levels: Annotated[int, typer.Option(help="price levels a side")] = 500,
     ledger: Annotated[Path | None, typer.Option(help="JSON Lines file of everything sent")] = None,
@@ -85,6 +88,7 @@ def simulate(
             start=start,
             until=until,
             origin=origin,
+            opening=opening,
             routes=routes,
             levels=levels,
             ledger=ledger,

@@ -91,6 +91,7 @@ class CaptureServer:
             if self._speed and frame.time is not None:
                 await _sleep_until(begun + (frame.time - first) / 1e9 / self._speed)
             await connection.send(frame.data)
+        await (await connection.ping())  # answered by whoever has read what came before it
         self.played += 1
 
     def _answer(self, request: HttpRequest) -> HttpAnswer | None:

@@ -1,12 +1,18 @@
 """One connected client of a simulated venue: its session, and the socket that frames go out on."""
 
+import asyncio
+from contextlib import suppress
+
 from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.exceptions import ConnectionClosed
 
 from sandbox.exchanges.faults import Treatment
 from sandbox.exchanges.venue import Message, Session
 
 # A client that has let this many bytes pile up is cut off, as real venues do with slow consumers.
 MAX_UNREAD_BYTES = 64 * 1024 * 1024
+
+_LOOK_SECONDS = 0.02
 
 
 class Client:
@@ -28,6 +34,16 @@ class Client:
     def keep_back(self, frames: list[str]) -> None:
         """Let frames wait for the next `send`."""
         self._waiting += frames
+
+    async def read_all(self) -> None:
+        """Wait until the client has read what it was sent until now, or is gone.
+
+        A ping is answered by whoever has read what came before it; a client that reads no frames reads no ping either.
+        """
+        while self._waiting:
+            await asyncio.sleep(_LOOK_SECONDS)
+        with suppress(ConnectionClosed):
+            await (await self.connection.ping())
 
     def frames_for(self, message: Message, treatment: Treatment) -> list[str]:
         """What this client is sent for a message. The session counts the frame even if it then gets lost."""

@@ -1,6 +1,7 @@
 """The control paths of a simulated exchange, on every route.
 
-- `GET /_sandbox/ledger`: counts and progress; `POST /_sandbox/finish` stops the markets, and connections stay open
+- `GET /_sandbox/ledger`: counts and progress; `POST /_sandbox/finish` stops the markets, and connections stay open.
+  Once the markets have finished, `unread` is the number of clients that have yet to read what they were sent
 - `GET /_sandbox/faults` lists faults, `POST` injects one (JSON), `DELETE` clears them (`?route=` for one route's)
 - `GET /_sandbox/markets`: whether each market trades; `PUT /_sandbox/markets/SOL-USDT` lists a market, `DELETE` delists
 """

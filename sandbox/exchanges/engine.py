@@ -12,7 +12,8 @@ class Engine:
     """Steps every market `rate` times a real second on average, at random moments, in the order of time.
 
     `until` (market time, µs) ends the stepping; None lets it go on. After `advance(elapsed)` everything up to `time`
-    has happened and has been sent, so a book taken then stands exactly at `time`.
+    has happened and has been sent, so a book taken then stands exactly at `time`. Where the clock has an opening,
+    nothing happens before it.
     """
 
     def __init__(self, venue: Venue, clock: MarketClock, rate: float, seed: int, until: int | None = None) -> None:
@@ -25,12 +26,14 @@ class Engine:
         self._until = until
         self._random = Random(f"{seed}/pace")
         self._due: list[tuple[float, str]] = []
-        for name in sorted(venue.markets):
-            self.begin(name, first)
+        self._is_open = False
+        self._open(first)
 
     def advance(self, elapsed: float) -> list[Message]:
         """What was sent until `elapsed` real seconds after the clock's origin."""
         messages: list[Message] = []
+        if not self._is_open:
+            self._open(elapsed)
         while not self.finished and self._due and self._due[0][0] <= elapsed:
             due, name = self._due[0]
             if self._is_over(timestamp := self._time_at(due)):
@@ -42,7 +45,7 @@ class Engine:
 
     def begin(self, name: str, elapsed: float | None = None) -> None:
         """Let a market live from now on, or from `elapsed` real seconds after the clock's origin."""
-        if self._rate:
+        if self._rate and self._is_open:
             first = max(0.0, self._clock.elapsed()) if elapsed is None else elapsed
             heapq.heappush(self._due, (first + self._pause(), name))
 
@@ -55,6 +58,15 @@ class Engine:
         """End the stepping now; what is still collecting in windows is sent."""
         self.finished = True
         return self._venue.flush(FAR_FUTURE)
+
+    def _open(self, elapsed: float) -> None:
+        """Let all markets live, if the opening is not in the future."""
+        opened = self._clock.opened()
+        if opened is not None and opened <= elapsed:
+            self._is_open = True
+            for name in sorted(self._venue.markets):
+                if self._venue.markets[name].trading:
+                    self.begin(name, elapsed if self._clock.opening is None else opened)
 
     def _move_to(self, time: int) -> list[Message]:
         self.time = time

@@ -20,7 +20,9 @@ from sandbox.exchanges.venue import HttpAnswer, Query
 
 LOGGER = logging.getLogger("sandbox.exchanges")
 PING_INTERVAL = 20.0
-PING_TIMEOUT = 60.0
+PING_TIMEOUT = 120.0
+# A client on a busy machine may take its time for the opening handshake.
+OPEN_TIMEOUT = 120.0
 # A client that does not answer the closing handshake is left after so many seconds.
 CLOSE_TIMEOUT = 2.0
 HEAD_END = b"\r\n\r\n"
@@ -86,6 +88,7 @@ class Listener:
             process_request=self._process_request,
             create_connection=HttpConnection,
             compression=None,
+            open_timeout=OPEN_TIMEOUT,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,

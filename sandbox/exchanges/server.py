@@ -59,6 +59,7 @@ class ExchangeServer:
         self._subscribers: dict[str, set[Client]] = {}
         self._listeners: list[Listener] = []
         self._farewells: set[asyncio.Task[None]] = set()
+        self._reading: dict[Client, asyncio.Task[None]] = {}
         self._dice = Random(0)
         self.running: asyncio.Task[None] | None = None
 
@@ -87,12 +88,20 @@ class ExchangeServer:
             await asyncio.gather(*(listener.close() for listener in self._listeners))
             self.ledger.close()
 
+    def subscribers(self, stream: str) -> int:
+        """How many clients are subscribed to a stream."""
+        return len(self._subscribers.get(stream, ()))
+
     def finish(self) -> None:
         """Stop the markets and send what is still to be sent; connections stay open."""
         self._dispatch(self.engine.finish())
         for client in self._clients:
             self._send(client, client.session.drain())
         self.ledger.flush()
+
+    async def read_by_all(self) -> None:
+        """Wait until every client that is connected has read what it was sent until now."""
+        await asyncio.gather(*(client.read_all() for client in self._clients))
 
     async def _run(self) -> None:
         look = 0
@@ -185,6 +194,7 @@ class ExchangeServer:
 
     def _forget(self, client: Client) -> None:
         self._clients.discard(client)
+        self._reading.pop(client, None)
         for stream in client.session.streams:
             self._subscribers.get(stream, set()).discard(client)
 
@@ -213,12 +223,26 @@ class ExchangeServer:
             "market_time": self.engine.time,
             "counts": dict(self.ledger.counts),
             "clients": len(self._clients),
+            "unread": self._unread(),
             "streams": {route: len(self._streams_of(route)) for route in self.ports},
+            "fewest": {route: self._fewest(route) for route in self.ports},
         }
+
+    def _unread(self) -> int:
+        """How many clients have yet to read what was sent; nobody can say so before the markets have finished."""
+        if not self.engine.finished:
+            return len(self._clients)
+        for client in self._clients - self._reading.keys():
+            self._reading[client] = asyncio.create_task(client.read_all())
+        return sum(not reading.done() for reading in self._reading.values())
 
     def _streams_of(self, route: str) -> set[str]:
         """What is subscribed to on a route, whether by one client or by several."""
         return {stream for client in self._clients if client.route == route for stream in client.session.streams}
+
+    def _fewest(self, route: str) -> int:
+        """To how many streams the client with the fewest of a route is subscribed."""
+        return min((len(client.session.streams) for client in self._clients if client.route == route), default=0)
 
     def _strike(self, fault: MomentaryFault, route: str) -> None:
         struck = [client for client in self._clients if client.route == route]
@@ -229,6 +253,7 @@ class ExchangeServer:
                 broadcast((client.connection,), GARBAGE[fault.kind])
             elif fault.code is None:
                 client.cut()
+                self._forget(client)
             else:
                 self._say_farewell(client, Disconnect(fault.code, "dropped"))
 

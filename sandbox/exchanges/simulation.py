@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.exchanges.binance import Binance
-from sandbox.exchanges.clock import MarketClock, parse_time
+from sandbox.exchanges.clock import MarketClock, Opening, parse_time
 from sandbox.exchanges.coinbase import Coinbase
 from sandbox.exchanges.engine import Engine
 from sandbox.exchanges.faults import Faults
@@ -68,6 +68,10 @@ class Simulation:
         """Stop the markets here and now: all is sent, the ledger is complete, connections stay open."""
         self.server.finish()
 
+    async def read_by_all(self) -> None:
+        """Wait until every client that is connected has read what it was sent until now."""
+        await self.server.read_by_all()
+
 
 def build_venue(exchange: str, markets: Iterable[str], seed: int, levels: int = 500) -> Venue:
     """A venue with freshly opened markets. Raises KeyError for an unknown exchange, ValueError for a bad name."""
@@ -95,6 +99,7 @@ async def simulated(
     start: str = DEFAULT_START,
     until: str | None = None,
     origin: float | None = None,
+    opening: Path | None = None,
     routes: Mapping[str, int] = DEFAULT_ROUTES,
     levels: int = 500,
     ledger: Path | None = None,
@@ -103,9 +108,11 @@ async def simulated(
 
     `rate` is in market events per market and real second, `speed` in market seconds per real second; `start` and
     `until` are ISO times of the market; `origin` is the monotonic reading at which market time is `start` (now, if
-    None). `routes` maps names to ports, 0 for any free one. Without a `ledger` path the ledger is kept in memory.
+    None). With an `opening` file nobody trades until the moment that it names (:class:`Opening`). `routes` maps names
+    to ports, 0 for any free one. Without a `ledger` path the ledger is kept in memory.
     """
-    clock = MarketClock(parse_time(start), speed, time.monotonic() if origin is None else origin)
+    began = time.monotonic() if origin is None else origin
+    clock = MarketClock(parse_time(start), speed, began, opening=None if opening is None else Opening(opening))
     venue = build_venue(exchange, markets, seed, levels)
     engine = Engine(venue, clock, rate, seed, parse_time(until) if until else None)
     notes = Ledger(ledger)

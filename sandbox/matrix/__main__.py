@@ -27,7 +27,7 @@ def main(
     row: Annotated[list[str] | None, typer.Option(help="A row, and again for more. Default: all.")] = None,
     venue: Annotated[list[str] | None, typer.Option(help="binance, coinbase or kraken. Default: all.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many rows are played side by side.")] = 4,
-    lead: Annotated[float, typer.Option(help="Seconds in which a row's processes must be up.")] = LEAD,
+    lead: Annotated[float, typer.Option(help="Seconds in which a row's processes are up.")] = LEAD,
     directory: Annotated[Path | None, typer.Option(help="Where all of it lies, and stays.")] = None,
 ) -> None:
     """Let things go wrong, and hold what is missing against what the certificate says is missing.

@@ -5,22 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from booktape.model.records import SECOND
-from sandbox.demo.processes import ProcessFailed
 from sandbox.matrix.judge import Case, Verdict, judge
 from sandbox.matrix.night import publish
 from sandbox.matrix.rows import WORKERS, Row
 from sandbox.matrix.sent import read_ledger
-from sandbox.matrix.world import NOON, World, world
+from sandbox.matrix.world import World, world
 
 LEAD: Final = 14.0
-"""Seconds before noon at which a row begins: by noon all must be connected."""
+"""Seconds before noon at which a row's processes start. The row begins at noon, or later if not all are connected."""
 
 _LENGTH: Final = 8.0
 """Seconds for which a row goes on after noon at least."""
-
-_READ_SECONDS: Final = 1.5
-"""How long workers may take to read the last of what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +36,15 @@ def run(row: Row, venue: str, directory: Path, lead: float = LEAD) -> Outcome:
     """Play a row in an empty directory, and judge it. Raises BooktapeError where a process or the night fails."""
     directory.mkdir(parents=True, exist_ok=True)
     with world(row, venue, directory, lead) as made:
-        if made.now > 0:
-            raise ProcessFailed(f"this machine is too slow: not all were connected after {lead:g} s")
+        made.begin()
         connected = made.now
         _sleep_until(made, 0)
         outage = _play(made)
         made.finish()
-        time.sleep(_READ_SECONDS)
         made.programs.stop(list(made.workers.values()))
         published = publish(made)
     sent = read_ledger(made.ledger)
-    case = Case(row, venue, _time(connected), (_time(outage[0]), _time(outage[1])))
+    case = Case(row, venue, made.market_time(connected), (made.market_time(outage[0]), made.market_time(outage[1])))
     return Outcome(row, venue, [judge(case, sent, one) for one in published])
 
 
@@ -68,10 +61,6 @@ def _play(made: World) -> tuple[float, float]:
     whole = made.now
     _sleep_until(made, max(_LENGTH, whole + made.row.goes_on))
     return (whole, whole) if first is None else (first, whole)
-
-
-def _time(seconds: float) -> int:
-    return NOON + int(seconds * SECOND)
 
 
 def _sleep_until(made: World, moment: float) -> None:

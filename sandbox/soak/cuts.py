@@ -14,11 +14,12 @@ _KINDS: Final = {"connection": 6, "route": 3, "outage": 1}
 
 @dataclass
 class Cuts:
-    """Cuts connections. ``made`` are (kind, instance)."""
+    """Cuts connections. ``made`` are (kind, instance); ``last`` says when the last one was, as ``passed`` does."""
 
     plan: Plan
     world: World
     made: list[tuple[str, str]] = field(default_factory=list)
+    last: float = 0.0
     _due: float = 0.0
 
     def __post_init__(self) -> None:
@@ -27,10 +28,12 @@ class Cuts:
 
     def look(self, passed: float) -> None:
         """Cut if it is time to, ``passed`` seconds after the beginning, and both instances have everything."""
-        if not self.plan.cuts or passed < self._due or passed > self.plan.seconds - self.plan.calm:
+        calm = passed > self.plan.seconds - self.plan.calm and len(self.made) >= self.plan.least_cuts
+        if not self.plan.cuts or passed < self._due or calm:
             return
         if self.world.is_whole():
             self._cut()
+            self.last = passed
             self._due = passed + self._pause()
 
     def _pause(self) -> float:

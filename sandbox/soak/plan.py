@@ -23,6 +23,7 @@ class Plan:
 
     ``speed`` is in market seconds per real second, ``lifetime`` that of a connection until another takes over,
     ``cuts`` the mean time between two cuts; 0 leaves them out. ``levels`` is the depth of a book's side.
+    ``least_cuts`` and ``least_handovers``: it goes on until there were so many, however busy the machine is.
     """
 
     streams: int = 5000
@@ -33,6 +34,8 @@ class Plan:
     cuts: float = 20
     lifetime: float = 60
     levels: int = 20
+    least_cuts: int = 0
+    least_handovers: int = 0
 
     @property
     def seconds(self) -> float:

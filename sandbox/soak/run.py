@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sandbox.demo.processes import Processes
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Processes
 from sandbox.soak.cuts import Cuts
 from sandbox.soak.gauges import Gauge
 from sandbox.soak.judge import Verdict, gaps_of, judge
@@ -17,9 +17,6 @@ from sandbox.soak.sent import Stream, read_ledger
 from sandbox.soak.world import World, world
 
 _SAMPLE_SECONDS: Final = 2.0
-_READ_SECONDS: Final = 2.0
-"""How long workers may take to read the last of what was sent."""
-
 _FLAT_MIB: Final = 10.0
 _FLAT_SHARE: Final = 0.1
 _SHORTEST_FLAT: Final = 240.0
@@ -88,7 +85,7 @@ def soak(plan: Plan, directory: Path, say: Callable[[str], None] = lambda text: 
 def _pass_time(made: World, cuts: Cuts, gauges: Iterable[Gauge], began: float, say: Callable[[str], None]) -> None:
     """Let the market's time pass, with cuts, and end with every connection up."""
     sampled, told = 0.0, 0
-    while (passed := time.monotonic() - began) < made.plan.seconds:
+    while (passed := time.monotonic() - began) < made.plan.seconds or not _has_shown_enough(made, cuts, passed):
         made.check()
         if passed >= sampled:
             sampled = passed + _SAMPLE_SECONDS
@@ -102,13 +99,20 @@ def _pass_time(made: World, cuts: Cuts, gauges: Iterable[Gauge], began: float, s
     made.wait_until_whole()
 
 
+def _has_shown_enough(made: World, cuts: Cuts, passed: float) -> bool:
+    """Whether there were the cuts and the handovers that the plan wants, and a calm time since."""
+    plan = made.plan
+    if len(cuts.made) < plan.least_cuts or passed < cuts.last + plan.calm:
+        return False
+    return made.events("handed_over") >= plan.least_handovers
+
+
 def _end(made: World, programs: Processes) -> dict[str, int | None]:
-    """Close the markets, let the workers read and flush what was sent; their exit statuses."""
+    """Close the markets, let the workers flush what was sent; their exit statuses."""
     made.finish()
-    time.sleep(_READ_SECONDS)
     programs.stop(list(made.workers.values()))
     made.exchange.kill(signal.SIGTERM)
-    made.exchange.popen.wait(20)
+    made.exchange.popen.wait(LAST_RESORT_SECONDS)
     return {name: worker.popen.returncode for name, worker in made.workers.items()}
 
 

@@ -1,21 +1,19 @@
 """The soak's processes: a Redis, one exchange with a route per instance, two shards of two instances."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
 from booktape.store.objects import Store, open_store
 from sandbox import redis
-from sandbox.demo.processes import Process, Processes, ProcessFailed, processes
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailed, processes
 from sandbox.soak.plan import INSTANCES, SHARDS, Plan
-
-_UP_SECONDS: Final = 120.0
 
 
 @dataclass
@@ -45,9 +43,14 @@ class World:
         """Order a fault of the exchange."""
         self._ask("POST", "faults", fault)
 
+    def events(self, name: str) -> int:
+        """How often the workers have logged an event."""
+        return sum(line.get("event") == name for worker in self.workers.values() for line in worker.lines())
+
     def finish(self) -> None:
-        """Stop the markets; all is sent, connections stay open."""
+        """Stop the markets, and wait until the workers have read all that was sent; connections stay open."""
         self._ask("POST", "finish")
+        self._wait(lambda: self.status()["unread"] == 0, lambda: f"{self.status()['unread']} have not read all")
 
     def is_whole(self) -> bool:
         """Whether both instances are subscribed to everything."""
@@ -55,12 +58,14 @@ class World:
 
     def wait_until_whole(self) -> None:
         """Wait for every subscription. Raises ProcessFailed if that takes too long."""
-        deadline = time.monotonic() + _UP_SECONDS
-        while not self.is_whole():
+        self._wait(self.is_whole, lambda: f"subscribed to {self.status()['streams']}")
+
+    def _wait(self, condition: Callable[[], bool], why: Callable[[], str]) -> None:
+        deadline = time.monotonic() + LAST_RESORT_SECONDS
+        while not condition():
             self.check()
             if time.monotonic() > deadline:
-                found = self.status()["streams"]
-                raise ProcessFailed(f"subscribed to {found} after {_UP_SECONDS:g} s; see {self.directory / 'logs'}")
+                raise ProcessFailed(f"{why()} after {LAST_RESORT_SECONDS:g} s; see {self.directory / 'logs'}")
             time.sleep(0.2)
 
     def check(self) -> None:
@@ -70,7 +75,7 @@ class World:
 
     def _ask(self, method: str, path: str, content: object = None) -> Any:
         url = f"{self.routes[INSTANCES[0]]['http']}/_sandbox/{path}"
-        return httpx.request(method, url, json=content, timeout=30).raise_for_status().json()
+        return httpx.request(method, url, json=content, timeout=LAST_RESORT_SECONDS).raise_for_status().json()
 
 
 def ledger_of(directory: Path) -> Path:

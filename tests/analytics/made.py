@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from msgspec import Raw, json
 
 from booktape.analytics.book_view import BookView
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES, BookSnapshot, BookUpdate, Level, Trade
 
 DAY = 1_723_161_600 * SECOND
@@ -26,12 +26,14 @@ def trade(seconds: float, price: str, amount: str, side: str = "buy") -> Trade:
     return Trade(next(_ids), time, side, price, amount, time + LATENCY)
 
 
-def lost_trades(start: float, end: float, first: int | None = None, last: int | None = None) -> Missing:
-    return Missing(TRADES, at(start), at(end), "a test lost them", first, last)
+def lost_trades(start: float, end: float, first: int | None = None, last: int | None = None) -> Gap:
+    if first is None or last is None:
+        return time_gap(TRADES, "", at(start), at(end), GapCause.DOWN)
+    return Gap(GapUnit.ID, first, last, GapCause.LOST, TRADES, "", at(start), at(end))
 
 
-def lost_messages(start: float, end: float) -> Missing:
-    return Missing(BOOK_UPDATES, at(start), at(end), "a test lost them")
+def lost_messages(start: float, end: float) -> Gap:
+    return time_gap(BOOK_UPDATES, "", at(start), at(end), GapCause.DOWN)
 
 
 def side(*levels: str) -> list[Level]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from booktape.analytics.bars import BAR_COLUMNS, Bar, InvalidBarsError, tick_bars, time_bars, volume_bars
 from booktape.analytics.time_grid import InvalidIntervalError, NotInOrderError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import SECOND, Trade
 from tests.analytics.made import at, lost_messages, lost_trades, trade
 
@@ -128,7 +128,7 @@ def test_an_outage_that_ends_where_a_bar_begins_does_not_touch_it() -> None:
 
 
 def test_an_interval_that_is_missing_has_its_bar_even_where_empty_ones_are_left_out() -> None:
-    trades: list[Trade | Missing] = [*TRADES[:4], lost_trades(150, 160), TRADES[4], lost_trades(250, 301)]
+    trades: list[Trade | Gap] = [*TRADES[:4], lost_trades(150, 160), TRADES[4], lost_trades(250, 301)]
     bars = list(time_bars(trades, 60, start=at(0), end=at(420)))
     assert [(bar.start, bar.trades, bar.open, bar.sound) for bar in bars] == [
         (at(0), 3, "100.0", True),

@@ -21,7 +21,7 @@ from booktape.analytics.top_of_book import (
     top_values,
 )
 from booktape.model.book import Book
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import BookSnapshot, Level
 from booktape.model.sequence import NONE, RANGED
 from tests.analytics.made import LATENCY, at, lost_messages, lost_trades, side, snapshot, update, view
@@ -38,17 +38,17 @@ MESSAGES = [
 
 
 def tops(
-    messages: Sequence[BookMessage | Missing], depth: int = 2, every: float | None = 1, **stretch: int
-) -> list[TopRow | Missing]:
+    messages: Sequence[BookMessage | Gap], depth: int = 2, every: float | None = 1, **stretch: int
+) -> list[TopRow | Gap]:
     return list(book_snapshots(messages, RANGED, depth, every, **stretch))
 
 
-def times(found: Sequence[TopRow | Missing]) -> list[int]:
+def times(found: Sequence[TopRow | Gap]) -> list[int]:
     return [one.timestamp for one in found if isinstance(one, TopRow)]
 
 
-def losses(found: Sequence[TopRow | Missing]) -> list[tuple[int | None, int | None]]:
-    return [(one.first, one.last) for one in found if isinstance(one, Missing)]
+def losses(found: Sequence[TopRow | Gap]) -> list[tuple[int | None, int | None]]:
+    return [(one.first, one.last) for one in found if isinstance(one, Gap)]
 
 
 def test_a_row_holds_all_messages_up_to_its_instant() -> None:
@@ -95,7 +95,7 @@ def test_after_a_gap_nothing_is_told_until_the_next_snapshot() -> None:
     found = tops([*MESSAGES[:3], MESSAGES[4], update(4.5, 15), later, update(6.5, 16)], end=at(8))
     assert times(found) == [at(6), at(7)]
     assert losses(found) == [(13, 13)]
-    assert isinstance(found[0], Missing)
+    assert isinstance(found[0], Gap)
 
 
 def test_what_others_say_is_missing_is_passed_on_and_ends_what_can_be_told() -> None:

@@ -15,7 +15,7 @@ import pytest
 from booktape import Archive
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import Exchange, NotUnderstood, Refused
+from booktape.exchanges.spec import Exchange, SubscriptionRefusedError, UnknownFrameError
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
 from booktape.store.objects import open_store
 from tests.archive.uptime_logs import listened_whenever_recorded
@@ -51,9 +51,9 @@ def file_order(path: Path, venue: Exchange) -> dict[str, list[Told]]:
             try:
                 http = line["kind"] == "http"
                 messages = venue.parse_rest(line["url"], frame, received, None) if http else parse(frame, received)
-            except (NotUnderstood, Refused):
+            except (UnknownFrameError, SubscriptionRefusedError):
                 continue
-            for data_type, symbol, _, record in messages:
+            for data_type, symbol, _, record in (message for message in messages if isinstance(message, tuple)):
                 if data_type not in (BOOK_UPDATES, BOOK_SNAPSHOTS):
                     continue
                 market = venue.market(symbol)

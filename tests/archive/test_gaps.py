@@ -7,8 +7,8 @@ import pytest
 from msgspec import structs
 
 from booktape import Archive
-from booktape.archive import Coverage, GapError, Missing
-from booktape.archive.gaps import DOWN, UNKNOWN
+from booktape.archive import Coverage, Gap, GapError
+from booktape.model.gap import GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND, TRADES, BookUpdate, Trade
 from booktape.model.timestamps import day_of
 from booktape.publish.errors import GateFailedError
@@ -52,7 +52,11 @@ def empty(store: Store) -> Iterator[Archive]:
         yield archive
 
 
-LOST = Missing(TRADES, second(99), second(120), "the trades 100 to 119 are missing", 100, 119)
+def description(cause: GapCause) -> str:
+    return Gap(GapUnit.TIME, cause=cause).description
+
+
+LOST = Gap(GapUnit.ID, 100, 119, GapCause.LOST, TRADES, MARKET[1], second(99), second(120))
 
 
 def test_reading_stops_at_the_gap(archive: Archive) -> None:
@@ -96,15 +100,15 @@ def test_a_table_is_not_made_across_a_gap_unless_asked_for(archive: Archive) -> 
 
 def test_after_the_last_record_the_ledger_tells(archive: Archive) -> None:
     assert list(archive.trades(*MARKET, second(301), second(309))) == []
-    with pytest.raises(GapError, match=DOWN):
+    with pytest.raises(GapError, match=description(GapCause.DOWN)):
         list(archive.trades(*MARKET, second(301), second(320)))
 
 
 def test_what_is_not_numbered_is_missing_when_nobody_listened(archive: Archive) -> None:
     """They tell no time of the exchange's to judge the ledger's clock by: a second is added to be sure."""
-    lost = Missing(QUOTES, second(199), second(241), DOWN)
+    lost = time_gap(QUOTES, MARKET[1], second(199), second(241), GapCause.DOWN)
     found = list(archive.quotes(*MARKET, second(197), second(242), gaps="mark"))
-    assert [one if isinstance(one, Missing) else one.id for one in found] == [197, 198, lost, 199, 240, 241]
+    assert [one if isinstance(one, Gap) else one.id for one in found] == [197, 198, lost, 199, 240, 241]
     assert len(list(archive.quotes(*MARKET, second(90), second(130)))) == 40
 
 
@@ -161,7 +165,7 @@ def test_before_the_first_snapshot_there_is_no_book(empty: Archive, store: Store
 
 def test_after_the_last_message_the_book_is_known_as_long_as_somebody_listened(archive: Archive) -> None:
     views = {at: archive.book(*MARKET, second(at), gaps="mark") for at in (305, 320)}
-    assert {at: view.missing.why if view.missing else None for at, view in views.items()} == {
+    assert {at: view.missing.description if view.missing else None for at, view in views.items()} == {
         305: "the update ids 100 to 119 are missing",
         320: "the update ids 100 to 119 are missing",
     }
@@ -170,7 +174,7 @@ def test_after_the_last_message_the_book_is_known_as_long_as_somebody_listened(a
 def test_without_a_ledger_nobody_knows_what_came_last(empty: Archive, store: Store) -> None:
     record_minutes(store, range(1, 60))
     assert empty.book(*MARKET, second(58)).sound
-    with pytest.raises(GapError, match=UNKNOWN):
+    with pytest.raises(GapError, match=description(GapCause.UNKNOWN)):
         empty.book(*MARKET, second(70))
 
 
@@ -179,11 +183,11 @@ def test_replay_tells_each_stream_and_marks_what_is_missing(archive: Archive) ->
     told = [(event.time, type(event.record).__name__) for event in events]
     assert told == sorted(told, key=lambda one: one[0])
     assert [name for _, name in told] == [
-        "BookSnapshot", "Trade", "BookUpdate", "Trade", "Missing", "BookUpdate", "Missing", "Trade", "BookUpdate",
+        "BookSnapshot", "Trade", "BookUpdate", "Trade", "Gap", "BookUpdate", "Gap", "Trade", "BookUpdate",
     ]  # fmt: skip
     first = events[0].record
     assert (first.last_id, first.origin, first.timestamp) == (97, "derived", second(98))  # type: ignore[union-attr]  # told above
-    assert {type(event.record) for event in events} >= {Trade, BookUpdate, Missing}
+    assert {type(event.record) for event in events} >= {Trade, BookUpdate, Gap}
 
 
 def test_replay_across_a_gap_raises_if_asked_to(archive: Archive) -> None:
@@ -221,7 +225,7 @@ def test_numbers_that_begin_anew_are_no_hole_but_nobody_knows_what_was_lost(empt
     record(store, *(renumbered(number, -40) for number in range(50, 91)))
     rows = empty.trades(*MARKET, second(1), second(90), gaps="mark")
     assert [one.id for one in rows if isinstance(one, Trade)] == [*range(5_001, 5_031), *range(10, 50)]
-    assert rows.missing == [Missing(TRADES, second(30), second(50), "the venue began its numbers anew")]
+    assert rows.missing == [time_gap(TRADES, MARKET[1], second(30), second(50), GapCause.RESET)]
     assert len(list(empty.trades(*MARKET, second(50), second(90)))) == 40
 
 

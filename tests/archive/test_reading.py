@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from booktape import Archive
 from booktape.archive import (
     FramesMissingError,
+    Gap,
     InvalidRequestError,
-    Missing,
     NotRecordedError,
     UnknownMarketError,
     rows,
@@ -96,7 +96,7 @@ def test_ranges_that_touch_give_together_what_the_whole_gives(
 
     def read(since: int, until: int) -> list[Any]:
         found = archive.rows(data_type, *MARKET, since, until, gaps="mark")
-        return [one for one in found if not isinstance(one, Missing)]
+        return [one for one in found if not isinstance(one, Gap)]
 
     assert read(start, middle) + read(middle, end) == read(start, end)
     assert all(start <= one.timestamp < end for one in read(start, end))
@@ -108,12 +108,12 @@ def test_a_range_goes_on_over_midnight(archive: Archive, cut: int) -> None:
     start, end = NEXT - 59 * SECOND, NEXT + 59 * SECOND
     for data_type in (TRADES, QUOTES):
         whole = list(archive.rows(data_type, *MARKET, start, end, gaps="mark"))
-        times = [one.timestamp for one in whole if not isinstance(one, Missing)]
+        times = [one.timestamp for one in whole if not isinstance(one, Gap)]
         assert len(times) == 118
         assert times == sorted(times)
         middle = min(max(NEXT + cut, start + 1), end - 1)
         parts = [archive.rows(data_type, *MARKET, *part, gaps="mark") for part in ((start, middle), (middle, end))]
-        assert [one.timestamp for part in parts for one in part if not isinstance(one, Missing)] == times
+        assert [one.timestamp for part in parts for one in part if not isinstance(one, Gap)] == times
 
 
 def test_nothing_is_read_before_it_is_asked_for_and_reading_can_stop(archive: Archive) -> None:
@@ -195,7 +195,7 @@ def test_without_the_package_a_table_says_what_to_install(archive: Archive, monk
         (
             (*MARKET, "2023-08-09", "2023-08-10"),
             NotRecordedError,
-            "between 2023-08-09T00:00:00Z and 2023-08-10T00:00:00Z; recorded are days from 2024-08-09 to 2024-08-10",
+            "between 2023-08-09T00:00:00Z and 2023-08-10T00:00:00Z; there are recordings from 2024-08-09 to 2024-08-10",
         ),
         ((*MARKET, "2024-08-10", "2024-08-09"), InvalidTimestampError, "is not after its start"),
         ((*MARKET, "2024-08-10", "noon"), InvalidTimestampError, "'noon' is not a time"),

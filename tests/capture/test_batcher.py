@@ -11,8 +11,9 @@ from msgspec import Raw
 from booktape.capture.batcher import MAX_BATCH_BYTES, Batcher
 from booktape.model import codec
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BOOK_UPDATES, MINUTE, QUOTES, TRADES, BookUpdate, Quote, Trade
-from booktape.model.sequence import Contiguous, Linked, Ranged, Rule, SequenceGap
+from booktape.model.sequence import Contiguous, Linked, Ranged, Rule
 from booktape.store.layout import batch_key
 
 T0 = 1723161240_000_000  # 2024-08-08 23:54:00 UTC, the start of a minute
@@ -23,13 +24,17 @@ class Sink:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.gaps: list[SequenceGap] = []
+        self.gaps: list[Gap] = []
 
-    def on_gap(self, stream: Batcher, gap: SequenceGap) -> None:
+    def on_gap(self, gap: Gap) -> None:
         self.gaps.append(gap)
 
     def ranges(self) -> list[tuple[int, int]]:
         return [(batch.first, batch.last) for batch in self.batches]
+
+
+def short(gaps: list[Gap]) -> list[tuple[GapUnit, int, int, GapCause]]:
+    return [gap[:4] for gap in gaps]
 
 
 def trades_stream(sink: Sink) -> Batcher:
@@ -68,7 +73,7 @@ def test_a_gap_ends_the_batch_and_is_told_by_the_missing_ids() -> None:
     feed(stream, [(1, T0), (2, T0), (5, T0), (6, T0)])
     stream.close()
     assert sink.ranges() == [(1, 2), (5, 6)]
-    assert sink.gaps == [SequenceGap(3, 4)]
+    assert sink.gaps == [Gap(GapUnit.ID, 3, 4, GapCause.LOST, TRADES, "BTC-USDT", T0, T0)]
 
 
 def test_records_seen_before_are_counted_and_left_out() -> None:
@@ -96,7 +101,7 @@ def test_ids_tell_what_a_reconnect_cost() -> None:
     feed(stream, [(2, T0), (4, T0)])
     stream.close()
     assert sink.ranges() == [(1, 2), (4, 4)]
-    assert sink.gaps == [SequenceGap(3, 3)]
+    assert sink.gaps == [Gap(GapUnit.ID, 3, 3, GapCause.LOST, TRADES, "BTC-USDT", T0, T0)]
 
 
 def quotes_stream(sink: Sink) -> Batcher:
@@ -114,7 +119,7 @@ def test_without_ids_every_reconnect_is_a_gap_between_two_times() -> None:
     stream.disconnected()
     stream.append(quote(T0 + 900), T0 + 900)
     stream.close()
-    assert sink.gaps == [SequenceGap(T0 + 5, T0 + 900, reconnect=True)]
+    assert short(sink.gaps) == [(GapUnit.TIME, T0 + 5, T0 + 900, GapCause.INTERRUPTED)]
     assert sink.ranges() == [(T0 + 5, T0 + 5), (T0 + 900, T0 + 900)]
 
 
@@ -199,7 +204,7 @@ def test_numbers_that_the_venue_begins_anew_are_news_and_the_restart_is_told() -
     feed(stream, [(900, T0), (901, T0 + 10), (1, T0 + 3_000_000), (2, T0 + 3_000_001)])
     stream.close()
     assert sink.ranges() == [(900, 901), (1, 2)]
-    assert sink.gaps == [SequenceGap(T0 + 10, T0 + 3_000_000, reconnect=True)]
+    assert short(sink.gaps) == [(GapUnit.TIME, T0 + 10, T0 + 3_000_000, GapCause.RESET)]
     assert stream.stale == 0
 
 
@@ -214,7 +219,7 @@ def test_a_trade_out_of_order_within_a_second_is_no_restart() -> None:
     sink = Sink()
     stream = trades_stream(sink)
     feed(stream, [(900, T0), (902, T0 + 10), (901, T0 + 900_000)])
-    assert (stream.stale, sink.gaps) == (1, [SequenceGap(901, 901)])
+    assert (stream.stale, short(sink.gaps)) == (1, [(GapUnit.ID, 901, 901, GapCause.LOST)])
 
 
 @pytest.mark.parametrize(
@@ -231,7 +236,7 @@ def test_a_books_numbers_can_begin_anew_too(rule: Rule, update: Callable[[int, i
         stream.append(update(number, time), time)
     stream.close()
     assert sink.ranges() == [(900, 901), (1, 2)]
-    assert [gap.reconnect for gap in sink.gaps] == [True]
+    assert [gap.cause for gap in sink.gaps] == [GapCause.RESET]
 
 
 def test_where_only_the_connection_tells_a_time_a_restart_shows_after_a_minute() -> None:
@@ -241,4 +246,4 @@ def test_where_only_the_connection_tells_a_time_a_restart_shows_after_a_minute()
         stream.append(book_update(None, first_id=number, last_id=number, sent_timestamp=sent), sent)
     stream.close()
     assert sink.ranges() == [(900, 900), (2, 3)]
-    assert (stream.stale, sink.gaps) == (1, [SequenceGap(T0, T0 + 61_000_000, reconnect=True)])
+    assert (stream.stale, short(sink.gaps)) == (1, [(GapUnit.TIME, T0, T0 + 61_000_000, GapCause.RESET)])

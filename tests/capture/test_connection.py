@@ -11,18 +11,22 @@ import pytest
 from msgspec import json
 
 from booktape.capture.connection import Connection
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.capture.subscriptions import routes, subscriptions
 from booktape.capture.timeouts import Backoff, ConnectRateLimiter, Timeouts
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import LEAVE, REPLY, Address, Exchange, Message, Parse, Subscription
+from booktape.exchanges.spec import Exchange, Leaving, Output, Parse, Reply, Subscription, UrlRequest
 from booktape.model import codec
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap, GapCause
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Trade
 from sandbox.exchanges import Simulation, simulated
 from sandbox.exchanges.faults import CorruptChecksum, Drop, Garbage, Refuse, Stall, Withhold
+from tests.waiting import FOR_EVER
+from tests.waiting import run as in_time_of_its_own
+from tests.waiting import soon as until
 
-QUICK = Timeouts(idle=0.4, unheard=0.4, proven=0.1, settle=0.1, first_pause=0.02, longest_pause=0.1)
+QUICK = Timeouts(idle=FOR_EVER, unheard=FOR_EVER, proven=0.1, settle=0.1, first_pause=0.02, longest_pause=0.1)
 MARKETS = {"binance": "BTC-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
 
 
@@ -32,7 +36,7 @@ class Collected:
 
     recorder: Pipeline
     batches: list[Batch]
-    gaps: list[StreamGap]
+    gaps: list[Gap]
     told: list[str] = field(default_factory=list)
     link: Connection | None = None
 
@@ -59,7 +63,7 @@ class Collected:
 
 def collector(simulation: Simulation, venue: Exchange, patience: Timeouts) -> Collected:
     batches: list[Batch] = []
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     collected = Collected(Pipeline(venue, batches.append, gaps.append), batches, gaps)
     (route,) = routes(venue, subscriptions(venue, [venue.symbol(MARKETS[venue.id])]))
     url = simulation.routes["primary"].ws + {"binance": "/stream", "kraken": "/v2"}.get(venue.id, "")
@@ -67,13 +71,6 @@ def collector(simulation: Simulation, venue: Exchange, patience: Timeouts) -> Co
         venue, url, route, collected.recorder, collected, ConnectRateLimiter(0), patience=patience
     )
     return collected
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Wait for something that must happen."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 Scene = Callable[[Simulation, Collected], Awaitable[None]]
@@ -98,17 +95,22 @@ def play(
             await until(lambda: collected.recorder.frames > 20)
             await scene(simulation, collected)
             simulation.finish()
-            await asyncio.sleep(0.1)
+            await simulation.read_by_all()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             collected.recorder.close()
             return collected, list(simulation.ledger.read())
 
-    return asyncio.run(run())
+    return in_time_of_its_own(run())
 
 
 async def a_while(simulation: Simulation, collected: Collected) -> None:
-    await asyncio.sleep(0.5)
+    await more_frames(collected, 200)
+
+
+async def more_frames(collected: Collected, number: int = 50) -> None:
+    wanted = collected.recorder.frames + number
+    await until(lambda: collected.recorder.frames >= wanted)
 
 
 def trade_ids(collected: Collected) -> list[object]:
@@ -138,7 +140,7 @@ def test_a_dropped_connection_is_made_again_and_the_ids_name_what_it_cost() -> N
     async def scene(simulation: Simulation, collected: Collected) -> None:
         simulation.faults.inject(Drop())
         await until(lambda: collected.told.count("connected") == 2)
-        await asyncio.sleep(0.3)
+        await more_frames(collected)
 
     collected, ledger = play("binance", scene)
     trades = trade_ids(collected)
@@ -178,27 +180,29 @@ def test_a_wrong_checksum_is_a_gap_and_a_new_subscription_brings_a_snapshot_to_c
 
     collected, _ = play("kraken", scene)
     checksum, interruption = collected.gaps
-    assert (checksum.reconnect, interruption.reconnect) == (False, True)
+    assert (checksum.cause, interruption.cause) == (GapCause.CHECKSUM, GapCause.INTERRUPTED)
     assert collected.recorder.checksums()[1] == 1
 
 
 def test_a_venue_that_goes_silent_is_left_for_a_new_connection() -> None:
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        simulation.faults.inject(Stall(seconds=1.0))
+        simulation.faults.inject(Stall(seconds=FOR_EVER))
         await until(lambda: collected.told.count("connected") >= 2)
 
-    collected, _ = play("binance", scene)
+    collected, _ = play("binance", scene, patience=replace(QUICK, idle=0.4, unheard=0.4))
     assert "no frame for 0.4 s" in collected.told
 
 
 def test_a_venue_that_refuses_is_asked_again_until_it_lets_us_in() -> None:
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        simulation.faults.inject(Refuse(seconds=0.5))
+        simulation.faults.inject(Refuse(seconds=FOR_EVER))
         simulation.faults.inject(Drop())
+        await until(lambda: any("does not answer" in reason for reason in collected.told))
+        assert collected.told.count("connected") == 1
+        simulation.faults.clear()
         await until(lambda: collected.told.count("connected") == 2)
 
-    collected, _ = play("binance", scene)
-    assert any("does not answer" in reason for reason in collected.told)
+    play("binance", scene)
 
 
 @pytest.mark.parametrize("kind", ["text", "json", "binary"])
@@ -230,7 +234,7 @@ def test_connections_replace_each_other_with_no_gap_and_no_duplicate(venue: str)
 
     collected, ledger = play(venue, scene, patience=SHORT_LIVED)
     # Coinbase's quotes have no id and no engine time: they cannot be joined, and that is told.
-    assert {(gap.data_type, gap.reconnect) for gap in collected.gaps} <= {(QUOTES, True)}
+    assert {(gap.data_type, gap.cause) for gap in collected.gaps} <= {(QUOTES, GapCause.INTERRUPTED)}
     assert (bool(collected.gaps), collected.recorder.not_understood) == (venue == "coinbase", {})
     assert set(collected.told) == {"connected", "handed over"}
     trades = trade_ids(collected)
@@ -244,9 +248,9 @@ def test_connections_replace_each_other_with_no_gap_and_no_duplicate(venue: str)
 
 def test_a_venue_that_lets_nobody_in_any_more_keeps_the_old_connection() -> None:
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        simulation.faults.inject(Refuse(seconds=30))
+        simulation.faults.inject(Refuse(seconds=FOR_EVER))
         await until(lambda: any("does not answer" in told for told in collected.told))
-        await asyncio.sleep(0.3)
+        await more_frames(collected)
 
     collected, ledger = play("binance", scene, patience=SHORT_LIVED)
     trades = trade_ids(collected)
@@ -262,9 +266,10 @@ def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
         collected.link.add(eth)
         await until(lambda: (TRADES, "ETHUSDT") in collected.recorder.streams)
         collected.link.remove(eth)
-        await asyncio.sleep(0.5)  # Binance takes four messages a second
+        await until(lambda: simulation.server.subscribers("ethusdt@trade") == 0)
+        await simulation.read_by_all()
         before = collected.recorder.streams[TRADES, "ETHUSDT"].appended
-        await asyncio.sleep(0.3)
+        await more_frames(collected)
         assert collected.recorder.streams[TRADES, "ETHUSDT"].appended == before
 
     collected, _ = play("binance", scene, markets=["BTC-USDT", "ETH-USDT"])
@@ -272,14 +277,14 @@ def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
     assert collected.gaps == []
 
 
-def wanting(venue: Exchange, *first: Message, address: Address | None = None) -> Exchange:
+def wanting(venue: Exchange, *first: Output, url_request: UrlRequest | None = None) -> Exchange:
     """The venue, whose first frame on each connection wants something of the connection itself."""
 
     def parser() -> Parse:
         parse, wants = venue.parser(), [first]
         return lambda frame, received: [*(wants.pop() if wants else ()), *parse(frame, received)]
 
-    return replace(venue, parser=parser, address=address)
+    return replace(venue, parser=parser, url_request=url_request)
 
 
 def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions() -> None:
@@ -289,7 +294,7 @@ def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions(
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: bool(collected.recorder.refused))
 
-    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, (REPLY, "", 0, answer)))
+    collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, Reply(answer)))
     assert collected.recorder.refused.total() == 1
 
 
@@ -297,7 +302,7 @@ def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: "handed over" in collected.told)
 
-    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, (LEAVE, "", 0, "maintenance")))
+    collected, ledger = play("binance", scene, venue_of=lambda venue: wanting(venue, Leaving("maintenance")))
     trades = trade_ids(collected)
     assert (trades, collected.gaps) == (sent_ids(ledger, trades[0]), [])
 
@@ -342,7 +347,7 @@ def test_a_venue_that_gives_out_addresses_is_asked_for_one_before_each_connectio
                 venue = replace(
                     venue,
                     rest=replace(venue.rest, url=rest),
-                    address=Address("/bullet", lambda answer: str(json.decode(answer)["url"])),
+                    url_request=UrlRequest("/bullet", lambda answer: str(json.decode(answer)["url"])),
                 )
                 collected = collector(simulation, venue, QUICK)
                 (route,) = routes(venue, subscriptions(venue, ["BTCUSDT"]))
@@ -361,7 +366,7 @@ def test_a_venue_that_gives_out_addresses_is_asked_for_one_before_each_connectio
                 await asyncio.gather(running, return_exceptions=True)
                 return collected
 
-        collected = asyncio.run(run())
+        collected = in_time_of_its_own(run())
         server.shutdown()
     assert Addresses.asked == ["/bullet"] * 3
     assert [told.partition(" gives no address")[0] for told in collected.told] == [f"{rest}/bullet"] * 2 + ["connected"]

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from booktape.capture.handover import Handover
-from booktape.capture.pipeline import ConnectionFeed, Pipeline, StreamGap
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel, Exchange, Message
 from booktape.model import codec, sequence
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap, GapCause
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -104,7 +105,7 @@ class World:
     def __init__(self, kind: Kind, before: int, subscribed_at: int) -> None:
         self.kind = kind
         self.batches: list[Batch] = []
-        self.gaps: list[StreamGap] = []
+        self.gaps: list[Gap] = []
         venue: Exchange = replace(
             exchange("binance"), channels=(kind.channel,), parser=lambda: lambda frame, received: self.frame
         )
@@ -237,7 +238,7 @@ def test_where_nothing_is_numbered_a_lost_connection_is_told_as_an_interruption(
     world.deliver(world.new)
     world.deliver(world.new)
     world.handover.finish(lost=True)
-    assert all(gap.reconnect for gap in world.gaps)
+    assert all(not gap.shows_loss for gap in world.gaps)
     assert {gap.data_type for gap in world.gaps} == {BOOK_UPDATES}
 
 
@@ -251,7 +252,7 @@ def test_records_without_id_or_time_cannot_be_joined_and_are_told_as_interrupted
     world.deliver(world.new)
     world.deliver(world.new)
     world.deliver(world.old)
-    assert [gap.reconnect for gap in world.gaps] == [True]
+    assert [gap.cause for gap in world.gaps] == [GapCause.INTERRUPTED]
     assert same(world.stored(), kind, 4)
 
 
@@ -275,7 +276,7 @@ def test_numbers_that_begin_anew_on_the_new_connection_are_news(lost: bool) -> N
         )
         world._feed(world.new, [(BOOK_UPDATES, "X", restarted + number, record)])
     world.handover.finish(lost=lost)
-    assert [gap.reconnect for gap in world.gaps] == [True]
+    assert [gap.cause for gap in world.gaps] == [GapCause.RESET]
     assert [record.last_id for record in world.stored() if isinstance(record, BookUpdate)] == [
         10,
         20,
@@ -298,7 +299,7 @@ def test_a_stream_in_which_only_the_old_one_delivers_is_told_as_interrupted_wher
     for _ in range(2):
         world.deliver(world.new)
     spans = kind.channel.rule in sequence.SPANS_CONNECTIONS
-    assert [gap.reconnect for gap in world.gaps] == ([] if spans else [True])
+    assert [gap.cause for gap in world.gaps] == ([] if spans else [GapCause.INTERRUPTED])
 
 
 def test_a_stream_that_was_quiet_all_along_is_interrupted_with_the_new_connection_as_with_any_other() -> None:
@@ -308,7 +309,7 @@ def test_a_stream_that_was_quiet_all_along_is_interrupted_with_the_new_connectio
     later = world.recorder.connection()
     world.frame = [world.kind.message(9)]
     later.feed(b"", START)
-    assert [gap.reconnect for gap in world.gaps] == [True]
+    assert [gap.cause for gap in world.gaps] == [GapCause.INTERRUPTED]
 
 
 def test_a_record_that_its_rule_will_not_have_keeps_no_other_from_passing_over() -> None:
@@ -337,7 +338,7 @@ def test_a_stream_suspected_to_be_dead_is_told_as_interrupted() -> None:
     world.handover.finish()
     world.deliver(world.new)
     world.deliver(world.new)
-    assert [gap.reconnect for gap in world.gaps] == [True]
+    assert [gap.cause for gap in world.gaps] == [GapCause.INTERRUPTED]
 
 
 def test_quotes_without_id_or_time_are_the_old_ones_to_the_end_and_then_told_as_interrupted() -> None:
@@ -353,7 +354,7 @@ def test_quotes_without_id_or_time_are_the_old_ones_to_the_end_and_then_told_as_
     world.handover.finish()
     world.delivered[id(world.new)] = 6
     world.deliver(world.new)
-    assert [gap.reconnect for gap in world.gaps] == [True]
+    assert [gap.cause for gap in world.gaps] == [GapCause.INTERRUPTED]
     assert same(world.stored(), kind, 7)
 
 

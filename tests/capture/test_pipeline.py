@@ -2,9 +2,10 @@
 
 import pytest
 
-from booktape.capture.pipeline import ConnectionFeed, Pipeline, StreamGap
+from booktape.capture.pipeline import ConnectionFeed, Pipeline
 from booktape.exchanges import exchange
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap
 from booktape.model.records import MINUTE, SECOND
 from booktape.store.objects import StorageUnavailableError
 
@@ -16,7 +17,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.gaps: list[StreamGap] = []
+        self.gaps: list[Gap] = []
         self.recorder = Pipeline(exchange("binance"), self.batches.append, self.gaps.append)
 
     def minutes(self) -> list[tuple[str, int, int]]:
@@ -124,7 +125,7 @@ def test_what_whoever_takes_the_batches_cannot_do_is_not_blamed_on_the_frame() -
 
 
 def test_a_frame_that_arrived_but_is_not_understood_is_no_gap_in_the_connections_counter() -> None:
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(exchange("coinbase"), lambda batch: None, gaps.append)
     connection = recorder.connection()
     for number, channel in enumerate([b"heartbeats", b"a new one", b"heartbeats"]):
@@ -133,7 +134,7 @@ def test_a_frame_that_arrived_but_is_not_understood_is_no_gap_in_the_connections
 
 
 def test_a_counter_that_begins_anew_is_a_new_connection_whose_loss_shows() -> None:
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(exchange("coinbase"), lambda batch: None, gaps.append)
     connection = recorder.connection()
     for number in [0, 1, 2, 0, 1, 5]:

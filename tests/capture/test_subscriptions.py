@@ -40,7 +40,7 @@ def test_a_channel_with_two_data_types_is_subscribed_to_once() -> None:
 
 
 def test_a_channel_that_tells_of_the_whole_venue_is_subscribed_to_once_and_for_no_market() -> None:
-    wide = Channel("forceOrder", ("liquidations",), NONE, quiet=None, venue_wide=True)
+    wide = Channel("forceOrder", ("liquidations",), NONE, stale_after=None, venue_wide=True)
     venue = replace(BINANCE, channels=(*BINANCE.channels, wide))
     assert venue_wide(venue) == [("forceOrder", WHOLE_VENUE)]
     assert venue_wide(venue, ["trades"]) == []

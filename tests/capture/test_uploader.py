@@ -1,6 +1,5 @@
 """The uploader: what it takes is in the store or in the spool, whatever the store does."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from booktape.model.errors import BooktapeError
 from booktape.model.records import TRADES
 from booktape.store.layout import BatchKey, batch_key
 from booktape.store.objects import StorageDeniedError, StorageUnavailableError, Store, open_store
+from tests.waiting import DEADLINE, until
 
 LINE = b'{"id":%d,"timestamp":1,"side":"buy","price":"1","amount":"1","local_timestamp":2}\n'
 
@@ -240,18 +240,16 @@ def test_a_segment_is_written_after_all_batches_that_were_taken_before_it(store:
         def create(self, key: str, content: bytes) -> bool:
             if not key.startswith("ledger/"):
                 tried.set()
-                assert goes_on.wait(30)
+                assert goes_on.wait(DEADLINE)
             written.append(key)
             return super().create(key, content)
 
     uploader = Uploader(Slow(store), spool, "binance", lambda key, error: None)  # type: ignore[arg-type]  # as far as it is used
     uploader.submit(batch(1))
-    assert tried.wait(30)
+    assert tried.wait(DEADLINE)
     uploader.keep_after("a segment", lambda: ("ledger/x", b"lines"))
     uploader.keep("another", lambda: ("ledger/y", b"lines"))  # waits for nothing
-    deadline = time.monotonic() + 30
-    while not written and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: written)
     assert written == ["ledger/y"]
     goes_on.set()
     uploader.close()

@@ -15,11 +15,12 @@ import pytest
 from msgspec import json
 
 from booktape.capture.ingest import RawLine, read_capture
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import COUNTER, Exchange, Message, NotUnderstood, Refused
+from booktape.exchanges.spec import Exchange, FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
 from booktape.model.batch import Batch
 from booktape.model.book import Book
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
 
 TRIES: Final = 12
@@ -65,7 +66,7 @@ class Taken:
     """What became of frames: the recorder that had them, and the gaps it saw."""
 
     recorder: Pipeline
-    gaps: list[StreamGap]
+    gaps: list[Gap]
 
     @property
     def shows_a_loss(self) -> bool:
@@ -74,7 +75,7 @@ class Taken:
 
 def taken(venue: Exchange, frames: Frames) -> Taken:
     batches: list[Batch] = []
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(venue, batches.append, gaps.append)
     connection = recorder.connection()
     received = 0
@@ -88,8 +89,8 @@ def taken(venue: Exchange, frames: Frames) -> Taken:
     return Taken(recorder, gaps)
 
 
-def messages(venue: Exchange, frames: Frames) -> Iterator[Sequence[Message]]:
-    """The messages of each frame, straight out of the parser."""
+def messages(venue: Exchange, frames: Frames) -> Iterator[Sequence[Output]]:
+    """The records and signals of each frame, straight out of the parser."""
     parse = venue.parser()
     for line, frame in frames:
         try:
@@ -97,8 +98,12 @@ def messages(venue: Exchange, frames: Frames) -> Iterator[Sequence[Message]]:
                 yield venue.parse_rest(line.url, frame, 1, None)
             else:
                 yield parse(frame, 1)
-        except (NotUnderstood, Refused):
+        except (UnknownFrameError, SubscriptionRefusedError):
             yield ()
+
+
+def records(outputs: Sequence[Output]) -> Iterator[Message]:
+    return (output for output in outputs if isinstance(output, tuple))
 
 
 class Replay:
@@ -131,7 +136,7 @@ def replayed(venue: Exchange, frames: Frames) -> dict[str, Replay]:
     """Every market's book, by symbol."""
     books: dict[str, Replay] = {}
     for found in messages(venue, frames):
-        for data_type, symbol, _, record in found:
+        for data_type, symbol, _, record in records(found):
             if data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
                 books.setdefault(symbol, Replay()).take(record)
     return books
@@ -142,8 +147,8 @@ def removable(venue: Exchange, frames: Frames) -> list[int]:
     places: dict[str, list[int]] = {}
     counted = False
     for number, found in enumerate(messages(venue, frames)):
-        counted = counted or any(message[0] == COUNTER for message in found)
-        for data_type, symbol, _, _ in found:
+        counted = counted or any(isinstance(output, FrameNumber) for output in found)
+        for data_type, symbol, _, _ in records(found):
             if data_type == BOOK_UPDATES:
                 places.setdefault(symbol, []).append(number)
     return sorted({number for numbers in places.values() for number in numbers[2:-2]})
@@ -158,7 +163,7 @@ def test_every_frame_is_understood_and_no_rule_sees_a_gap(name: str, capture: Ca
     assert recorder.frames == expected.frames
     assert {kind: sum(markets.values()) for kind, markets in recorder.records().items()} == expected.records
     assert (recorder.stale(), recorder.checksums()) == (expected.stale, (expected.checksums, 0))
-    assert [gap for gap in result.gaps if not gap.reconnect] == []
+    assert [gap for gap in result.gaps if gap.shows_loss] == []
 
 
 @every_capture

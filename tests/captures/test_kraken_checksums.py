@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from booktape.exchanges.kraken_frames import checksum
+from booktape.exchanges.kraken.spot_frames import checksum
 from booktape.model.book import Book
 from tests.captures import reading
 

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ from booktape.model.records import SECOND, TRADES, Trade
 from booktape.store.layout import BatchKey
 from booktape.store.objects import Store, open_store
 from tests.cli.conftest import Outcome
+from tests.waiting import DEADLINE, until
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = (
@@ -76,13 +77,12 @@ def url_of(program: subprocess.Popen[str]) -> str:
 
 
 def answers(url: str) -> httpx.Response:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            return httpx.get(url, timeout=30)
-        except httpx.ConnectError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    def found() -> httpx.Response | None:
+        with suppress(httpx.ConnectError):
+            return httpx.get(url)
+        return None
+
+    return until(lambda: [answer] if (answer := found()) is not None else [])[0]
 
 
 def test_it_tells_where_it_listens_replays_and_ends_cleanly(start: Start, store: Store) -> None:
@@ -94,7 +94,7 @@ def test_it_tells_where_it_listens_replays_and_ends_cleanly(start: Start, store:
     assert [line["record"]["id"] for line in lines if line["type"] == "trades"] == [1, 2]
     assert answers(f"{url}/binance/api/v3/ping").status_code == 404, "there is no market clock"
     program.send_signal(signal.SIGINT)
-    _, told = program.communicate(timeout=30)
+    _, told = program.communicate(timeout=DEADLINE)
     assert (program.returncode, told) == (0, "")
 
 
@@ -116,7 +116,7 @@ def test_a_market_clock_makes_it_a_venue(start: Start, store: Store) -> None:
 )
 def test_a_mistake_ends_in_one_line(arguments: list[str], fault: str, start: Start, store: Store) -> None:
     program = start("--port", "0", "--storage", store.url, *arguments)
-    _, told = program.communicate(timeout=60)
+    _, told = program.communicate(timeout=DEADLINE)
     assert program.returncode == 1
     assert told.count("\n") == 1
     assert fault in told
@@ -125,7 +125,7 @@ def test_a_mistake_ends_in_one_line(arguments: list[str], fault: str, start: Sta
 def test_a_port_that_is_taken_is_told(start: Start, store: Store) -> None:
     url = url_of(start("--storage", store.url, "--port", "0"))
     second = start("--storage", store.url, "--port", url.rpartition(":")[2])
-    _, told = second.communicate(timeout=60)
+    _, told = second.communicate(timeout=DEADLINE)
     assert second.returncode == 1
     assert "try another --port" in told
 

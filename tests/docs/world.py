@@ -66,7 +66,7 @@ def _keep(store: Store, exchange: str, market: str, data_type: str, records: Ite
         written = WrittenBatch(key.minute, key.first, key.last, batch.count, key.digest)
         segments[key.minute // _SEGMENT * _SEGMENT].append(written)
 
-    stream = Batcher(data_type, market, put, lambda stream, gap: None)
+    stream = Batcher(data_type, market, put, lambda gap: None)
     for record in records:
         stream.append(record, record_time(record))
     stream.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import NotUnderstood
+from booktape.exchanges.spec import UnknownFrameError
 
 SUBSCRIBED = {
     "trades": b'{"event":"subscribed","channel":"trades","chanId":7,"symbol":"tBTCUSD"}',
@@ -26,6 +26,6 @@ SUBSCRIBED = {
 def test_a_frame_with_other_content_keeps_its_number(channel: str, frame: bytes) -> None:
     parse = exchange("bitfinex").parser()
     parse(SUBSCRIBED[channel], 1_000)
-    with pytest.raises(NotUnderstood) as raised:
+    with pytest.raises(UnknownFrameError) as raised:
         parse(frame, 1_000)
     assert raised.value.number == 41

@@ -2,7 +2,7 @@
 
 from zlib import crc32
 
-from booktape.exchanges.bitget_frames import checksum
+from booktape.exchanges.bitget.frames import checksum
 from booktape.model.book import Book
 
 

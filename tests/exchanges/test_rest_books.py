@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import json
 
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Request
 from booktape.integrity.audit import Evidence, MarketAudit, audit_market
@@ -27,6 +27,7 @@ from booktape.merge.reference import PublishedRow, StoredRecord, merge_book
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.book_replay import BookReplayer
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, BookSnapshot, first_position, levels
 from booktape.rest.books import fetch_book
 from booktape.rest.rate_limits import LocalRateLimiter
@@ -162,7 +163,7 @@ VENUES: list[Venue] = [Okx(), Bybit()]
 @dataclass(frozen=True)
 class Outcome:
     proven: MarketAudit
-    gaps: list[StreamGap]
+    gaps: list[Gap]
     published: list[PublishedRow[Any]]
 
     def replayed(self) -> tuple[Side, Side]:
@@ -189,7 +190,7 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     """Record the stream and, apart from it, the REST book; then merge and prove the day."""
     declared = exchange(venue.exchange)
     batches: list[Batch] = []
-    gaps: list[StreamGap] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(declared, batches.append, gaps.append)
     stream, first = recorder.connection(), 1
     stream.feed(venue.snapshot(), MIDNIGHT + BEGUN * MILLISECOND)
@@ -209,7 +210,7 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     return outcome(venue, batches, gaps)
 
 
-def outcome(venue: Venue, batches: list[Batch], gaps: list[StreamGap]) -> Outcome:
+def outcome(venue: Venue, batches: list[Batch], gaps: list[Gap]) -> Outcome:
     declared = exchange(venue.exchange)
     market = declared.market(venue.symbol)
     objects = [list(codec.decode_records(batch.data_type, codec.compress(batch.lines))) for batch in batches]

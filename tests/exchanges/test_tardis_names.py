@@ -2,8 +2,8 @@
 
 import pytest
 
-from booktape.exchanges import UnknownExchange
-from booktape.exchanges.tardis import TardisName, tardis_name
+from booktape.exchanges import UnknownExchangeError
+from booktape.exchanges.tardis_names import TardisName, tardis_name
 from booktape.store.layout import escape_part
 
 NAMES = {
@@ -52,5 +52,5 @@ def test_a_files_name_has_a_hyphen_for_what_a_path_cannot_have() -> None:
 
 
 def test_an_unknown_exchange_is_refused() -> None:
-    with pytest.raises(UnknownExchange, match="unknown exchange 'mtgox'"):
+    with pytest.raises(UnknownExchangeError, match="unknown exchange 'mtgox'"):
         tardis_name("mtgox", "BTC-USD")

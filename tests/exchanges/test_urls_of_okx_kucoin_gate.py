@@ -66,7 +66,7 @@ def test_a_request_to_gate_tells_the_second_in_which_it_is_sent() -> None:
     for venue, channel in (("gate", "spot.trades"), ("gate-futures", "futures.trades")):
         declared = exchange(venue)
         (message,) = declared.subscribe([Subscription(channel, "BTC_USDT")])
-        assert json.decode(declared.stamp(message, 1_700_000_000_999_999)) == {
+        assert json.decode(declared.add_send_time(message, 1_700_000_000_999_999)) == {
             "time": 1_700_000_000,
             "channel": channel,
             "event": "subscribe",
@@ -77,6 +77,6 @@ def test_a_request_to_gate_tells_the_second_in_which_it_is_sent() -> None:
 def test_kucoin_gives_its_url_out_with_a_token() -> None:
     server = {"endpoint": "wss://ws-api-spot.kucoin.com/", "encrypt": True, "protocol": "websocket"}
     answer = {"code": "200000", "data": {"token": "2neAi.=", "instanceServers": [server]}}
-    address = exchange("kucoin").address
+    address = exchange("kucoin").url_request
     assert address is not None
-    assert address.url(json.encode(answer)) == "wss://ws-api-spot.kucoin.com/?token=2neAi.="
+    assert address.parse(json.encode(answer)) == "wss://ws-api-spot.kucoin.com/?token=2neAi.="

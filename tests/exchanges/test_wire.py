@@ -2,16 +2,16 @@
 
 import pytest
 
-from booktape.exchanges.wire import half, millis
+from booktape.exchanges.wire import half, millis_to_micros
 
 
 @pytest.mark.parametrize("none", [None, 0, "0", ""])
 def test_no_time_is_none(none: int | str | None) -> None:
-    assert millis(none) is None
+    assert millis_to_micros(none) is None
 
 
 def test_a_time_in_milliseconds_may_be_a_text() -> None:
-    assert millis("1735286400000") == millis(1735286400000) == 1735286400000000
+    assert millis_to_micros("1735286400000") == millis_to_micros(1735286400000) == 1735286400000000
 
 
 @pytest.mark.parametrize(

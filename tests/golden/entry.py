@@ -10,7 +10,6 @@ from booktape.cli.main import main
 from booktape.integrity.uptime_log import encode_segment
 from booktape.model.codec import compress, decode_records
 from booktape.model.records import RECORD_TYPES, record_time
-from booktape.model.uptime import ReportedGap as LedgerGap
 from booktape.model.uptime import StreamInterval as LedgerState
 from booktape.model.uptime import StreamUptime as LedgerLine
 from booktape.model.uptime import WrittenBatch as LedgerBatch
@@ -20,6 +19,8 @@ from booktape.store.layout import parse_raw_key, parse_segment_key
 from booktape.store.live_cache import Latest, LiveCache, Top
 from booktape.store.objects import open_store
 from booktape.store.raw_frames import answer_object
+from tests.model.uptime_gaps import logged as LedgerGap
+from tests.model.uptime_gaps import stored_gap as ledger_gap
 
 __all__ = [
     "RECORD_TYPES",
@@ -38,6 +39,7 @@ __all__ = [
     "decode_records",
     "decode_segment",
     "encode_segment",
+    "ledger_gap",
     "main",
     "open_store",
     "parse_key",

@@ -83,7 +83,7 @@ def upload(directory: Path, exchange: str, data_type: str, market: str, records:
     """The way of live records: a stream, then the uploader."""
     store, spool = (entry.open_store(f"{directory}/{name}") for name in ("tape", "spool"))
     uploader = entry.Uploader(store, spool, exchange, on_error=lambda key, error: pytest.fail(f"{key}: {error}"))
-    stream = entry.Stream(data_type, market, uploader.submit, lambda stream, gap: None)
+    stream = entry.Stream(data_type, market, uploader.submit, lambda gap: None)
     for one in records:
         stream.append(one, entry.record_time(one))
     stream.close()

@@ -90,7 +90,7 @@ def test_a_ledger(tape: Path, booktape: Booktape) -> None:
     assert (line.states[1].start, line.states[1].end) == (MIDNIGHT + 10 * HOUR, MIDNIGHT + 10 * HOUR + 600 * SECOND)
     assert (line.instance, line.lag, line.over, line.since) == ("a", 50_000, True, None)
     [gap] = line.gaps
-    assert (gap.first, gap.last, gap.kind, gap.at, gap.received) == (121, 122, "ids", MIDNIGHT + 73 * SECOND, False)
+    assert entry.ledger_gap(gap) == (121, 122, "ids", MIDNIGHT + 73 * SECOND, False)
     assert [(one.first, one.last, one.records) for one in line.batches] == [(101, 110, 10), (111, 140, 27)]
     assert all(str(entry.parse_segment_key(key)) == key for key in keys)
     compare_in_two("stored/coverage.txt", "".join(f"{json.dumps(row)}\n" for row in found))

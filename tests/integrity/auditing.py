@@ -11,8 +11,9 @@ from booktape.integrity.audit import Evidence, MarketAudit, audit_market
 from booktape.integrity.ordering import ObjectRecords
 from booktape.integrity.scope import AuditScope
 from booktape.merge.reference import StoredRecord
+from booktape.model.gap import Gap
 from booktape.model.records import DAY, SECOND, TRADES, BookSnapshot, BookUpdate, Record, Trade, first_position
-from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime
+from booktape.model.uptime import StreamInterval, StreamUptime
 
 MIDNIGHT = 1723161600_000_000
 THE_DAY = date(2024, 8, 9)
@@ -69,6 +70,6 @@ def proven(
     return audit_market(about or terms(), Evidence(parts, before, ledger, lambda: held))
 
 
-def line(*states: StreamInterval, gaps: Sequence[ReportedGap] = (), instance: str = "a") -> StreamUptime:
+def line(*states: StreamInterval, gaps: Sequence[Gap] = (), instance: str = "a") -> StreamUptime:
     around = states[0].start, states[-1].end
     return StreamUptime(TRADES, "BTC-USDT", instance, *around, list(states), list(gaps), [], lag=0, over=True)

@@ -20,6 +20,7 @@ from booktape.rest.rate_limits import LocalRateLimiter
 from booktape.store.layout import parse_batch_key
 from booktape.store.objects import Store, open_store
 from sandbox.exchanges import Simulation, simulated
+from tests.waiting import soon
 
 DAY: Final = date(2026, 11, 20)
 MARKETS: Final = {
@@ -63,7 +64,7 @@ class Night:
             systems=self.systems,
             rest=self.rest,
             purse=lambda venue: LocalRateLimiter(venue.id),
-            client=lambda: httpx.Client(timeout=10),
+            client=httpx.Client,
             base=lambda venue: self.simulation.routes["primary"].http,
             sleep=in_no_time,
         )
@@ -95,8 +96,6 @@ async def night(venue: str, directory: Path, *, events: int = 1_500) -> AsyncIte
     """Ten minutes around midnight, in a fifth of a real second."""
     options: dict[str, Any] = {"start": "2026-11-20T23:55:00Z", "until": "2026-11-21T00:05:00Z", "speed": 3_000}
     async with simulated(venue, MARKETS[venue], rate=5 * events, levels=50, **options) as simulation:
-        with anyio.fail_after(20):
-            while not simulation.server.engine.finished:
-                await anyio.sleep(0.02)
+        await soon(lambda: simulation.server.engine.finished)
         systems = {name: open_store(str(directory / name)) for name in ("primary", "replica")}
         yield Night(simulation, systems, open_store(str(directory / "primary" / "rest")))

@@ -15,8 +15,9 @@ from booktape.integrity.sequence_audit import Edge
 from booktape.merge.reference import StoredRecord, merge_trades
 from booktape.model import csv
 from booktape.model.records import DAY, MINUTE, SECOND, TRADES, Trade
-from booktape.model.uptime import ReportedGap, StreamInterval
+from booktape.model.uptime import StreamInterval
 from tests.integrity.auditing import MIDNIGHT, PRIMARY, REPLICA, REST, THE_DAY, line, proven, terms, trade
+from tests.model.uptime_gaps import logged
 
 
 def test_what_one_system_lacks_the_other_heals() -> None:
@@ -98,7 +99,7 @@ def test_downtime_is_when_no_instance_was_connected_and_sound() -> None:
         StreamInterval("connected", MIDNIGHT, MIDNIGHT + 100),
         StreamInterval("down", MIDNIGHT + 100, MIDNIGHT + 300),
         StreamInterval("connected", MIDNIGHT + 300, MIDNIGHT + 1_000),
-        gaps=[ReportedGap(MIDNIGHT + 500, MIDNIGHT + 599, "counter", MIDNIGHT + 600)],
+        gaps=[logged(MIDNIGHT + 500, MIDNIGHT + 599, "counter", MIDNIGHT + 600)],
     )
     other = line(
         StreamInterval("connected", MIDNIGHT, MIDNIGHT + 200),

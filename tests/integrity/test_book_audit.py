@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from booktape.integrity.sequence_audit import BrokenLink
+from booktape.model.gap import Gap, GapUnit
 from booktape.model.records import BOOK_UPDATES, DAY, SECOND, BookUpdate, Record
 from booktape.model.uptime import StreamInterval, StreamUptime
 from tests.integrity.auditing import MIDNIGHT, PRIMARY, REPLICA, proven, snapshot, terms, update
@@ -40,7 +40,7 @@ def test_a_broken_link_is_told_by_the_ids_on_both_its_sides() -> None:
         [(PRIMARY, [update(0, 10, 5), update(0, 20, 10), update(0, 40, 30)]), (REPLICA, [update(0, 20, 10)])],
         terms(BOOK_UPDATES, "linked"),
     )
-    assert market.loss.links == [BrokenLink(20, 40)]
+    assert market.loss.links == [Gap(GapUnit.LINK, 21, 39)]
     assert (market.loss.expected, market.loss.seen) == (3, 2)
 
 
@@ -176,7 +176,7 @@ def test_of_linked_messages_a_lost_day_breaks_one_link() -> None:
         local_timestamp=MIDNIGHT + DAY,
     )
     market = proven([(PRIMARY, [after])], terms(BOOK_UPDATES, "linked"), before=20)
-    assert (market.loss.start.links, market.loss.at_edges) == ([BrokenLink(20, 40)], 1)
+    assert (market.loss.start.links, market.loss.at_edges) == ([Gap(GapUnit.LINK, 21, 39)], 1)
 
 
 def test_records_are_counted_once_and_those_without_a_number_are_told() -> None:

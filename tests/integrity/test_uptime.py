@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape.integrity.uptime import Downtime, InstanceUptime, downtime, instance_uptime
+from booktape.model.gap import Gap
 from booktape.model.intervals import Interval, intersection, union
 from booktape.model.records import DAY, MINUTE, SECOND
-from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, ReportedGap, StreamInterval, StreamUptime
+from booktape.model.uptime import CONNECTED, DOWN, RESYNCING, SILENT, StreamInterval, StreamUptime
+from tests.model.uptime_gaps import logged
 
 MIDNIGHT = 1723161600_000_000
 TEN = 10 * MINUTE
@@ -20,7 +22,7 @@ THE_DAY = range(MIDNIGHT, MIDNIGHT + DAY)
 def line(
     *states: tuple[str, int],
     end: int,
-    gaps: Sequence[ReportedGap] = (),
+    gaps: Sequence[Gap] = (),
     since: int | None = None,
     lag: int | None = 0,
     over: bool = False,
@@ -78,10 +80,10 @@ def test_the_last_minute_before_a_segment_that_is_missing_is_unknown_unless_the_
 
 def test_all_times_are_brought_to_the_exchanges_clock_but_those_that_are_its_own() -> None:
     gaps = [
-        ReportedGap(MIDNIGHT + 20 * SECOND, MIDNIGHT + 21 * SECOND - 1, "counter", 0),
-        ReportedGap(MIDNIGHT + 30 * SECOND, MIDNIGHT + 31 * SECOND - 1, "time", 0),
-        ReportedGap(MIDNIGHT + 40 * SECOND, MIDNIGHT + 41 * SECOND - 1, "time", 0, received=True),
-        ReportedGap(7, 9, "ids", 0),
+        logged(MIDNIGHT + 20 * SECOND, MIDNIGHT + 21 * SECOND - 1, "counter", 0),
+        logged(MIDNIGHT + 30 * SECOND, MIDNIGHT + 31 * SECOND - 1, "time", 0),
+        logged(MIDNIGHT + 40 * SECOND, MIDNIGHT + 41 * SECOND - 1, "time", 0, received=True),
+        logged(7, 9, "ids", 0),
     ]
     found = instance_uptime([line((DOWN, 0), (CONNECTED, 5 * SECOND), end=TEN, gaps=gaps, lag=2 * SECOND, over=True)])
     assert from_midnight(found.sound) == [
@@ -96,7 +98,7 @@ def test_all_times_are_brought_to_the_exchanges_clock_but_those_that_are_its_own
 
 def test_only_breaks_of_the_day_count() -> None:
     gaps = [
-        ReportedGap(MIDNIGHT + at, MIDNIGHT + at + SECOND - 1, "time", 0)
+        logged(MIDNIGHT + at, MIDNIGHT + at + SECOND - 1, "time", 0)
         for at in (-40 * MINUTE, -SECOND // 2, MINUTE, DAY, DAY + MINUTE)
     ]
     whole = line((CONNECTED, -MINUTE), end=DAY + 2 * MINUTE, gaps=gaps, over=True)
@@ -125,7 +127,7 @@ def test_a_segment_that_heard_no_time_goes_by_the_nearest_that_did() -> None:
 
 def test_what_is_lost_by_a_clock_of_which_nothing_is_known_is_a_second_longer_at_both_ends() -> None:
     states = ((CONNECTED, 0), (DOWN, 5 * MINUTE), (CONNECTED, 6 * MINUTE))
-    gap = ReportedGap(MIDNIGHT + 8 * MINUTE, MIDNIGHT + 8 * MINUTE, "counter", 0)
+    gap = logged(MIDNIGHT + 8 * MINUTE, MIDNIGHT + 8 * MINUTE, "counter", 0)
     found = instance_uptime([line(*states, end=TEN, gaps=[gap], lag=None, over=True)])
     assert from_midnight(found.sound) == [
         (0, 5 * MINUTE - SECOND),

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from time import sleep
 from uuid import uuid4
 
 import boto3
@@ -29,6 +28,7 @@ from booktape.store.objects import InvalidStorageUrlError, Store, open_store
 from sandbox.aws.server import Sandbox, running
 from tests.merge.days import record_a_day, rest_snapshot, update
 from tests.merge.systems import Systems, at, put, read_full
+from tests.waiting import until
 
 DAY = date(2024, 8, 31)
 TRADES = Merge("binance", "trades", DAY)
@@ -78,12 +78,9 @@ def engine(buckets: Systems) -> Engine:
 
 
 def finished(engine: Engine, query: str) -> Merged:
-    for _ in range(200):
-        merged = engine.poll(query)
-        if merged is not None:
-            return merged
-        sleep(0.05)
-    raise AssertionError(f"query {query} takes too long")
+    merged = until(lambda: engine.poll(query), lambda: f"query {query} does not end")
+    assert merged is not None
+    return merged
 
 
 def text_of(merged: Merged) -> str:

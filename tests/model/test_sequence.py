@@ -6,6 +6,7 @@ import pytest
 from msgspec import Raw
 
 from booktape.model.book import Book
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BookSnapshot, BookUpdate, Quote, Trade
 from booktape.model.sequence import (
     DUPLICATE,
@@ -15,7 +16,6 @@ from booktape.model.sequence import (
     Monotonic,
     Ranged,
     Rule,
-    SequenceGap,
     UnnumberedRecordError,
     Verdict,
 )
@@ -43,7 +43,7 @@ def verdicts(rule: Rule, records: Sequence[object]) -> list[Verdict]:
 
 def test_contiguous_ids_show_every_missing_one_by_name() -> None:
     ids = [5, 6, 9, 10, 11]
-    assert verdicts(Contiguous(), [trade(i) for i in ids]) == [NEXT, NEXT, SequenceGap(7, 8), NEXT, NEXT]
+    assert verdicts(Contiguous(), [trade(i) for i in ids]) == [NEXT, NEXT, Gap(GapUnit.ID, 7, 8), NEXT, NEXT]
 
 
 def test_contiguous_ids_seen_before_are_stale_and_do_not_move_the_sequence_back() -> None:
@@ -55,7 +55,7 @@ def test_ranges_join_when_each_begins_after_the_last() -> None:
 
 
 def test_a_missing_range_is_a_gap_from_the_last_id_to_the_next_first() -> None:
-    assert verdicts(Ranged(), [update(1, 4), update(8, 9)]) == [NEXT, SequenceGap(5, 7)]
+    assert verdicts(Ranged(), [update(1, 4), update(8, 9)]) == [NEXT, Gap(GapUnit.ID, 5, 7)]
 
 
 def test_a_range_that_was_seen_is_stale_and_one_that_is_new_at_its_end_is_kept() -> None:
@@ -74,7 +74,7 @@ def test_links_join_when_each_names_the_one_before() -> None:
 
 def test_a_broken_link_is_a_gap_that_names_the_message_that_was_not_seen() -> None:
     messages = [update(None, 100, 90), update(None, 150, 130), update(None, 120, 100)]
-    assert verdicts(Linked(), messages) == [NEXT, SequenceGap(101, 130), DUPLICATE]
+    assert verdicts(Linked(), messages) == [NEXT, Gap(GapUnit.LINK, 101, 130), DUPLICATE]
 
 
 def test_rising_ids_show_copies_but_no_loss() -> None:
@@ -129,7 +129,7 @@ class TestChecksum:
     def test_a_wrong_checksum_is_one_gap_since_the_last_right_one(self) -> None:
         rule = self.rule()
         rule.check(self.snapshot(b'[["1","1"]]', 1, time=10))
-        assert rule.check(self.message(b'[["2","1"]]', 9, time=30)) == SequenceGap(10, 30)
+        assert rule.check(self.message(b'[["2","1"]]', 9, time=30)) == Gap(GapUnit.TIME, 10, 30, GapCause.CHECKSUM)
 
     def test_after_a_wrong_one_nothing_is_checked_until_the_next_snapshot(self) -> None:
         rule = self.rule()

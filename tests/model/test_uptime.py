@@ -11,7 +11,8 @@ from msgspec import structs
 from booktape.integrity.uptime_log import encode_segment
 from booktape.model.codec import CorruptObjectError
 from booktape.model.intervals import Interval, complement, intersection, total_length, union
-from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime, WrittenBatch, decode_segment
+from booktape.model.uptime import StreamInterval, StreamUptime, WrittenBatch, decode_segment
+from tests.model.uptime_gaps import logged
 
 START = 1723075815_000_000  # 2024-08-08 00:10:15 UTC
 LINE = StreamUptime(
@@ -21,7 +22,7 @@ LINE = StreamUptime(
     START,
     START + 9,
     [StreamInterval("down", START, START + 2), StreamInterval("connected", START + 2, START + 9)],
-    [ReportedGap(5, 7, "ids", START + 3)],
+    [logged(5, 7, "ids", START + 3)._replace(data_type="trades", market="BTC-USDT")],
     [WrittenBatch(1723075800_000_000, 1, 4, 4, "0a1b2c3d4e5f6071")],
 )
 
@@ -39,8 +40,13 @@ def test_what_two_hosts_workers_of_one_name_say_lies_at_two_keys_and_the_same_sa
 
 
 def test_what_is_seldom_told_is_left_out() -> None:
+    interrupted = logged(1, 2, "time", START + 3, received=True)._replace(data_type="trades", market="BTC-USDT")
     told = structs.replace(
-        LINE, since=START - 5, lag=-2, over=True, gaps=[ReportedGap(1, 2, "time", START + 3, received=True)]
+        LINE,
+        since=START - 5,
+        lag=-2,
+        over=True,
+        gaps=[interrupted],
     )
     assert gzip.decompress(content(told)).endswith(
         b'"gaps":[{"first":1,"last":2,"kind":"time","at":1723075815000003,"received":true}],'

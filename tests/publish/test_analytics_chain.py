@@ -26,6 +26,7 @@ from booktape.store.objects import Store
 from tests.archive.uptime_logs import listened
 from tests.publish.aws_world import World
 from tests.publish.recordings import DAY, MIDNIGHT, store_at, store_trades
+from tests.waiting import DEADLINE
 
 TRADES = DataSource("binance-trades", "binance", "trades", threshold=0.5)
 BARS = DataSource("binance-bars-1m", "binance", "trade_bars", every=60)
@@ -33,7 +34,7 @@ BOOK = DataSource("binance-book-updates", "binance", "book_updates", threshold=0
 TOPS = DataSource("binance-tops", "binance", "book_snapshot_5", every=1)
 CHANGES = DataSource("binance-book-quotes", "binance", "book_quotes")
 
-FAST = RetryPolicy(poll=0.02, first=0.02, most=0.1, deadline=30)
+FAST = RetryPolicy(poll=0.02, first=0.02, most=0.1, deadline=DEADLINE)
 
 
 def with_sources(context: Context, *sources: DataSource) -> Context:

@@ -20,10 +20,11 @@ from booktape.publish.steps import perform
 from booktape.store.layout import Run
 from tests.publish.aws_world import BUCKET, PRODUCT, World
 from tests.publish.recordings import DAY, store_trades
+from tests.waiting import DEADLINE
 
 SOURCE = "binance-trades"
 KEY = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
-FAST = RetryPolicy(poll=0.02, first=0.02, most=0.1, deadline=10)
+FAST = RetryPolicy(poll=0.02, first=0.02, most=0.1, deadline=DEADLINE)
 
 
 def publish(context: Context) -> Run:

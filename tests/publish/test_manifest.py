@@ -4,7 +4,7 @@ import pytest
 
 from booktape.publish import manifest
 from booktape.publish.results import Check, Done, MergeResult, Start
-from booktape.publish.status import status
+from booktape.publish.status import status, statuses
 from booktape.store import clock
 from booktape.store.layout import Run
 from booktape.store.objects import StorageDeniedError, Store, open_store
@@ -109,6 +109,14 @@ def test_a_failed_run_is_finished_until_it_is_tried_again(store: Store) -> None:
 def test_a_step_without_its_predecessor_is_refused(store: Store) -> None:
     with pytest.raises(manifest.OutOfOrderError, match="has no result of merge yet"):
         manifest.required(store, claim(store), MergeResult)
+
+
+def test_a_run_whose_folder_is_there_before_its_first_object_is_not_started_yet(store: Store) -> None:
+    started = claim(store)
+    directory = store.directory
+    assert directory is not None
+    (directory / Run(started.source, DAY, 2).prefix).mkdir(parents=True)
+    assert [state.run for state in statuses(store, started.source)] == [started]
 
 
 def test_an_object_that_is_no_result_is_named(store: Store) -> None:

@@ -1,6 +1,5 @@
 """Whatever a venue answers, healing ends well, asks no more than it may, and tells why trades are still missing."""
 
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from fakeredis import FakeRedis
 from msgspec import structs
 
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import Hole
+from booktape.exchanges.spec import MissingRange
 from booktape.model.records import MINUTE, SECOND, Trade
 from booktape.rest import backfill as healing_of_day
 from booktape.rest.backfill import Backfiller, store_trades
@@ -37,13 +36,20 @@ async def binance(tmp_path: Path) -> AsyncIterator[Night]:
         yield made
 
 
-async def test_a_venue_that_says_when_to_come_back_is_left_alone_until_then(binance: Night) -> None:
+async def test_a_venue_that_says_when_to_come_back_is_left_alone_until_then(
+    binance: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
     binance.record("primary", "BTC-USDT", range(20, 60))
-    binance.simulation.faults.inject(RestLimit(seconds=1.5))
+    now = [0.0]
+    began = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: began + round(now[0] * SECOND))
+    faults = binance.simulation.faults
+    faults._monotonic = lambda: now[0]
+    faults.inject(RestLimit(seconds=1.5))
 
     def sleep(seconds: float) -> None:
         binance.slept.append(seconds)
-        time.sleep(seconds)
+        now[0] += seconds
 
     healing = await binance.heal(sleep=sleep)
     assert healing.markets == {"BTC-USDT": BackfilledMarket(holes=1, missing=40, healed=40)}
@@ -53,6 +59,7 @@ async def test_a_venue_that_says_when_to_come_back_is_left_alone_until_then(bina
 async def test_a_ban_longer_than_the_nights_patience_ends_it_and_is_told(binance: Night) -> None:
     for market in MARKETS["binance"]:
         binance.record("primary", market, range(20, 60))
+    binance.simulation.faults._monotonic = lambda: 10.0
     binance.simulation.faults.inject(RestLimit(seconds=500, status=418))
     healing = await binance.heal(seconds=100)
     why = healing.why
@@ -140,7 +147,7 @@ async def test_trades_of_another_time_are_not_kept(binance: Night, monkeypatch: 
     past = venue.rest.trades
     assert past is not None
 
-    def shifted(hole: Hole, body: bytes, received: int) -> list[Trade]:
+    def shifted(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
         told = past.parse(hole, body, received)
         return [structs.replace(trade, timestamp=trade.timestamp + shift) for trade in told]
 

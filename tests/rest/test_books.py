@@ -78,7 +78,7 @@ def test_the_configured_url_takes_the_place_of_the_exchanges_own(store: Store, b
     assert asked == [f"http://127.0.0.1:9000{path}", f"https://api.binance.com{path}"]
 
 
-@pytest.mark.parametrize(("status", "seconds"), [(429, 30), (418, 7200)])
+@pytest.mark.parametrize(("status", "seconds"), [(429, 300), (418, 7200)])
 def test_a_venue_that_asks_to_be_left_alone_is_left_alone_by_all(
     store: Store, budget: RedisRateLimiter, status: int, seconds: int
 ) -> None:

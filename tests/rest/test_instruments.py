@@ -54,7 +54,7 @@ def following(request: Request, answer: bytes) -> Request | None:
 
 def paged(*requests: Request) -> Exchange:
     venue = exchange("kraken")
-    return replace(venue, rest=replace(venue.rest, listing=Listing(requests, parse, following=following)))
+    return replace(venue, rest=replace(venue.rest, listing=Listing(requests, parse, next_page=following)))
 
 
 def test_every_instrument_comes_once_and_by_symbol() -> None:

@@ -8,6 +8,7 @@ from fakeredis import FakeRedis, FakeServer
 from booktape.model.records import MINUTE, SECOND
 from booktape.rest.rate_limits import RateLimitedError, RedisRateLimiter, RedisUnavailableError
 from booktape.store import clock
+from tests.waiting import DEADLINE
 
 NOON = 1_723_204_800 * SECOND
 
@@ -49,19 +50,19 @@ def test_venues_do_not_share(redis: FakeRedis, set_clock: Callable[[int], None])
 
 
 def test_a_ban_stops_everyone_until_it_is_over(redis: FakeRedis, set_clock: Callable[[int], None]) -> None:
-    RedisRateLimiter(redis, "binance", 100).ban(120)
+    RedisRateLimiter(redis, "binance", 100).ban(12_000)
     with pytest.raises(RateLimitedError, match="asked to be left alone") as refusal:
         RedisRateLimiter(redis, "binance", 100).take(1)
-    assert refusal.value.seconds == pytest.approx(120, abs=1)
+    assert refusal.value.seconds == pytest.approx(12_000, abs=DEADLINE)
 
 
 def test_a_ban_is_never_shortened(redis: FakeRedis, set_clock: Callable[[int], None]) -> None:
     budget = RedisRateLimiter(redis, "binance", 100)
-    for seconds in (120, 5, 240, 1):
+    for seconds in (12_000, 500, 24_000, 100):
         budget.ban(seconds)
     with pytest.raises(RateLimitedError) as refusal:
         budget.take(1)
-    assert refusal.value.seconds == pytest.approx(240, abs=1)
+    assert refusal.value.seconds == pytest.approx(24_000, abs=DEADLINE)
 
 
 def test_counts_do_not_stay_for_ever(redis: FakeRedis, set_clock: Callable[[int], None]) -> None:

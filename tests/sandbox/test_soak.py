@@ -24,7 +24,8 @@ START = 29_000_000 * MINUTE
 
 
 def test_a_short_soak_finds_the_archive_equal_to_what_was_sent(tmp_path: Path) -> None:
-    outcome = soak(Plan(streams=240, minutes=0.25, rate=8, cuts=4, lifetime=5), tmp_path)
+    plan = Plan(streams=240, minutes=0.25, rate=8, cuts=4, lifetime=5, least_cuts=2, least_handovers=2)
+    outcome = soak(plan, tmp_path)
     assert outcome.verdict.examples == []
     assert outcome.verdict.missing == 0
     assert outcome.errors == {}

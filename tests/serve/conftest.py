@@ -37,7 +37,9 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def serve(store: Store) -> Serve:
-    def run(shelf: Shelf, speed: float = 0.0, *, begin: bool = False, end: int = END) -> AbstractContextManager[str]:
-        return served(create_app(shelf, store, MarketClock(START, end, speed), begin=begin))
+    def run(
+        shelf: Shelf, speed: float = 0.0, *, begin: bool = False, end: int = END, clock: MarketClock | None = None
+    ) -> AbstractContextManager[str]:
+        return served(create_app(shelf, store, clock or MarketClock(START, end, speed), begin=begin))
 
     return run

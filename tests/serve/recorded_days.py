@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from booktape.analytics.book_view import BookView
 from booktape.archive import UnknownMarketError
 from booktape.model.errors import TransientError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -27,6 +27,7 @@ from booktape.model.records import (
     Trade,
 )
 from booktape.serve.server import create_server
+from tests.waiting import DEADLINE
 
 NOTHING = Raw(b"[]")
 START = 1_723_161_600 * SECOND  # 2024-08-09 00:00:00
@@ -39,7 +40,7 @@ class Event(NamedTuple):
     exchange: str
     market: str
     time: int
-    record: Record | Missing
+    record: Record | Gap
 
 
 class NoSuchMarket(UnknownMarketError):
@@ -92,11 +93,11 @@ class Shelf:
     endless: bool = False
     fails: dict[str, int] = field(default_factory=dict)
 
-    def add(self, market: str, *records: Record | Missing, times: Sequence[int] = ()) -> None:
+    def add(self, market: str, *records: Record | Gap, times: Sequence[int] = ()) -> None:
         """Put records into a market (``exchange:MARKET``), at their own times unless others are given."""
         exchange, _, name = market.partition(":")
         for number, record in enumerate(records):
-            time = times[number] if times else record.start if isinstance(record, Missing) else record.timestamp
+            time = times[number] if times else record.start if isinstance(record, Gap) else record.timestamp
             assert time is not None
             self.events.setdefault(market, []).append(Event(exchange, name, time, record))
 
@@ -132,8 +133,8 @@ class Shelf:
         finally:
             self.closed += not ended
 
-    def _wanted(self, record: Record | Missing, data_types: Sequence[str]) -> bool:
-        if isinstance(record, Missing):
+    def _wanted(self, record: Record | Gap, data_types: Sequence[str]) -> bool:
+        if isinstance(record, Gap):
             return record.data_type in data_types
         name = TYPE_OF[type(record)]
         return (BOOK_UPDATES if name == BOOK_SNAPSHOTS else name) in data_types
@@ -161,5 +162,5 @@ def served(app: Starlette) -> Iterator[str]:
             yield f"127.0.0.1:{listener.getsockname()[1]}"
         finally:
             running.should_exit = True
-            thread.join(30)
+            thread.join(DEADLINE)
             assert not thread.is_alive(), "the server does not end"

@@ -11,12 +11,13 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from booktape.archive.errors import NotRecordedError
 from booktape.model import codec
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import INSTRUMENTS, MINUTE, SECOND, TRADING, Instrument
 from booktape.store.layout import BatchKey
 from booktape.store.objects import Store
 from tests.serve.recorded_days import START, Shelf, levels, snapshot, trade, update
-from tests.serve.talking import STREAMS, Serve, hear, read_on
+from tests.serve.talking import END, STREAMS, HandClock, Serve, hear, is_subscribed, read_on
+from tests.waiting import DEADLINE
 
 TRADE_1 = {
     "e": "trade", "E": START // 1000 + 1000, "s": "BTCUSDT", "t": 1, "p": "61687.01000000", "q": "0.00100000",
@@ -71,7 +72,7 @@ def test_a_loss_within_a_second_shows_in_the_slow_depth_too(serve: Serve) -> Non
         "binance:BTC-USDT",
         snapshot(4, START, levels(("1.0", "1"))),
         update(5, 5, START + SECOND),
-        Missing("book_updates", START + SECOND, START + SECOND + 2, "the update ids 6 to 7 are missing", 6, 7),
+        Gap(GapUnit.ID, 6, 7, GapCause.LOST, "book_updates", "BTC-USDT", START + SECOND, START + SECOND + 2),
         update(8, 8, START + SECOND + 2, levels(("1.0", "2"))),
         update(8, 9, START + SECOND + 3, levels(("1.0", "3"))),
     )
@@ -114,17 +115,21 @@ def test_who_listens_to_a_market_that_cannot_be_read_on_is_told(shelf: Shelf, se
     """Silence would look like a quiet market, and the book like the market's."""
     shelf.fails = {"binance:BTC-USDT": START + 6 * SECOND}
 
+    clock = HandClock()
+
     async def listen(address: str) -> tuple[int, str]:
         url = f"ws://{address}/binance/ws"
-        async with asyncio.timeout(30), connect(f"{url}/ethusdt@trade") as other:
-            with pytest.raises(ConnectionClosedError) as caught:
-                async with connect(f"{url}/btcusdt@trade") as socket:
+        async with asyncio.timeout(DEADLINE), connect(f"{url}/ethusdt@trade") as other:
+            async with connect(f"{url}/btcusdt@trade") as socket:
+                await is_subscribed(socket)
+                clock.at = END
+                with pytest.raises(ConnectionClosedError) as caught:
                     await read_on(socket)
             assert json.loads(await other.recv())["t"] == 77
         assert caught.value.rcvd is not None
         return caught.value.rcvd.code, caught.value.rcvd.reason
 
-    with serve(shelf, speed=20) as address:
+    with serve(shelf, clock=clock) as address:
         assert asyncio.run(listen(address)) == (1011, "the recording of BTC-USDT cannot be read any further")
 
 
@@ -207,7 +212,7 @@ def test_a_gap_shows_as_one_and_the_book_is_not_told_until_a_snapshot(serve: Ser
         "binance:BTC-USDT",
         snapshot(4, START, levels(("1.0", "1"))),
         update(5, 5, START + SECOND),
-        Missing("book_updates", START + SECOND, START + 2 * SECOND, "the update ids 6 to 7 are missing", 6, 7),
+        Gap(GapUnit.ID, 6, 7, GapCause.LOST, "book_updates", "BTC-USDT", START + SECOND, START + 2 * SECOND),
         update(8, 8, START + 2 * SECOND, levels(("1.0", "2"))),
     )
     with serve(shelf) as address:

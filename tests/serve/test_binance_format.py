@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from booktape.exchanges.binance import parse
-from booktape.exchanges.binance_shared import parse_rest
+from booktape.exchanges.binance.common_frames import parse_rest
+from booktape.exchanges.binance.spot_frames import parse
 from booktape.model.book import Book
 from booktape.model.records import BOOK_SNAPSHOTS, BookUpdate, Level, Quote, Trade, levels
 from booktape.serve import binance_format as wire

@@ -10,6 +10,7 @@ from structlog.testing import CapturingLogger
 
 from booktape.serve import client
 from booktape.serve.client import Client
+from tests.waiting import DEADLINE
 
 Scene = Callable[[Client], Awaitable[None]]
 
@@ -33,7 +34,7 @@ def ended(scene: Scene, *said: str, answer: Callable[[str], Awaitable[str | None
         await socket.accept()
         client = Client(socket, waits=False)
         playing = asyncio.ensure_future(scene(client))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE):
             await client.serve(answer or nothing)
         playing.cancel()
 

@@ -19,15 +19,18 @@ from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Level, levels
 from booktape.serve.app import create_app
-from booktape.serve.clock import MarketClock
 from booktape.store.layout import batch_key
 from booktape.store.objects import Store, open_store
 from tests.serve.recorded_days import START, served
+from tests.serve.talking import HandClock
+from tests.waiting import DEADLINE
 
 binance = pytest.importorskip("binance", reason="python-binance has no wheel here")
 
 CAPTURE = "binance_spot/hftbacktest_btcusdt_20240808.jsonl.gz"
 WHOLE_BOOK = 5_000
+AHEAD = 5 * SECOND
+"""How far the market's clock may be ahead of what the client has seen."""
 
 Sides = tuple[dict[float, float], dict[float, float]]
 
@@ -64,8 +67,11 @@ def _numbers(side: Sequence[Level]) -> dict[float, float]:
     return {float(price): float(amount) for price, amount in side}
 
 
-async def follow(address: str, symbol: str, last: int, *, fast: bool) -> list[tuple[int, Sides]]:
-    """Let python-binance keep its book until the update of the last id; every twentieth book, and the last one."""
+async def follow(address: str, clock: HandClock, symbol: str, last: int, *, fast: bool) -> list[tuple[int, Sides]]:
+    """Let python-binance keep its book until the update of the last id; every twentieth book, and the last one.
+
+    The market's clock goes on as far as the client has got, and some seconds.
+    """
     client_class: Any = binance.AsyncClient
     client = client_class()
     client.API_URL = f"http://{address}/binance/api"
@@ -82,7 +88,8 @@ async def follow(address: str, symbol: str, last: int, *, fast: bool) -> list[tu
         async with keeper as depth:
             keeper._socket.TIMEOUT = 0.5  # how long its end waits for another frame
             while not seen or seen[-1][0] < last:
-                cache = await asyncio.wait_for(depth.recv(), 60)
+                clock.at = max(clock.at, (depth.get_depth_cache().update_time or 0) * 1_000 + AHEAD)
+                cache = await asyncio.wait_for(depth.recv(), DEADLINE)
                 number += 1
                 if number % 20 == 1 or depth._last_update_id >= last:
                     sides = (dict(map(tuple, cache.get_bids())), dict(map(tuple, cache.get_asks())))
@@ -92,11 +99,13 @@ async def follow(address: str, symbol: str, last: int, *, fast: bool) -> list[tu
     return seen
 
 
-def play(store: Store, start: int, end: int, speed: float, symbol: str, *, fast: bool) -> list[tuple[int, Sides]]:
+def play(store: Store, start: int, end: int, symbol: str, *, fast: bool) -> list[tuple[int, Sides]]:
     """Serve a stretch of what was recorded, and follow it to its last update."""
     last = max(one.last_id for one in stored(store, BOOK_UPDATES) if (one.timestamp or one.sent_timestamp or 0) < end)
-    with served(create_app(Archive(store.url), store, MarketClock(start, end, speed))) as address:
-        return asyncio.run(follow(address, symbol, last, fast=fast))
+    clock = HandClock(start, end)
+    clock.at = start + AHEAD
+    with served(create_app(Archive(store.url), store, clock)) as address:
+        return asyncio.run(follow(address, clock, symbol, last, fast=fast))
 
 
 def as_sides(view: Any) -> Sides:
@@ -111,7 +120,7 @@ def test_it_rebuilds_the_book_of_a_recorded_day_and_keeps_it_to_the_end(store: S
     ingest_capture(folder / CAPTURE, exchange("binance"), store)
     start = 1_723_161_590 * SECOND  # ten seconds before midnight
     end = start + 60 * SECOND
-    seen = play(store, start, end, 20, "BTCUSDT", fast=True)
+    seen = play(store, start, end, "BTCUSDT", fast=True)
     assert len(seen) >= 20
     straight = Straight(store)
     for last_id, sides in seen:
@@ -142,7 +151,7 @@ def test_it_rebuilds_the_book_of_a_day_of_our_own(store: Store, fast: bool) -> N
     for batch in batches:
         store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
     start, end = START + 2 * SECOND, time  # what comes after the last update, nobody knows
-    seen = play(store, start, end, 20, "ETHBTC", fast=fast)
+    seen = play(store, start, end, "ETHBTC", fast=fast)
     assert len(seen) > (10 if fast else 2)
     straight = Straight(store)
     for last_id, sides in seen:

@@ -16,6 +16,7 @@ from booktape.serve.app import create_app
 from booktape.store.objects import Store, open_store
 from booktape.store.raw_frames import raw_runs
 from tests.serve.recorded_days import START, Shelf, served
+from tests.waiting import DEADLINE
 
 RANGE = {"from": str(START), "to": str(START + 10 * MINUTE)}
 STARTED = START - 7
@@ -48,7 +49,7 @@ def store(tmp_path: Path) -> Store:
 def heard(store: Store, **query: str) -> list[str | bytes]:
     async def listen(address: str) -> list[str | bytes]:
         url = f"ws://{address}/raw/upbit?{urlencode(RANGE | {'speed': 'max'} | query)}"
-        async with asyncio.timeout(30), connect(url) as socket:
+        async with asyncio.timeout(DEADLINE), connect(url) as socket:
             return [frame async for frame in socket]
 
     with served(create_app(Shelf(), store, None)) as address:
@@ -78,7 +79,7 @@ def test_what_was_cut_short_does_not_look_whole(store: Store) -> None:
     async def listen(address: str) -> tuple[list[str | bytes], int, str]:
         url = f"ws://{address}/raw/upbit?{urlencode(RANGE | {'speed': 'max'})}"
         frames: list[str | bytes] = []
-        async with asyncio.timeout(30), connect(url) as socket:
+        async with asyncio.timeout(DEADLINE), connect(url) as socket:
             with pytest.raises(ConnectionClosedError) as caught:
                 await hear_into(frames, socket)
         assert caught.value.rcvd is not None

@@ -14,11 +14,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from booktape.model.errors import TransientError
-from booktape.model.gap import Missing
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import SECOND
 from booktape.serve.app import create_app
 from booktape.store.objects import open_store
 from tests.serve.recorded_days import START, Event, Shelf, levels, served, snapshot, trade, update
+from tests.waiting import DEADLINE, until
 
 END = START + 60 * SECOND
 WHOLE = {"markets": "binance:BTC-USDT", "from": str(START), "to": str(END)}
@@ -32,7 +33,7 @@ def shelf() -> Shelf:
         snapshot(4, START, levels(("1.0", "2.0"))),
         trade(1, START + SECOND),
         update(5, 6, START + 2 * SECOND, levels(("1.0", "0"))),
-        Missing("book_updates", START + 3 * SECOND, START + 4 * SECOND, "the update ids 7 to 8 are missing", 7, 8),
+        Gap(GapUnit.ID, 7, 8, GapCause.LOST, "book_updates", "BTC-USDT", START + 3 * SECOND, START + 4 * SECOND),
     )
     shelf.add("kraken:BTC-USD", trade(9, START + SECOND + 1))
     return shelf
@@ -227,7 +228,7 @@ def test_a_paced_replay_that_fails_ends_as_a_failure(serve: Any) -> None:
     async def listen(address: str) -> tuple[list[Any], int]:
         url = f"ws://{address}/replay?{urlencode(WHOLE | {'speed': 'max'})}"
         told: list[Any] = []
-        async with asyncio.timeout(30), connect(url) as socket:
+        async with asyncio.timeout(DEADLINE), connect(url) as socket:
             with pytest.raises(ConnectionClosedError) as caught:
                 await hear_into(told, socket)
         assert caught.value.rcvd is not None
@@ -239,16 +240,9 @@ def test_a_paced_replay_that_fails_ends_as_a_failure(serve: Any) -> None:
     assert (told[-1], code) == ({"type": "error", "error": "the store is away"}, 1011)
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.02)
-
-
 def settled(shelf: Shelf) -> int:
     """How much was read when nothing more is read."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + DEADLINE
     before = -1
     while before != shelf.given:
         assert time.monotonic() < deadline, "it never stops"

@@ -37,6 +37,7 @@ def publish_though_workers_die(installation: Installation, points: Sequence[str]
         installation.kill_at(point)
         installation.start_worker()
         resume_until(installation, lambda: not installation.is_working(), f"the worker dies at {point}")
+        installation.outlive_locks()
     installation.start_worker()
     resume_until(installation, lambda: manifest.has_ended(installation.store, RUN), "the run ends")
 

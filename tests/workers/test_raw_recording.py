@@ -12,12 +12,12 @@ from booktape.model import codec
 from booktape.store import clock
 from booktape.store.layout import RAW, UPTIME_LOG
 from booktape.store.objects import Store, open_store
+from tests.waiting import DEADLINE, until
 from tests.workers.test_worker import (  # noqa: F401  # fixtures
     Program,
     Venue,
     simulate,
     start,
-    until,
     work,
 )
 from workers.options import Options
@@ -97,7 +97,7 @@ def test_what_waits_in_memory_is_bounded_and_what_is_dropped_is_told(
     compress = codec.compress
 
     def stuck(lines: bytes | bytearray) -> bytes:
-        assert released.wait(30)
+        assert released.wait(DEADLINE)
         return compress(lines)
 
     monkeypatch.setattr(codec, "compress", stuck)

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from msgspec import json
 
-from booktape.capture.pipeline import StreamGap
 from booktape.capture.uploader import Uploader
 from booktape.model.batch import Batch
+from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, SECOND, TRADES, Quote, Trade
-from booktape.model.uptime import CONNECTED, DOWN, SILENT, ReportedGap, StreamInterval, decode_segment
+from booktape.model.uptime import CONNECTED, DOWN, SILENT, StreamInterval, decode_segment
 from booktape.store import clock
 from booktape.store.layout import parse_segment_key
 from booktape.store.objects import open_store
+from tests.model.uptime_gaps import stored
 from tests.workers.watched import NOON, World
 
 
@@ -31,16 +32,16 @@ def of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
 def test_missing_ids_are_told_as_they_are(of: Callable[..., World]) -> None:
     world = of("coinbase", "BTC-USD")
     world.now = 7
-    world.watch.gap(StreamGap(TRADES, "BTC-USD", 5, 9, kind="ids"), [])
-    assert world.lines(10)[TRADES, "BTC-USD"].gaps == [ReportedGap(5, 9, "ids", NOON + 7 * SECOND)]
+    world.watch.gap(Gap(GapUnit.ID, 5, 9, data_type=TRADES, market="BTC-USD"))
+    assert stored(world.lines(10)[TRADES, "BTC-USD"].gaps) == [(5, 9, "ids", NOON + 7 * SECOND, False)]
 
 
 def test_where_only_the_beginning_is_known_a_gap_lasts_until_now(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
     world.now = 7
-    world.watch.gap(StreamGap(BOOK_UPDATES, "BTC-USDT", 3, 3, kind="time", span=(NOON + 2, None)), [])
-    assert world.lines(10)[BOOK_UPDATES, "BTC-USDT"].gaps == [
-        ReportedGap(NOON + 2, NOON + 7 * SECOND, "time", NOON + 7 * SECOND)
+    world.watch.gap(time_gap(BOOK_UPDATES, "BTC-USDT", NOON + 2, 0, GapCause.RESET))
+    assert stored(world.lines(10)[BOOK_UPDATES, "BTC-USDT"].gaps) == [
+        (NOON + 2, NOON + 7 * SECOND, "time", NOON + 7 * SECOND, False)
     ]
 
 
@@ -53,10 +54,10 @@ def test_times_of_a_gap_are_receipts_where_the_streams_records_tell_no_other(of:
     world.trade(4)
     trades.append(Trade(1, world.time(90), "buy", "1", "1", world.time(90)), NOON)  # its ids begin anew
     for gap in world.gaps:
-        world.watch.gap(gap, [])
+        world.watch.gap(gap)
     told = {data_type: line.gaps for (data_type, _), line in world.lines(100).items()}
-    assert told[QUOTES] == [ReportedGap(world.time(1), world.time(5), "time", NOON, received=True)]
-    assert told[TRADES] == [ReportedGap(NOON, world.time(90), "time", NOON)]
+    assert stored(told[QUOTES]) == [(world.time(1), world.time(5), "time", NOON, True)]
+    assert stored(told[TRADES]) == [(NOON, world.time(90), "time", NOON, False)]
 
 
 def test_now_is_told_by_the_exchanges_clock_where_the_other_end_of_a_gap_is(of: Callable[..., World]) -> None:
@@ -64,9 +65,9 @@ def test_now_is_told_by_the_exchanges_clock_where_the_other_end_of_a_gap_is(of: 
     for _ in range(3):
         world.ledger.lags(2 * SECOND)
     world.now = 7
-    world.watch.gap(StreamGap(BOOK_UPDATES, "BTC-USDT", 3, 3, kind="time", span=(NOON + 2, None)), [])
+    world.watch.gap(time_gap(BOOK_UPDATES, "BTC-USDT", NOON + 2, 0, GapCause.RESET))
     (gap,) = world.lines(10)[BOOK_UPDATES, "BTC-USDT"].gaps
-    assert (gap.first, gap.last, gap.at) == (NOON + 2, NOON + 5 * SECOND, NOON + 7 * SECOND)
+    assert (gap.first, gap.last, gap.noticed) == (NOON + 2, NOON + 5 * SECOND, NOON + 7 * SECOND)
 
 
 def test_a_segment_tells_by_how_much_receipts_come_after_the_exchanges_times(of: Callable[..., World]) -> None:
@@ -141,16 +142,20 @@ def test_a_segment_that_was_ended_by_a_clock_that_is_set_back_is_written_at_once
     assert uploader.uploads.segments == 1
 
 
+def interruption(start: int, end: int) -> Gap:
+    return time_gap(TRADES, "BTC-USDT", start, end, GapCause.INTERRUPTED)
+
+
 def test_what_is_lost_of_a_quiet_stream_by_asking_for_it_anew_is_its_silence(of: Callable[..., World]) -> None:
     """It is asked for because it is quiet; that nobody can tell what came then makes no outage of a quiet market."""
     world = of("binance", "BTCUSDT")
     world.at(0, world.watch.connected, world.subscriptions)
     world.trade(1)
     world.at(100, world.watch.silent, TRADES, world.symbol)
-    world.at(300, world.watch.gap, StreamGap(TRADES, "BTC-USDT", world.time(1), world.time(300), reconnect=True), [])
+    world.at(300, world.watch.gap, interruption(world.time(1), world.time(300)))
     world.trade(300)
     world.at(301, world.watch.look)
-    world.at(310, world.watch.gap, StreamGap(TRADES, "BTC-USDT", world.time(305), world.time(310), reconnect=True), [])
+    world.at(310, world.watch.gap, interruption(world.time(305), world.time(310)))
     line = world.lines(400)[TRADES, "BTC-USDT"]
     assert [state.state for state in line.states] == [CONNECTED, SILENT, CONNECTED]
     assert [gap.first for gap in line.gaps] == [world.time(305)]
@@ -221,11 +226,13 @@ def test_missing_frames_are_told_in_each_stream_that_only_their_connections_coun
         frame = {"channel": "heartbeats", "timestamp": "2024-08-08T12:00:00Z", "sequence_num": number, "events": []}
         connection.feed(json.encode(frame), received)
     (gap,) = world.gaps
-    assert (gap.data_type, gap.first, gap.last, gap.kind, gap.span) == ("*", 3, 4, "counter", (NOON + 20, NOON + 60))
+    assert (gap.data_type, gap.unit, gap.first, gap.last, gap.start, gap.end) == (
+        "*", GapUnit.COUNTER, 3, 4, NOON + 20, NOON + 60,
+    )  # fmt: skip
     world.now = 1
-    world.watch.gap(gap, world.subscriptions)
-    told = {data_type: line.gaps for (data_type, _), line in world.lines(10).items()}
-    missing = [ReportedGap(NOON + 20, NOON + 60, "counter", NOON + SECOND)]
+    world.watch.frames_lost(gap, connection, world.subscriptions)
+    told = {data_type: stored(line.gaps) for (data_type, _), line in world.lines(10).items()}
+    missing = [(NOON + 20, NOON + 60, "counter", NOON + SECOND, False)]
     assert told == {TRADES: [], BOOK_SNAPSHOTS: missing, BOOK_UPDATES: missing, QUOTES: missing}
 
 

@@ -14,13 +14,13 @@ from booktape.model.uptime import (
     DOWN,
     RESYNCING,
     SILENT,
-    ReportedGap,
     StateName,
     StreamInterval,
     StreamUptime,
     WrittenBatch,
 )
 from booktape.store.layout import BatchKey
+from tests.model.uptime_gaps import logged, stored
 from workers import uptime_writer as module
 from workers.uptime_writer import Segment, UptimeWriter
 
@@ -47,7 +47,7 @@ def started(at: int = NOON, *names: tuple[str, str]) -> UptimeWriter:
 def test_a_segment_as_it_is_made() -> None:
     ledger = started(NOON + 5)
     ledger.change(BTC, CONNECTED, NOON + 7)
-    ledger.gap(BTC, ReportedGap(4, 6, "ids", NOON + 8))
+    ledger.gap(BTC, logged(4, 6, "ids", NOON + 8))
     ledger.wrote(key(1), 3)
     ledger.wrote(key(7), 1)
     assert ledger.close(NOON + 20) == [
@@ -60,7 +60,7 @@ def test_a_segment_as_it_is_made() -> None:
                     NOON + 5,
                     NOON + 20,
                     [StreamInterval(DOWN, NOON + 5, NOON + 7), StreamInterval(CONNECTED, NOON + 7, NOON + 20)],
-                    [ReportedGap(4, 6, "ids", NOON + 8)],
+                    [logged(4, 6, "ids", NOON + 8)],
                     [written(1, 3), written(7, 1)],
                     over=True,
                 )
@@ -81,8 +81,8 @@ def test_a_segment_ends_with_its_ten_minutes_and_the_next_one_goes_on_in_the_sam
 
 def test_what_happens_after_the_ten_minutes_but_before_anybody_looks_belongs_to_the_next_segment() -> None:
     ledger = started()
-    ledger.gap(BTC, ReportedGap(1, 1, "ids", NOON + 10 * MINUTE - 1))
-    ledger.gap(BTC, ReportedGap(2, 2, "ids", NOON + 10 * MINUTE))
+    ledger.gap(BTC, logged(1, 1, "ids", NOON + 10 * MINUTE - 1))
+    ledger.gap(BTC, logged(2, 2, "ids", NOON + 10 * MINUTE))
     ledger.change(BTC, CONNECTED, NOON + 10 * MINUTE + 5)
     first, second = ledger.close(NOON + 10 * MINUTE + 9)
     assert [gap.first for gap in first.lines[0].gaps] == [1]
@@ -244,7 +244,7 @@ def test_markets_heard_of_by_a_channel_for_all_fare_as_that_does() -> None:
     ledger = started(NOON, ("liquidations", "*"))
     ledger.change(("liquidations", "*"), CONNECTED, NOON + 4)
     ledger.wrote(key(1, "ETH-USDT", "liquidations"), 1)
-    ledger.gap(("liquidations", "BTC-USDT"), ReportedGap(1, 2, "time", NOON + 6))
+    ledger.gap(("liquidations", "BTC-USDT"), logged(1, 2, "time", NOON + 6))
     (segment,) = ledger.close(NOON + 9)
     assert [line.market for line in segment.lines] == ["*", "BTC-USDT", "ETH-USDT"]
     assert {tuple(line.states) for line in segment.lines} == {
@@ -294,7 +294,7 @@ def test_a_segment_that_grows_too_large_ends_early_but_no_two_begin_in_the_same_
     monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
     ledger = started()
     for number in range(5):
-        ledger.gap(BTC, ReportedGap(number, number, "ids", NOON + number))
+        ledger.gap(BTC, logged(number, number, "ids", NOON + number))
     assert ledger.take(NOON + SECOND - 1) == []
     (segment,) = ledger.take(NOON + SECOND)
     assert len(segment.lines[0].gaps) == 5
@@ -307,7 +307,9 @@ def test_a_batch_that_is_lost_is_an_interruption_of_its_minute() -> None:
     ledger.lost(Batch(*BTC, NOON + 3 * MINUTE, 4, 9, 6, b""))
     ledger.change(BTC, CONNECTED, NOON + 5 * MINUTE)
     (segment,) = ledger.close(NOON + 9 * MINUTE)
-    assert segment.lines[0].gaps == [ReportedGap(NOON + 3 * MINUTE, NOON + 4 * MINUTE - 1, "time", NOON + 9 * MINUTE)]
+    assert stored(segment.lines[0].gaps) == [
+        (NOON + 3 * MINUTE, NOON + 4 * MINUTE - 1, "time", NOON + 9 * MINUTE, False)
+    ]
 
 
 def test_batches_may_be_told_on_any_thread() -> None:

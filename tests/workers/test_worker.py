@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,18 @@ import pytest
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.model import codec
+from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES, Trade
-from booktape.model.uptime import ReportedGap, StreamInterval, StreamUptime, decode_segment
+from booktape.model.uptime import StreamInterval, StreamUptime, decode_segment
 from booktape.store import clock
 from booktape.store.layout import UPTIME_LOG, BatchKey, SegmentKey, parse_segment_key
 from booktape.store.live_cache import Latest, latest
 from booktape.store.objects import Store, open_store
 from sandbox import redis
 from sandbox.aws.server import running as running_aws
+from sandbox.demo.world import STREAMS
+from sandbox.exchanges.clock import Opening
+from tests.waiting import DEADLINE, FOR_EVER, until
 
 REPOSITORY = Path(__file__).parents[2]
 MARKETS = {"binance": "BTC-USDT,ETH-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
@@ -48,16 +52,7 @@ class Program:
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.popen.send_signal(number)
-        return self.popen.wait(20)
-
-
-def until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
-    """The first truthy answer; fails if there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
-    return found
+        return self.popen.wait(DEADLINE)
 
 
 @pytest.fixture
@@ -114,6 +109,27 @@ class Venue:
     def status(self) -> dict[str, Any]:
         return dict(httpx.get(f"{self.http}/_sandbox/ledger").json())
 
+    def is_read(self) -> bool:
+        """Whether the markets have finished, and every client has read what it was sent."""
+        status = self.status()
+        return status["finished"] and status["unread"] == 0
+
+    def trades_on(self, more: int = 40) -> None:
+        """Wait until so many more trades have been sent."""
+        wanted = self.status()["counts"].get("trade", 0) + more
+        until(lambda: self.status()["counts"].get("trade", 0) >= wanted)
+
+    def finish(self) -> None:
+        """Stop the markets; connections stay open."""
+        httpx.post(f"{self.http}/_sandbox/finish").raise_for_status()
+
+    def misbehave(self, **fault: object) -> None:
+        httpx.post(f"{self.http}/_sandbox/faults", json=fault).raise_for_status()
+
+    def behave(self) -> None:
+        """End all faults."""
+        httpx.delete(f"{self.http}/_sandbox/faults").raise_for_status()
+
     def sent(self, kind: str) -> list[dict[str, Any]]:
         self.status()  # flushes the ledger
         entries = [json.loads(line) for line in self.ledger.read_text().splitlines()]
@@ -169,6 +185,12 @@ def trade_ids(store: Store) -> dict[str, list[int]]:
     return {market: sorted(numbers) for market, numbers in ids.items()}
 
 
+def receipts(store: Store) -> dict[int, int]:
+    """When (µs) each stored trade was received, by its id."""
+    trades = [trade for item in store.objects(TRADES) for trade in codec.decode_records(TRADES, store.read(item.key))]
+    return {int(trade.id): trade.local_timestamp for trade in trades if isinstance(trade, Trade)}
+
+
 def sent_ids(venue: Venue, first: dict[str, list[int]]) -> dict[str, list[int]]:
     """The ids that the exchange sent, by market, from the first stored one on."""
     ids: dict[str, list[int]] = {market: [] for market in first}
@@ -182,16 +204,17 @@ def sent_ids(venue: Venue, first: dict[str, list[int]]) -> dict[str, list[int]]:
 def test_two_instances_write_one_set_of_objects_and_end_cleanly_with_everything_flushed(
     venue: str, simulate: Callable[..., Venue], work: Callable[..., Program], tmp_path: Path
 ) -> None:
-    opens = time.monotonic() + 10  # when both are connected, also on a busy machine
+    opening = Opening(tmp_path / "opening")
     until_minute_four = ("--until", "2026-11-20T23:54:00Z")
-    simulated = simulate(venue, "--speed", "60", "--rate", "40", "--origin", str(opens), *until_minute_four)
+    simulated = simulate(venue, "--speed", "60", "--rate", "40", "--opening", str(opening.path), *until_minute_four)
     storage = (tmp_path / "store").as_uri()
     workers = [work(venue, simulated.ws, instance, storage) for instance in "ab"]
     for worker in workers:
         until(lambda worker=worker: worker.events("connected"))
-    assert time.monotonic() < opens, "this machine was too busy to start two workers in ten seconds"
-    until(lambda: simulated.status()["finished"])
-    time.sleep(0.3)
+    streams_of_all = len(MARKETS[venue].split(",")) * STREAMS[venue]
+    until(lambda: simulated.status()["clients"] == 2 and simulated.status()["fewest"]["primary"] >= streams_of_all)
+    opening.set(time.monotonic() + 0.5)
+    until(simulated.is_read)
     assert [worker.end() for worker in workers] == [0, 0]
     stored = trade_ids(open_store(storage))
     assert stored == sent_ids(simulated, stored)
@@ -223,7 +246,7 @@ def test_a_killed_instance_loses_nothing_that_the_other_one_saw(
     until(lambda: survivor.events("flushed") and victim.events("flushed"))
     victim.end(signal.SIGKILL)
     killed = clock.now()
-    time.sleep(1)
+    simulated.trades_on()
     survivor.end()
     store = open_store(storage)
     for key in keys(store):  # every object is whole
@@ -242,26 +265,35 @@ def test_the_ledger_tells_of_a_lost_connection_and_of_what_it_cost(
     storage = (tmp_path / "store").as_uri()
     worker = work("kraken", simulated.ws, "a", storage)
     until(lambda: worker.events("connected"))
-    time.sleep(2)
-    for fault in ({"fault": "refuse", "seconds": 3}, {"fault": "drop"}):
-        httpx.post(f"{simulated.http}/_sandbox/faults", json=fault).raise_for_status()
+    simulated.trades_on()
+    simulated.misbehave(fault="refuse", seconds=FOR_EVER)
+    simulated.misbehave(fault="drop")
+    until(lambda: len(worker.events("disconnected")) >= 3)  # twice it was not let in
+    assert len(worker.events("connected")) == 1
+    until_then = clock.now()
+    simulated.behave()
     until(lambda: len(worker.events("connected")) == 2)
-    time.sleep(2)
+    simulated.trades_on()
+    simulated.finish()
+    until(simulated.is_read)
     assert worker.end() == 0
     states: dict[str, list[StreamInterval]] = {}
-    gaps: dict[str, list[ReportedGap]] = {}
+    gaps: dict[str, list[Gap]] = {}
     for _, lines in ledger(open_store(storage)):
         for line in lines:
             states.setdefault(line.data_type, []).extend(line.states)
             gaps.setdefault(line.data_type, []).extend(line.gaps)
-    down = [one.end - one.start for one in states[TRADES][1:-1] if one.state == "down"]
-    assert 3 * SECOND < sum(down) < 10 * SECOND
     assert "resyncing" in {one.state for one in states[BOOK_UPDATES][2:]}, "a book waits for its snapshot"
     (lost,) = gaps[TRADES]
     ids = trade_ids(open_store(storage))["BTC-USD"]
-    assert lost.kind == "ids"
+    received = receipts(open_store(storage))
+    seen = [state for state, _ in groupby(states[TRADES], key=lambda one: one.state)]
+    assert seen == ["down", "connected", "down", "connected", "down"], "it was down once, but for its start and its end"
+    down = [one for one in states[TRADES] if one.state == "down" and one.start > received[ids[0]]][:-1]
+    assert received[lost.first - 1] <= down[0].start < until_then <= down[-1].end
+    assert lost.unit is GapUnit.ID
     assert sorted({*range(ids[0], ids[-1] + 1)} - {*ids}) == list(range(lost.first, lost.last + 1))
-    assert {gap.kind for gap in gaps[BOOK_UPDATES]} == {"time"}
+    assert {(gap.unit, gap.cause) for gap in gaps[BOOK_UPDATES]} == {(GapUnit.TIME, GapCause.INTERRUPTED)}
 
 
 def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
@@ -275,9 +307,10 @@ def test_while_the_store_refuses_batches_wait_in_the_spool_and_nothing_is_lost(
         httpx.put(f"{aws.url}/tape").raise_for_status()
         worker = work("binance", simulated.ws, "a", "s3://tape/primary")
         until(lambda: worker.events("flushed"))
-        refusal = {"service": "s3", "status": 503, "seconds": 6}
+        refusal = {"service": "s3", "status": 503}
         httpx.post(f"{aws.url}/_sandbox/faults", json=refusal).raise_for_status()
         until(lambda: any(line["spooled"] for line in worker.events("flushed")))
+        httpx.delete(f"{aws.url}/_sandbox/faults").raise_for_status()
         assert worker.events("store_refused")
         until(lambda: worker.events("drained"))
         assert worker.end() == 0
@@ -348,8 +381,7 @@ def test_a_played_capture_is_recorded_by_two_instances_as_one_set_of_objects(
     route = line["routes"]["primary"]
     storage = (tmp_path / "played").as_uri()
     workers = [work("binance", route["ws"], instance, storage) for instance in "ab"]
-    until(lambda: httpx.get(f"{route['http']}/_sandbox/ledger").json()["finished"], seconds=60)
-    time.sleep(1)
+    until(lambda: httpx.get(f"{route['http']}/_sandbox/ledger").json()["finished"])  # and all is read
     assert [worker.end() for worker in workers] == [0, 0]
     ingested = open_store((tmp_path / "ingested").as_uri())
     ingest_capture(path, exchange("binance"), ingested)
@@ -360,7 +392,7 @@ def test_a_played_capture_is_recorded_by_two_instances_as_one_set_of_objects(
 
 @contextmanager
 def refused(program: Program) -> Iterator[str]:
-    assert program.popen.wait(20) == 1
+    assert program.popen.wait(DEADLINE) == 1
     yield program.log.read_text()
 
 

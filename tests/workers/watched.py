@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from msgspec import Raw
 
-from booktape.capture.pipeline import Pipeline, StreamGap
+from booktape.capture.pipeline import Pipeline
 from booktape.capture.subscriptions import subscriptions
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Subscription
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, SECOND, TRADES, BookSnapshot, Trade
 from booktape.model.uptime import StreamUptime
 from workers.stream_state import StreamState
@@ -30,7 +31,7 @@ class World:
         self.exchange = exchange(venue)
         self.symbol = symbol
         self.market = self.exchange.market(symbol)
-        self.gaps: list[StreamGap] = []
+        self.gaps: list[Gap] = []
         self.recorder = Pipeline(self.exchange, lambda batch: None, self.gaps.append)
         self.ledger = UptimeWriter("a", NOON)
         self.watch = StreamState(self.exchange, self.recorder, self.ledger)

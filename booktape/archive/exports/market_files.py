@@ -12,7 +12,7 @@ import duckdb
 
 from booktape.archive.exports.published import DAY_VIEW, OpenedDay, open_published_day
 from booktape.archive.exports.tardis import write_tardis
-from booktape.exchanges.tardis import tardis_name
+from booktape.exchanges.tardis_names import tardis_name
 from booktape.merge.sql_fragments import literal
 from booktape.model.parquet import PARQUET_COLUMNS
 from booktape.model.records import BOOK_UPDATES

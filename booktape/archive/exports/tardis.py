@@ -27,7 +27,7 @@ from typing import Final, NamedTuple
 import duckdb
 
 from booktape.archive.exports.published import DAY_VIEW
-from booktape.exchanges.tardis import TardisName
+from booktape.exchanges.tardis_names import TardisName
 from booktape.model.csv import COLUMNS
 from booktape.model.records import BOOK_UPDATES, TRADES
 

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -19,6 +20,26 @@ PutLines = Callable[..., None]
 
 BUCKET = "booktape-test"
 
+JOB_SECONDS = 600.0
+"""How long jobs and change sets take by the sandbox's clock: longer than any test, so that a test lets them end."""
+
+
+class Clock:
+    """The sandbox's clock: the real one, put forward by tests."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def put_forward(self, seconds: float = JOB_SECONDS) -> None:
+        """Let time pass: by default as long as jobs and change sets take."""
+        self._ahead += timedelta(seconds=seconds)
+
+
+CLOCK = Clock()
+
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Sandbox]:
@@ -27,7 +48,11 @@ def aws() -> Iterator[Sandbox]:
         "AWS_SECRET_ACCESS_KEY": "booktape",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    with pytest.MonkeyPatch.context() as patch, running(job_seconds=0.1, change_set_seconds=0.2) as sandbox:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(job_seconds=JOB_SECONDS, change_set_seconds=JOB_SECONDS) as sandbox,
+    ):
+        sandbox.state.clock = CLOCK
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
         for name, value in (settings | {"AWS_ENDPOINT_URL": sandbox.url}).items():

@@ -1,10 +1,11 @@
 """Athena's API around the SQL: tokens, states, pages of results, work groups."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from tests.waiting import until
 
 BUCKET = "booktape-test"
 OUTPUT = {"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/results/"}}
@@ -19,13 +20,13 @@ ENDLESS = """
 
 
 def ended(athena: Any, query_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while True:
+    def found() -> dict[str, Any] | None:
         execution: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-        if execution["Status"]["State"] not in {"QUEUED", "RUNNING"}:
-            return execution
-        assert time.monotonic() < deadline, "the query does not end"
-        time.sleep(0.02)
+        return None if execution["Status"]["State"] in {"QUEUED", "RUNNING"} else execution
+
+    execution = until(found, lambda: "the query does not end")
+    assert execution is not None
+    return execution
 
 
 def run(athena: Any, sql: str, **params: Any) -> dict[str, Any]:
@@ -105,8 +106,11 @@ def test_a_failed_query_says_why_and_whose_fault_it_is(athena: Any) -> None:
 
 def test_a_running_query_can_be_stopped(athena: Any, s3: Any, refusal: Refusal) -> None:
     query_id = athena.start_query_execution(QueryString=ENDLESS, **OUTPUT)["QueryExecutionId"]
-    while athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]["State"] == "QUEUED":
-        time.sleep(0.01)
+
+    def state() -> str:
+        return str(athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]["State"])
+
+    until(lambda: state() != "QUEUED")
     running = refusal(athena.get_query_results, QueryExecutionId=query_id)
     athena.stop_query_execution(QueryExecutionId=query_id)
 

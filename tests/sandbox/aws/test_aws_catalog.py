@@ -1,7 +1,6 @@
 """AWS Marketplace Catalog: products, and change sets that publish revisions."""
 
 import json
-import time
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.aws.server import Sandbox
+from tests.sandbox.aws.conftest import CLOCK, JOB_SECONDS
 
 BUCKET = "booktape-test"
 Refusal = Callable[..., tuple[str, int]]
@@ -20,10 +20,8 @@ def revision_arn(dx: Any, s3: Any, revision: dict[str, str], start_import: Calla
     """The ARN of a revision with one asset, not finalized yet."""
     s3.put_object(Bucket=BUCKET, Key="trades.csv", Body=b"1")
     job_id = start_import(revision, "trades.csv")
-    deadline = time.monotonic() + 30
-    while dx.get_job(JobId=job_id)["State"] != "COMPLETED":
-        assert time.monotonic() < deadline, "the import does not end"
-        time.sleep(0.02)
+    CLOCK.put_forward()
+    assert dx.get_job(JobId=job_id)["State"] == "COMPLETED"
     return str(dx.get_revision(**revision)["Arn"])
 
 
@@ -50,13 +48,11 @@ def adding(product: str, data_set: dict[str, Any], *revision_arns: str) -> dict[
 
 
 def ended(catalog: Any, change_set_id: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
-    while True:
-        found: dict[str, Any] = catalog.describe_change_set(**CATALOG, ChangeSetId=change_set_id)
-        if found["Status"] not in {"PREPARING", "APPLYING"}:
-            return found
-        assert time.monotonic() < deadline, "the change set does not end"
-        time.sleep(0.02)
+    """Let a change set end."""
+    CLOCK.put_forward()
+    found: dict[str, Any] = catalog.describe_change_set(**CATALOG, ChangeSetId=change_set_id)
+    assert found["Status"] not in {"PREPARING", "APPLYING"}
+    return found
 
 
 def published(aws: Sandbox, product: str) -> list[str]:
@@ -76,7 +72,7 @@ def test_a_change_set_prepares_applies_and_publishes_a_finalized_revision(
     change_set_id = catalog.start_change_set(**adding(product, data_set, revision_arn))["ChangeSetId"]
     describe = {**CATALOG, "ChangeSetId": change_set_id}
     first = catalog.describe_change_set(**describe)["Status"]
-    time.sleep(0.12)
+    CLOCK.put_forward(JOB_SECONDS / 2)
     second = catalog.describe_change_set(**describe)["Status"]
 
     assert (first, second) == ("PREPARING", "APPLYING")

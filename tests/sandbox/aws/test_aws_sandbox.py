@@ -17,6 +17,8 @@ from obstore.store import S3Store
 
 from sandbox.aws.faults import Faults
 from sandbox.aws.server import Sandbox, running
+from tests.sandbox.aws.conftest import CLOCK, JOB_SECONDS
+from tests.waiting import DEADLINE, until
 
 BUCKET = "booktape-test"
 Refusal = Callable[..., tuple[str, int]]
@@ -45,13 +47,15 @@ def import_job(dx: Any, s3: Any, revision: dict[str, str]) -> str:
     return str(dx.create_job(Type="IMPORT_ASSETS_FROM_S3", Details=details)["Id"])
 
 
-def test_s3_can_be_out_for_a_while(aws: Sandbox, s3: Any, refusal: Refusal, order: Order) -> None:
-    order(service="s3", status=503, seconds=0.5)
+def test_s3_can_be_out_for_a_while(
+    aws: Sandbox, s3: Any, refusal: Refusal, order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order(service="s3", status=503, seconds=JOB_SECONDS)
     during = refusal(s3.put_object, Bucket=BUCKET, Key="k", Body=b"1")
     store = S3Store(BUCKET, client_options={"allow_http": True}, retry_config={"max_retries": 0})
     with pytest.raises(GenericError, match="503"):
         obstore.put(store, "k", b"1")
-    time.sleep(0.5)
+    monkeypatch.setattr(aws.state.faults, "_clock", lambda: time.monotonic() + JOB_SECONDS)
     obstore.put(store, "k", b"2")
 
     assert during == ("SlowDown", 503)
@@ -105,7 +109,7 @@ def test_a_fault_can_be_called_by_another_name(athena: Any, refusal: Refusal, or
 def test_the_next_job_can_be_made_to_fail(dx: Any, import_job: str, order: Order, state: str) -> None:
     order(service="dataexchange", job=state, times=1)
     dx.start_job(JobId=import_job)
-    time.sleep(0.15)
+    CLOCK.put_forward()
     job = dx.get_job(JobId=import_job)
 
     assert job["State"] == state
@@ -119,8 +123,12 @@ def test_the_next_query_can_be_made_to_fail(athena: Any, order: Order) -> None:
     order(service="athena", query="FAILED", times=1)
     output = {"OutputLocation": f"s3://{BUCKET}/results/"}
     query_id = athena.start_query_execution(QueryString="SELECT 1", ResultConfiguration=output)["QueryExecutionId"]
-    time.sleep(0.2)
-    status = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
+
+    def ended() -> Any:
+        status = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]["Status"]
+        return status if status["State"] not in {"QUEUED", "RUNNING"} else None
+
+    status = until(ended)
 
     assert (status["State"], status["AthenaError"]["Retryable"]) == ("FAILED", True)
 
@@ -134,7 +142,7 @@ def test_the_next_change_set_can_be_made_to_fail(aws: Sandbox, catalog: Any, dat
         "Details": json.dumps({"DataSetArn": data_set["Arn"], "RevisionArns": ["arn"]}),
     }
     started = catalog.start_change_set(Catalog="AWSMarketplace", ChangeSet=[change])
-    time.sleep(0.25)
+    CLOCK.put_forward()
     ended = catalog.describe_change_set(Catalog="AWSMarketplace", ChangeSetId=started["ChangeSetId"])
 
     assert (ended["Status"], ended["FailureCode"]) == ("FAILED", "SERVER_FAULT")
@@ -192,7 +200,7 @@ def test_every_request_is_counted(aws: Sandbox, s3: Any, dx: Any, athena: Any, c
 
 def test_the_state_shows_everything(aws: Sandbox, dx: Any, revision: Any, import_job: str) -> None:
     dx.start_job(JobId=import_job)
-    time.sleep(0.15)
+    CLOCK.put_forward()
     state = call("GET", f"{aws.url}/_sandbox/state")
     job = next(job for job in state["jobs"] if job["id"] == import_job)
     asset = next(asset for asset in state["assets"] if asset["revision_id"] == revision["RevisionId"])
@@ -235,7 +243,7 @@ def test_the_command_says_where_it_listens_and_stops_when_terminated() -> None:
     url = json.loads(process.stdout.readline())["url"]
     state = call("GET", f"{url}/_sandbox/state")
     process.send_signal(signal.SIGTERM)
-    rest, errors = process.communicate(timeout=10)
+    rest, errors = process.communicate(timeout=DEADLINE)
 
     assert url.startswith("http://127.0.0.1:")
     assert state["requests"] == {}

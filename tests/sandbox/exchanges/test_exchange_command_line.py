@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from sandbox.exchanges import simulated
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ async def command(*arguments):
         sys.executable, "-m", "sandbox.exchanges", *arguments, stdout=asyncio.subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(DEADLINE):
             yield process, json.loads(await process.stdout.readline())
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -59,7 +60,7 @@ async def test_a_market_ends_at_until_and_says_so():
         httpx.AsyncClient() as client,
     ):
         url = f"{exchange.routes['primary'].http}/_sandbox/ledger"
-        async with connect(f"{exchange.routes['primary'].ws}/v2") as socket, asyncio.timeout(10):
+        async with connect(f"{exchange.routes['primary'].ws}/v2") as socket, asyncio.timeout(DEADLINE):
             while not (status := (await client.get(url)).json())["finished"]:
                 await asyncio.sleep(0.02)
             await socket.send('{"method":"ping"}')

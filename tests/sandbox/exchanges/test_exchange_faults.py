@@ -28,6 +28,7 @@ from sandbox.exchanges.faults import (
     Withhold,
 )
 from sandbox.exchanges.kraken_book import checksum
+from tests.waiting import DEADLINE, FOR_EVER
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,7 @@ TWO_ROUTES = {"primary": 0, "replica": 0}
 
 
 async def receive(socket, count):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         return [json.loads(await socket.recv(), parse_float=str) for _ in range(count)]
 
 
@@ -126,9 +127,10 @@ async def test_a_stalled_route_is_silent_but_open_and_goes_on_afterwards():
         primary, replica = (f"{route.ws}/ws/btcusdt@trade" for route in exchange.routes.values())
         async with connect(primary) as stalled, connect(replica) as lively:
             seen = await trade_ids(stalled, 1)
-            exchange.faults.inject(Stall(route="primary", seconds=0.3))
+            exchange.faults.inject(Stall(route="primary", seconds=FOR_EVER))
             during = await trade_ids(lively, 60)
             await stalled.ping()
+            exchange.faults.clear()
             while seen[-1] <= during[-1]:
                 seen += await trade_ids(stalled, 1)
     lost = set(range(seen[0], seen[-1])) - set(seen)
@@ -154,7 +156,7 @@ async def test_a_dropped_route_does_not_touch_the_other():
 
 async def test_a_refusing_route_answers_503_except_on_its_control_paths():
     async with simulated("binance", ["BTC-USDT"], rate=0, routes=TWO_ROUTES) as exchange:
-        exchange.faults.inject(Refuse(route="primary", seconds=30))
+        exchange.faults.inject(Refuse(route="primary", seconds=FOR_EVER))
         primary = exchange.routes["primary"]
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"{primary.ws}/ws").__aenter__()
@@ -169,6 +171,7 @@ async def test_a_refusing_route_answers_503_except_on_its_control_paths():
 @pytest.mark.parametrize("status", [429, 418])
 async def test_limited_rest_says_when_to_come_back(status):
     async with simulated("binance", ["BTC-USDT"], rate=0) as exchange, httpx.AsyncClient() as client:
+        exchange.server.faults._monotonic = lambda: 10.0
         exchange.faults.inject(RestLimit(status=status, seconds=7))
         answer = await client.get(f"{exchange.routes['primary'].http}/api/v3/depth?symbol=BTCUSDT")
         assert (answer.status_code, answer.headers["retry-after"], answer.json()["code"]) == (status, "7", -1003)
@@ -181,7 +184,7 @@ async def test_garbage_arrives_as_such(kind):
             await socket.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
             await receive(socket, 1)
             exchange.faults.inject(Garbage(kind=kind))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(DEADLINE):
                 frame = await socket.recv()
         expected = {
             "text": "this is not JSON {",
@@ -275,8 +278,10 @@ async def test_the_markets_are_closed_over_http_and_connections_stay_open():
             await receive(socket, 1)
             closed = (await client.post(f"{route.http}/_sandbox/finish")).json()
             assert (closed["finished"], closed["clients"]) == (True, 1)
-            await asyncio.sleep(0.1)
-            assert (await client.get(f"{route.http}/_sandbox/ledger")).json()["counts"] == closed["counts"]
+            later = closed
+            while later["market_time"] <= closed["market_time"]:
+                later = (await client.get(f"{route.http}/_sandbox/ledger")).json()
+            assert later["counts"] == closed["counts"]
 
 
 async def test_faults_are_injected_listed_and_cleared_over_http():

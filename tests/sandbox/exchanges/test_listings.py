@@ -8,6 +8,7 @@ from websockets.asyncio.client import connect
 
 from booktape.exchanges import exchange as venue
 from sandbox.exchanges import Simulation, simulated
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +86,10 @@ async def test_booktape_reads_the_list_of_instruments_and_what_changes_in_it(
 async def test_a_new_market_trades_and_a_delisted_one_falls_silent() -> None:
     async with simulated("binance", ["BTC-USDT"], rate=100) as exchange:
         streams = "btcusdt@trade/newusdt@trade"
-        async with connect(f"{exchange.routes['primary'].ws}/stream?streams={streams}") as socket, asyncio.timeout(10):
+        async with (
+            connect(f"{exchange.routes['primary'].ws}/stream?streams={streams}") as socket,
+            asyncio.timeout(DEADLINE),
+        ):
             assert "btcusdt" in str(await socket.recv())
             exchange.listings.open("NEW-USDT")
             while "newusdt" not in str(await socket.recv()):

@@ -13,6 +13,7 @@ from sandbox.exchanges.coinbase import Coinbase, CoinbaseSession
 from sandbox.exchanges.market import BookChange, Market, Quote, Trade
 from sandbox.exchanges.specs import market_spec
 from sandbox.exchanges.venue import Disconnect
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -192,7 +193,7 @@ async def test_mistakes_are_answered_with_an_error_that_is_not_counted(text):
 
 
 async def receive(socket, count):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         return [json.loads(await socket.recv()) for _ in range(count)]
 
 

@@ -16,6 +16,7 @@ from sandbox.exchanges.kraken_book import DepthView, checksum
 from sandbox.exchanges.kraken_rest import pair_key
 from sandbox.exchanges.market import BookChange, Market, Trade
 from sandbox.exchanges.specs import MarketSpec, market_spec
+from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
 
@@ -188,7 +189,7 @@ async def test_a_depth_is_noted_from_its_first_subscription_on():
 
 async def receive(socket, count):
     """Frames with the numbers as the text that was on the wire."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(DEADLINE):
         return [json.loads(await socket.recv(), parse_float=str) for _ in range(count)]
 
 

@@ -1,0 +1,60 @@
+"""Past trades of Deribit.
+
+Source: "Deribit API": ``public/get_last_trades_by_instrument``: trades by their ``trade_seq``, a thousand an answer.
+They have the fields of the stream's notification and are identical to the stream's trades. The documentation does not
+say how long they are kept.
+"""
+
+from typing import Final
+
+from msgspec import Raw, Struct, json
+
+from booktape.exchanges.spec import MissingRange, Request, RestTrades
+from booktape.exchanges.wire import MILLISECOND, decimal_text
+from booktape.model.records import Trade
+
+_MOST: Final = 1000
+
+
+class _Trade(Struct, gc=False):
+    trade_id: str
+    trade_seq: int
+    timestamp: int
+    direction: str
+    price: Raw
+    amount: Raw
+
+
+class _Result(Struct):
+    trades: list[_Trade]
+
+
+class _Answer(Struct):
+    result: _Result
+
+
+_answer = json.Decoder(_Answer)
+
+
+def _request(missing: MissingRange) -> Request:
+    numbers = f"start_seq={missing.first}&end_seq={missing.last}"
+    path = f"/public/get_last_trades_by_instrument?instrument_name={missing.symbol}"
+    return Request(f"{path}&{numbers}&count={_MOST}&sorting=asc")
+
+
+def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
+    return [
+        Trade(
+            trade.trade_id,
+            trade.timestamp * MILLISECOND,
+            trade.direction,
+            decimal_text(trade.price),
+            decimal_text(trade.amount),
+            received,
+            trade.trade_seq,
+        )
+        for trade in _answer.decode(body).result.trades
+    ]
+
+
+TRADES_OVER_REST: Final = RestTrades(_request, _parse)
