@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 from math import isfinite
 from types import TracebackType
 from typing import Any, Literal, Self, get_args, overload
@@ -61,7 +62,6 @@ class Archive:
         catalog = open_catalog(url, replica, publication)
         self._files = DayFiles(catalog, memory)
         self._outages = Outages(catalog)
-        self._recent_books = RecentBooks()
 
     def __enter__(self) -> Self:
         return self
@@ -251,6 +251,10 @@ class Archive:
         stream = _stream(exchange, market, data_type)
         self._catalog.require(stream)
         return self._catalog.newest(stream)
+
+    @cached_property
+    def _recent_books(self) -> RecentBooks:
+        return RecentBooks()
 
     @property
     def _catalog(self) -> Catalog:

@@ -101,9 +101,9 @@ def of_book(source: DataSource) -> bool:
 def _of_market(
     connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: dict[str, Any]
 ) -> Iterator[Checkpoint]:
-    make, asked = record_maker(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
+    make, stream = record_maker(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
     rows = stream_rows(connection, f"SELECT {RECORD_COLUMNS[BOOK_UPDATES]} FROM {table} ORDER BY position")
-    missing = [] if gaps.is_numbered(asked) else gaps.certified_outages(certified, asked)
+    missing = [] if gaps.is_numbered(stream) else gaps.certified_outages(certified, stream)
     rebuilt = BookReplayer(source.channel.rule, exchange(source.exchange).book_checksum, market)
     position = changed = 0
     for item in interleave(map(make, rows), missing, gaps.receipt_time):
