@@ -48,7 +48,7 @@ matrix: $(INSTALLED) ## what goes wrong at three exchanges, and whether the cert
 	$(BIN)/python -m sandbox.matrix $(ARGS)
 
 lock: $(UV) ## write requirements/*.lock anew after a change in pyproject.toml; UPGRADE=1 takes newer versions
-	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --output-file requirements/production.lock
+	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --extra app --output-file requirements/production.lock
 	$(COMPILE) pyproject.toml --extra dev --extra loaders --constraint requirements/production.lock \
 		--override requirements/overrides.txt --output-file requirements/loaders.lock
 	$(BUILD_REQUIRES) | $(COMPILE) pyproject.toml - --extra dev --constraint requirements/loaders.lock \

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from msgspec import json
 
 from booktape.exchanges import exchange
-from booktape.integrity.certify import File, certify
+from booktape.integrity.certificate import PublishedFile
+from booktape.integrity.certify import certify_day
 from booktape.merge import Engine, Merge, open_engine
 from booktape.model import codec
 from booktape.model.batch import Batch
@@ -107,8 +108,9 @@ def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Nig
 def _certify(engine: Engine) -> int:
     """Prove the day; how many of the ids are there. Nothing is told of the file, so that it is not compared."""
     day = Merge(EXCHANGE, TRADES, NIGHT)
-    file = File(0, 0, "", {})
-    return certify(engine.systems, day, exchange(EXCHANGE).channel(TRADES), "bench", file).present.seen
+    file = PublishedFile(rows=0, bytes=0, sha256="0" * 64)
+    certified = certify_day(engine.systems, day, exchange(EXCHANGE).channel(TRADES), "bench", file, {})
+    return certified.certificate.totals.present or 0
 
 
 def peak_mebibytes() -> float:

@@ -15,10 +15,13 @@ HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 err: Final = Console(stderr=True)
 
 
-def run(app: typer.Typer) -> None:
-    """Run a command line. A :class:`BooktapeError` ends it with one line on standard error and exit status 1."""
+def run(app: typer.Typer, name: str | None = None) -> None:
+    """Run a command line. A :class:`BooktapeError` ends it with one line on standard error and exit status 1.
+
+    :param name: the program's name in its help. Default: as it was started.
+    """
     try:
-        app()
+        app(prog_name=name)
     except BooktapeError as error:
         err.print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

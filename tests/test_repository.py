@@ -4,12 +4,15 @@ import re
 import subprocess
 import tomllib
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from config.celery import NIGHTLY, queues, snapshot_queue
 from config.venues import load_venues
@@ -18,6 +21,7 @@ from workers.command import record
 ROOT = Path(__file__).parents[1]
 PRODUCTION = ROOT / "requirements/production.lock"
 DEVELOPMENT = ROOT / "requirements/development.lock"
+LOADERS = ROOT / "requirements/loaders.lock"
 
 
 @cache
@@ -65,10 +69,28 @@ def test_the_locks_hold_every_direct_dependency() -> None:
     """Else a fresh set-up fails at the first import, or fetches what nobody has pinned."""
     project = pyproject()["project"]
     extras = project["optional-dependencies"]
-    needed = names(project["dependencies"] + pyproject()["build-system"]["requires"])
+    needed = names(project["dependencies"] + extras["app"] + pyproject()["build-system"]["requires"])
+    tools = names(extras["dev"] + extras["sandbox"] + extras["frames"]) - {"booktape"}
 
     assert needed - pinned(PRODUCTION).keys() == set()
-    assert (needed | names(extras["dev"] + extras["sandbox"])) - {"booktape"} - pinned(DEVELOPMENT).keys() == set()
+    assert (needed | tools) - pinned(DEVELOPMENT).keys() == set()
+
+
+def test_every_dependency_has_bounds_that_hold_what_is_locked() -> None:
+    """Else a later release of a dependency breaks an installation that no lock protects."""
+    project = pyproject()["project"]
+    listed = [*project["dependencies"], *chain(*project["optional-dependencies"].values())]
+    requirements = [found for text in listed if (found := Requirement(text)).name != "booktape"]
+    locked = pinned(LOADERS)
+
+    bounds = {str(found): {one.operator for one in found.specifier} for found in requirements}
+    assert {text: operators for text, operators in bounds.items() if operators != {">=", "<"}} == {}
+    assert [
+        f"{found.name} {version}"
+        for found in requirements
+        for version in locked.get(canonicalize_name(found.name), ())
+        if version not in found.specifier
+    ] == []
 
 
 def test_the_container_image_gets_the_versions_that_were_tested() -> None:
@@ -98,7 +120,7 @@ def test_the_image_copies_every_package_and_nothing_that_is_missing() -> None:
     copies = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     sources = {source for line in copies for source in line.split()}
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    packages = {name.rstrip("*") for name in pyproject()["tool"]["setuptools"]["packages"]["find"]["include"]}
+    packages = set(pyproject()["tool"]["importlinter"]["root_packages"])
 
     assert {source for source in sources if not (ROOT / source).exists()} == set()
     assert sources == allowed

@@ -5,12 +5,11 @@ from datetime import date
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-from msgspec import DecodeError, json
+from typing import Final, NamedTuple
 
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
 from booktape.exchanges import UnknownExchangeError, exchanges
+from booktape.integrity.certificate import Certificate, InvalidCertificateError, parse_certificate
 from booktape.merge.inputs import Systems
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST
@@ -39,7 +38,7 @@ _MOST_CERTIFICATES: Final = 16
 """How many certificates are kept in memory."""
 
 
-class InvalidCertificateFieldsError(ReadFailedError):
+class UnreadableCertificateError(ReadFailedError):
     """A published certificate cannot be read."""
 
 
@@ -99,7 +98,7 @@ class Catalog:
         if exchange not in exchanges() and not any(found.exchange == exchange for found in self.markets(None, None)):
             similar = _suggestion(exchange, list(exchanges()))
             raise UnknownExchangeError(f"unknown exchange {exchange!r}{similar}; `booktape exchanges` lists them")
-        if any(market in self.certificate(run)["markets"] for run in self.published_runs(exchange, data_type)):
+        if any(market in self.certificate(run).markets for run in self.published_runs(exchange, data_type)):
             return
         names = {found.market for found in self.markets(exchange, data_type)}
         similar = _suggestion(market, sorted(names))
@@ -160,18 +159,16 @@ class Catalog:
         for source in self._sources_of(exchange, data_type):
             yield from self._finished_runs(source)
 
-    def certificate(self, run: Run) -> dict[str, Any]:
-        """The published certificate of a run. Raises :class:`InvalidCertificateFieldsError`."""
+    def certificate(self, run: Run) -> Certificate:
+        """The published certificate of a run. Raises :class:`UnreadableCertificateError`."""
         return self._certificate(run)
 
-    def _read_certificate(self, run: Run) -> dict[str, Any]:
+    def _read_certificate(self, run: Run) -> Certificate:
         key = published_certificate_key(run)
         try:
-            certificate: dict[str, Any] = json.decode(self.publication.read(key), type=dict)
-            _check_fields(certificate)
-        except DecodeError as error:
-            raise InvalidCertificateFieldsError(f"{self.publication.url}/{key}: {error}; restore it") from error
-        return certificate
+            return parse_certificate(self.publication.read(key))
+        except InvalidCertificateError as error:
+            raise UnreadableCertificateError(f"{self.publication.url}/{key}: {error}; restore it") from error
 
     def _stores(self) -> Iterator[Store]:
         return (store for store in self.systems.values() if store is not None)
@@ -192,7 +189,7 @@ class Catalog:
                 certificate = self.certificate(run)
             except ObjectNotFoundError:
                 return None
-            return certificate["exchange"], certificate["data_type"]
+            return certificate.exchange, certificate.data_type
         return None
 
     def _finished_runs(self, source: str) -> Iterator[Run]:
@@ -218,12 +215,6 @@ def open_catalog(url: str, replica: str | None, publication: str | None) -> Cata
         REST: open_store(backfilled, make=False) if _can_exist(backfilled) else None,
     }
     return Catalog(store, systems, open_store(publication, make=False) if publication else store)
-
-
-def _check_fields(certificate: dict[str, Any]) -> None:
-    for name in ("exchange", "data_type", "markets"):
-        if name not in certificate:
-            raise DecodeError(f"it has no {name}")
 
 
 def _can_be_folder(name: str) -> bool:

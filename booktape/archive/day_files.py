@@ -21,6 +21,7 @@ import duckdb
 from booktape.archive.catalog import Catalog, StreamKey
 from booktape.archive.errors import ReadFailedError
 from booktape.archive.queries import duckdb_errors, select_market, stream_rows
+from booktape.integrity.certificate import MarketCertificate
 from booktape.integrity.ordering import LATE
 from booktape.merge import Merge, day_window
 from booktape.merge.day_window import MergeWindow
@@ -124,7 +125,7 @@ class DayFiles:
         """
         run = self.catalog.published(stream.exchange, stream.data_type, day)
         if run is not None:
-            is_there = stream.market in self.catalog.certificate(run)["markets"]
+            is_there = stream.market in self.catalog.certificate(run).markets
             return MarketDay(stream, day, run, None) if is_there else None
         start = midnight(day) if stream.data_type == DERIVATIVE_TICKER else max(window[0], midnight(day))
         minutes = range((start - MARGIN) // _HOUR * _HOUR, -(-(window[1] + MARGIN) // _HOUR) * _HOUR)
@@ -139,7 +140,7 @@ class DayFiles:
         with ExitStack() as stack:
             if day.run is not None:
                 paths, in_folders = self._published(parquet_key(day.run), day.stream.market, stack)
-                burned = [(first, last) for first, last in self.certified(day)["void"]["ranges"]]
+                burned = self.certified(day).burned_ids.ranges
             else:
                 assert day.recorded is not None, "a day is published or recorded"
                 name = f"{'/'.join(day.stream)}/{day.day}/{day.recorded.fingerprint}.parquet"
@@ -173,11 +174,10 @@ class DayFiles:
             paths, _ = self._published(key, day.stream.market, stack)
             yield RowSource(select_market(paths, day.stream.market), True, [], self._database)
 
-    def certified(self, day: MarketDay) -> dict[str, Any]:
+    def certified(self, day: MarketDay) -> MarketCertificate:
         """The market's entry in the certificate of a published day."""
         assert day.run is not None, "only a published day has a certificate"
-        entry: dict[str, Any] = self.catalog.certificate(day.run)["markets"][day.stream.market]
-        return entry
+        return self.catalog.certificate(day.run).markets[day.stream.market]
 
     def snapshot_minutes(self, stream: StreamKey, day: date) -> list[int]:
         """The minutes (µs) in which objects with snapshots of a book begin, the newest first."""

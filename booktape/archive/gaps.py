@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from msgspec import structs
 
@@ -19,6 +19,7 @@ from booktape.archive.day_files import MARGIN, DayFiles, MarketDay, OpenedDay, R
 from booktape.archive.queries import BOOK_COLUMNS_WITHOUT_LEVELS, record_maker
 from booktape.exchanges import exchanges
 from booktape.exchanges.spec import Channel
+from booktape.integrity.certificate import DayEdge, MarketCertificate
 from booktape.integrity.uptime import downtime
 from booktape.integrity.uptime_log import readable_lines
 from booktape.model import sequence
@@ -146,7 +147,7 @@ class GapFinder:
 
     def _certified_gaps(self, opened: OpenedDay) -> list[Gap]:
         """The gaps of a day without records, as its certificate has them between the days around it."""
-        edges = [self._edge(opened.day, name) for name in ("start", "end")]
+        edges = [self._edge(opened.day, "start"), self._edge(opened.day, "end")]
         whole = opened.start, opened.start + DAY
         return list(
             dict.fromkeys(gap for edge in edges if edge is not None for gap in _gaps_at_edge(self._stream, edge, whole))
@@ -164,12 +165,12 @@ class GapFinder:
         with self._files.open_at(self._stream, start, window) as opened:
             return self._ids.take(opened.source, window) if opened.source is not None else None
 
-    def _edge(self, day: MarketDay | None, name: str) -> dict[str, Any] | None:
+    def _edge(self, day: MarketDay | None, name: Literal["start", "end"]) -> DayEdge | None:
         """What a certificate has of the place between two days; None where it has nothing."""
         if day is None or day.run is None:
             return None
-        edge = self._files.certified(day)["edges"][name]
-        return edge if isinstance(edge, dict) else None
+        edges = self._files.certified(day).edges
+        return edges.start if name == "start" else edges.end
 
 
 def inside(gaps: Iterable[Gap], window: Window) -> list[Gap]:
@@ -190,10 +191,10 @@ def outside(outages: Iterable[Gap], proven: Window) -> list[Gap]:
     return left
 
 
-def _gaps_at_edge(stream: StreamKey, edge: dict[str, Any], between: Window) -> list[Gap]:
+def _gaps_at_edge(stream: StreamKey, edge: DayEdge, between: Window) -> list[Gap]:
     start, end = between
-    ranges = [(GapUnit.ID, first, last) for first, last in edge["ranges"]]
-    ranges += [(GapUnit.LINK, before + 1, after - 1) for before, after in edge["links"]]
+    ranges = [(GapUnit.ID, first, last) for first, last in edge.missing_ids]
+    ranges += [(GapUnit.LINK, before + 1, after - 1) for before, after in edge.broken_links]
     return [Gap(*one, GapCause.LOST, stream.data_type, stream.market, start, end) for one in ranges]
 
 
@@ -345,7 +346,7 @@ class Outages:
         """
         if run is None:
             return self._logged(stream, day, self._log_state(stream.exchange, day))
-        certified = self._catalog.certificate(run)["markets"].get(stream.market)
+        certified = self._catalog.certificate(run).markets.get(stream.market)
         if certified is None:
             return [
                 time_gap(stream.data_type, stream.market, midnight(day), midnight(day) + DAY, GapCause.NOT_RECORDED)
@@ -379,12 +380,12 @@ class Outages:
         return _outages(stream, found.down, found.unknown)
 
 
-def certified_outages(certified: dict[str, Any], stream: StreamKey) -> list[Gap]:
+def certified_outages(certified: MarketCertificate, stream: StreamKey) -> list[Gap]:
     """The outages of a market's day, in order.
 
     :param certified: the market's entry in the day's certificate.
     """
-    return _outages(stream, certified["downtime"]["down"], certified["downtime"]["unknown"])
+    return _outages(stream, certified.downtime.down, certified.downtime.unknown)
 
 
 def _outages(stream: StreamKey, down: list[Interval], unknown: list[Interval]) -> list[Gap]:

@@ -242,4 +242,4 @@ def _atomic(path: Path) -> Iterator[Path]:
 
 def _require_package(package: str) -> None:
     if find_spec(package) is None:
-        raise FramesMissingError(f"{package} is not installed; pip install 'booktape[frames]'")
+        raise FramesMissingError(f"{package} is not installed: install Booktape with the extra 'frames'")

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
-from msgspec import DecodeError, Struct, json
 
 from booktape.archive.catalog import Catalog
+from booktape.integrity.certificate import InvalidCertificateError, parse_certificate
 from booktape.merge.sql_fragments import literal, read_parquet, read_stored
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
@@ -171,10 +171,10 @@ class SqlTables:
     def _data_type_of(self, run: Run) -> str | None:
         key = published_certificate_key(run)
         try:
-            return json.decode(self._catalog.publication.read(key), type=_CertifiedType).data_type
+            return parse_certificate(self._catalog.publication.read(key)).data_type
         except ObjectNotFoundError:
             return None
-        except DecodeError as error:
+        except InvalidCertificateError as error:
             raise UnknownTableError(
                 f"{self._catalog.publication.url}/{key} cannot be read: {error}; restore it"
             ) from error
@@ -199,10 +199,6 @@ class SqlTables:
     def _when(self) -> str:
         since = f" from {self._first}" if self._first is not None else ""
         return since + (f" to {self._last}" if self._last is not None else "")
-
-
-class _CertifiedType(Struct):
-    data_type: str
 
 
 def _select_published(paths: list[str], *, in_folders: bool) -> str:

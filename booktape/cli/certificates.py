@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -12,8 +12,9 @@ from rich.table import Table
 from booktape.cli.environment import ReaderSettings, reader_settings
 from booktape.cli.options import AsJson, DayText, PublishedStorage, SourceName
 from booktape.cli.terminal import out, print_json, print_line
-from booktape.integrity import parquet_check, verify
-from booktape.integrity.verify import Plain
+from booktape.integrity.certificate import BookCheck, Certificate, MarketCertificate, parse_certificate
+from booktape.integrity.parquet_check import parquet_differences
+from booktape.integrity.verify import csv_differences
 from booktape.model.errors import BooktapeError
 from booktape.publish import manifest
 from booktape.publish.days import past_day
@@ -47,16 +48,17 @@ def certificate(
 ) -> None:
     """Show a day's certificate: what is missing, what was backfilled, what cannot be verified.
 
-    A run that is held has a certificate too. --json prints it as it is stored.
+    A run that is held has a certificate too. --json prints all of it, in format 2; one that is stored in format 1 is
+    converted.
 
     Example: booktape certificate binance-trades 2019-10-25
     """
     settings = reader_settings(storage)
-    content = _certificate(settings, source, past_day(day), run)
+    found = parse_certificate(_certificate(settings, source, past_day(day), run))
     if as_json:
-        typer.echo(content.decode(), nl=False)
+        typer.echo(found.encode().decode(), nl=False)
         return
-    _show(verify.parse_certificate(content))
+    _show(found)
 
 
 def check_day(
@@ -79,13 +81,13 @@ def check_day(
     """
     settings, chosen = reader_settings(storage), past_day(day)
     content = _local(certificate) if certificate is not None else None
-    plain = verify.parse_certificate(
+    certified = parse_certificate(
         content if content is not None else _published_certificate(settings, source, chosen, run)
     )
-    found = list(_wrong_day(plain, source, chosen))
-    found += verify.csv_differences(plain, _chunks(settings, source, chosen, run, file))
+    found = list(_wrong_day(certified, source, chosen))
+    found += csv_differences(certified, _chunks(settings, source, chosen, run, file))
     if file is None:
-        found += parquet_check.parquet_differences(plain, *_published(settings, source, chosen, run))
+        found += parquet_differences(certified, *_published(settings, source, chosen, run))
     if as_json:
         print_json({"source": source, "day": str(chosen), "verified": not found, "differences": found})
     else:
@@ -96,8 +98,8 @@ def check_day(
             f"{source} {chosen} is not what its certificate says: {_count(len(found), 'difference')}"
         )
     if not as_json:
-        _show(plain)
-        out.print(f"verified: all of {plain['file']['rows']:,} rows are as the certificate says")
+        _show(certified)
+        out.print(f"verified: all of {certified.file.rows:,} rows are as the certificate says")
 
 
 def _certificate(settings: ReaderSettings, source: str, day: date, number: int | None) -> bytes:
@@ -169,70 +171,68 @@ def _local(path: Path) -> bytes:
         raise NothingPublishedError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _wrong_day(plain: Plain, source: str, day: date) -> Iterable[str]:
-    if (plain.get("source"), plain.get("day")) != (source, str(day)):
-        yield f"the certificate is of {plain.get('source')} {plain.get('day')}, not of {source} {day}"
+def _wrong_day(certified: Certificate, source: str, day: date) -> Iterable[str]:
+    if (certified.source, certified.day) != (source, day):
+        yield f"the certificate is of {certified.source} {certified.day}, not of {source} {day}"
 
 
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _show(plain: Plain) -> None:
-    totals = plain["totals"]
-    share = totals["share_present"]
-    present = "unverifiable: " + str(plain["unverifiable"]) if share is None else f"{share} of the venue's numbers"
-    head = f"{plain['source']} {plain['day']} ({plain['rule']}): {totals['rows']:,} rows, {present}"
+def _show(certified: Certificate) -> None:
+    share = certified.totals.share_present
+    verified = f"unverifiable: {certified.unverifiable}" if share is None else f"{share} of the venue's ids"
+    head = f"{certified.source} {certified.day} ({certified.rule}): {certified.totals.rows:,} rows, {verified}"
     print_line(head)
-    print_line(f"sha256 {plain['file']['sha256']}")
-    table = Table("market", "rows", "missing", "edges", "void", "healed", "disagree", "down, s", "book", box=None)
-    for name, market in plain["markets"].items():
-        table.add_row(name, f"{market['rows']:,}", *_cells(market))
+    print_line(f"sha256 {certified.file.sha256}")
+    table = Table("market", "rows", "missing", "edges", "burned", "recovered", "variants", "down, s", "book", box=None)
+    for name, market in certified.markets.items():
+        table.add_row(name, f"{market.rows:,}", *_cells(market))
     out.print(table)
-    for name, market in plain["markets"].items():
-        numbers = market["numbers"]
-        for first, last in numbers["ranges"] if numbers else []:
-            print_line(f"{name}: missing {first}-{last}")
-        for missing in _missing_at_edges(market):
-            print_line(f"{name}: {missing}")
-        for before, after in numbers["links"] if numbers else []:
-            print_line(f"{name}: something is missing between {before} and {after}")
+    for name, market in certified.markets.items():
+        for line in _missing(market):
+            print_line(f"{name}: {line}")
 
 
-def _missing_at_edges(market: dict[str, Any]) -> Iterable[str]:
-    """What is missing between the days. On a day without a number, both edges report the same."""
-    start, end = ([] if edge == "unknown" else edge["ranges"] for edge in _edges(market))
-    lost = market["numbers"] is not None and market["numbers"]["first"] is None
-    before = ", between the days around this one" if lost else " before this day's first"
+def _missing(market: MarketCertificate) -> Iterable[str]:
+    sequence = market.sequence
+    if sequence is None:
+        return
+    for first, last in sequence.missing_ids:
+        yield f"missing {first}-{last}"
+    start, end = ([] if edge is None else edge.missing_ids for edge in (market.edges.start, market.edges.end))
+    is_lost = sequence.first is None  # then both edges have the same ids
+    before = ", between the days around this one" if is_lost else " before this day's first"
     for first, last in start:
         yield f"missing {first}-{last}{before}"
-    for first, last in [] if lost else end:
+    for first, last in [] if is_lost else end:
         yield f"missing {first}-{last} after this day's last"
+    for first, last in sequence.broken_links:
+        yield f"something is missing between {first} and {last}"
 
 
-def _cells(market: dict[str, Any]) -> list[str]:
-    numbers, book, agreement = market["numbers"], market["book"], market["agreement"]
-    healed = market["healed"]
-    edges = ["unknown" if edge == "unknown" else str(edge["missing"] + len(edge["links"])) for edge in _edges(market)]
-    down = market["downtime"]
-    unknown = "+?" if down["unknown_microseconds"] or down["silent_microseconds"] else ""
+def _cells(market: MarketCertificate) -> list[str]:
+    sequence, downtime = market.sequence, market.downtime
+    edges = [
+        "unknown" if edge is None else str(edge.missing + len(edge.broken_links))
+        for edge in (market.edges.start, market.edges.end)
+    ]
+    unknown = "+?" if downtime.unknown_microseconds or downtime.silent_microseconds else ""
+    missing = f"{sequence.missing + len(sequence.broken_links):,}" if sequence is not None else "unverifiable"
     return [
-        market["unverifiable"] or f"{numbers['missing'] + len(numbers['links']):,}" if numbers else "unverifiable",
-        "/".join(edges) if numbers else "",
-        f"{market['void']['count']:,}",
-        f"{healed['replica']:,} + {healed['rest']:,}",
-        f"{agreement['disagree']:,}" if agreement else "",
-        f"{down['down_microseconds'] // 1_000_000:,}{unknown}",
-        _book_findings(book) if book else "",
+        market.unverifiable or missing if sequence is not None else missing,
+        "/".join(edges) if sequence is not None else "",
+        f"{market.burned_ids.count:,}",
+        f"{market.recovered.replica:,} + {market.recovered.rest:,}",
+        f"{market.agreement.variants:,}" if market.agreement is not None else "",
+        f"{downtime.down_microseconds // 1_000_000:,}{unknown}",
+        _book_findings(market.book) if market.book is not None else "",
     ]
 
 
-def _edges(market: dict[str, Any]) -> list[Any]:
-    return [market["edges"]["start"], market["edges"]["end"]]
-
-
-def _book_findings(book: dict[str, Any]) -> str:
-    parts = [f"{book['crossed']:,} crossed", f"{book['snapshots_differing']}/{book['snapshots_compared']} differ"]
-    if book["checksums_checked"]:
-        parts.append(f"{book['checksums_failed']:,}/{book['checksums_checked']:,} checksums failed")
+def _book_findings(book: BookCheck) -> str:
+    parts = [f"{book.crossed:,} crossed", f"{book.snapshots_differing}/{book.snapshots_compared} differ"]
+    if book.checksums_checked:
+        parts.append(f"{book.checksums_failed:,}/{book.checksums_checked:,} checksums failed")
     return ", ".join(parts)

@@ -8,7 +8,7 @@ def main() -> None:
     from booktape import console
     from booktape.cli.app import app
 
-    console.run(app)
+    console.run(app, "booktape")
 
 
 def program() -> None:

@@ -1,10 +1,10 @@
-"""The certificate of a day, from the stored objects and ledgers: read market by market, in bounded memory.
+"""Certifies a day: audits all markets from the stored objects and uptime logs, in bounded memory.
 
-What is told here is computed from the recordings in Python, and does not look at the merged file; what was found in
-that file, which SQL wrote, is then held against it.
+The audit is computed from the recordings in Python and does not read the merged file. What the check found in that
+file, which SQL wrote, is then compared to it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,121 +14,95 @@ from typing import Any, Final
 
 from booktape.exchanges import exchange as find_exchange
 from booktape.exchanges.spec import Channel
-from booktape.integrity import evidence
-from booktape.integrity.audit import SYSTEMS, Evidence, MarketAudit, audit_market, unverifiable
-from booktape.integrity.certificate import Heading, Present, build_certificate, encode_certificate, present
-from booktape.integrity.evidence import ObjectRef, StoredDay, date_of
-from booktape.integrity.ordering import ObjectRecords, begins_epoch
+from booktape.integrity import stored_day
+from booktape.integrity.audit import Evidence, MarketAudit, audit_market, unverifiable
+from booktape.integrity.certificate import Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.csv_check import MarketRows
+from booktape.integrity.ordering import ObjectRecords, first_place
 from booktape.integrity.scope import AuditScope
+from booktape.integrity.stored_day import ObjectRef, StoredDay, date_of
 from booktape.merge import Merge, MergeFailedError, inputs
-from booktape.merge import reference as merging
 from booktape.merge.inputs import Systems
+from booktape.merge.reference import StoredRecord
+from booktape.merge.tables import SYSTEMS
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
-from booktape.model.id_sets import Range
-from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, Record
+from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, Record
 from booktape.version import VERSION
 
 _NAMED: Final = 3
 """How many ids a fault names."""
 
 _AHEAD: Final = 32
-"""How many objects are fetched before they are needed: a bucket answers slowly, but many at once."""
+"""How many objects are fetched before they are needed: a bucket answers slowly, but many requests at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class InFile:
-    """What the merged file holds of one market. ``sha256`` is over the market's lines."""
+class CertifiedDay:
+    """The result of certifying a day.
 
-    rows: int
-    sha256: str | None
-    first_id: int | str | None
-    last_id: int | str | None
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What the merged file holds."""
-
-    rows: int
-    bytes: int
-    sha256: str
-    markets: Mapping[str, InFile]
-
-
-@dataclass(frozen=True, slots=True)
-class Certified:
-    """A certificate's bytes, what is present of the venue's numbers, and in what the file and the proof disagree.
-
-    ``lacking`` has, for each market that lacks numbers, how many and in how many ranges; ``lost`` are those markets of
-    which not one numbered record of the day is there.
+    ``faults`` say where the file differs from what the recordings say that it must hold. ``end_of_day_snapshots`` are
+    the books at the end of the day that are known to be right, by market, each as the lines of a stored object.
     """
 
-    content: bytes
-    present: Present
-    lacking: Mapping[str, tuple[int, int]]
-    lost: list[str]
+    certificate: Certificate
     faults: list[str]
+    end_of_day_snapshots: Mapping[str, bytes]
 
 
-def certify(
+def certify_day(
     systems: Systems,
     merge: Merge,
     channel: Channel,
     source: str,
-    file: File,
-    on_standing: Callable[[str, BookSnapshot], object] = lambda market, book: None,
-) -> Certified:
-    """Prove a day's recordings, and hold what the merged file holds against that.
+    file: PublishedFile,
+    markets: Mapping[str, MarketRows],
+) -> CertifiedDay:
+    """Audit a day's recordings, compare the merged file to them, and build the certificate.
 
-    ``on_standing`` is told of each market's book at the day's end that is known to be right. Raises
-    :class:`~booktape.merge.MergeFailedError` for an object that does not hold what its key says, or
-    :class:`~booktape.merge.NothingToMergeError`.
+    :param channel: the venue's channel of the merged data type.
+    :param source: the name of the data source.
+    :param file: the merged file.
+    :param markets: what the merged file holds of each market. A market's hash is compared where it is given.
+    :raises MergeFailedError: an object does not hold what its key says.
+    :raises NothingToMergeError: nothing of the day is stored.
     """
-    stored = evidence.find_evidence(systems, merge, channel, inputs.require_markets(systems, merge))
-    markets: dict[str, MarketAudit] = {}
+    stored = stored_day.find_stored_day(systems, merge, channel, inputs.require_markets(systems, merge))
+    audits: dict[str, MarketAudit] = {}
+    snapshots: dict[str, bytes] = {}
     with ThreadPoolExecutor(_AHEAD) as pool:
         for market in stored.markets:
-            proven = _prove(stored, market, pool)
-            if proven.standing is not None:
-                on_standing(market, proven.standing)
-            markets[market] = replace(proven, standing=None)
-    heading = _heading(systems, merge, channel, source, file)
-    ids = {name: (found.first_id, found.last_id) for name, found in file.markets.items()}
-    return Certified(
-        encode_certificate(build_certificate(heading, markets, ids)),
-        present(market.loss for market in markets.values()),
-        {name: lacking for name, market in markets.items() if (lacking := _lacking(market))[0]},
-        [name for name, market in markets.items() if market.loss.is_lost_day],
-        _faults(file, markets),
+            audit = _audit(stored, market, pool)
+            if audit.end_of_day is not None:
+                snapshots[market] = codec.encode_records([audit.end_of_day])
+            audits[market] = replace(audit, end_of_day=None)
+    certificate = build_certificate(
+        source=source,
+        exchange=merge.exchange,
+        data_type=merge.data_type,
+        day=merge.day,
+        rule=channel.rule,
+        unverifiable=unverifiable(channel.rule, merge.data_type),
+        systems=[name for name in SYSTEMS if systems.get(name) is not None],
+        file=file,
+        made_by=Maker(booktape=VERSION, sql_sha256=_sql_sha256(merge.data_type)),
+        audits=audits,
+        ids={name: (found.first_id, found.last_id) for name, found in markets.items()},
     )
+    return CertifiedDay(certificate, _faults(markets, audits), snapshots)
 
 
-def _heading(systems: Systems, merge: Merge, channel: Channel, source: str, file: File) -> Heading:
-    text = files("booktape.merge").joinpath(f"sql/{PUBLISHED[merge.data_type]}.sql").read_bytes()
-    return Heading(
-        source,
-        merge.exchange,
-        merge.data_type,
-        str(merge.day),
-        channel.rule,
-        unverifiable(channel.rule, merge.data_type),
-        file.rows,
-        file.bytes,
-        file.sha256,
-        sha256(text).hexdigest(),
-        VERSION,
-        tuple(name for name in SYSTEMS if systems.get(name) is not None),
-    )
+def _sql_sha256(data_type: str) -> str:
+    text = files("booktape.merge").joinpath(f"sql/{PUBLISHED[data_type]}.sql").read_bytes()
+    return sha256(text).hexdigest()
 
 
-def _prove(stored: StoredDay, market: str, pool: ThreadPoolExecutor) -> MarketAudit:
+def _audit(stored: StoredDay, market: str, pool: ThreadPoolExecutor) -> MarketAudit:
     merge, channel = stored.merge, stored.channel
-    venue = find_exchange(merge.exchange)
-    checksum = venue.book_checksum
+    checksum = find_exchange(merge.exchange).book_checksum
     midnight = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
-    terms = AuditScope(
+    scope = AuditScope(
         exchange=merge.exchange,
         market=market,
         data_type=merge.data_type,
@@ -138,91 +112,78 @@ def _prove(stored: StoredDay, market: str, pool: ThreadPoolExecutor) -> MarketAu
         checksum=checksum.compute if checksum is not None else None,
         depth=checksum.depth if checksum is not None else None,
         has_updates=BOOK_UPDATES in channel.data_types,
-        restarts=tuple(stored.restarts.get(market, ())),
+        resets=tuple(stored.resets.get(market, ())),
     )
-    places = [*stored.places.get(market, ()), *stored.next_ones(market)]
-    ordered = sorted(
-        places, key=lambda place: begins_epoch(place.key.data_type, channel.rule, place.key, terms.restarts)
+    objects = sorted(
+        [*stored.objects.get(market, ()), *stored.next_objects(market)],
+        key=lambda one: first_place(one.key.data_type, channel.rule, one.key, scope.resets),
     )
-    reading = _Reading(ordered, pool)
+    reader = _Reader(objects, pool)
 
-    def part(number: int, place: ObjectRef) -> ObjectRecords:
-        start = begins_epoch(place.key.data_type, channel.rule, place.key, terms.restarts)
-        return ObjectRecords(start, place.system, date_of(place.key) == merge.day, lambda: reading.read(number))
+    def part(number: int, one: ObjectRef) -> ObjectRecords:
+        begins = first_place(one.key.data_type, channel.rule, one.key, scope.resets)
+        return ObjectRecords(begins, one.system, date_of(one.key) == merge.day, lambda: reader.read(number))
 
-    def records() -> list[list[merging.StoredRecord[Any]]]:
-        """All of the market's records: of trades those healed over REST too, which no other merge reads."""
-        known = len(SYSTEMS) if merge.data_type == TRADES else len(SYSTEMS) - 1
+    def records() -> Sequence[Sequence[StoredRecord[Any]]]:
+        """All of the market's records: of trades those recovered over REST too, which no other merge reads."""
+        merged = len(SYSTEMS) if merge.data_type == TRADES else len(SYSTEMS) - 1
         return [
             [
-                merging.StoredRecord(market, date_of(place.key), record, place.path)
-                for place in ordered
-                if place.system == system
-                for record in _records(place)
+                StoredRecord(market, date_of(one.key), record, one.path)
+                for one in objects
+                if one.system == system
+                for record in _decoded(one, one.store.read(one.path))
             ]
-            for system in range(known)
+            for system in range(merged)
         ]
 
-    known = Evidence(
-        [part(number, place) for number, place in enumerate(ordered)],
-        stored.numbers_before(market, ordered),
-        stored.of_market(market),
+    evidence = Evidence(
+        [part(number, one) for number, one in enumerate(objects)],
+        stored.last_id_before(market, objects),
+        stored.uptime_lines(market),
         records,
     )
-    return audit_market(terms, known)
+    return audit_market(scope, evidence)
 
 
-class _Reading:
-    """Objects one after the other, with those that come next fetched already."""
+class _Reader:
+    """Reads objects one after the other, and fetches the next ones ahead."""
 
-    def __init__(self, places: Sequence[ObjectRef], pool: ThreadPoolExecutor) -> None:
-        self._places = places
+    def __init__(self, objects: Sequence[ObjectRef], pool: ThreadPoolExecutor) -> None:
+        self._objects = objects
         self._pool = pool
         self._ahead: dict[int, Future[bytes]] = {}
 
     def read(self, number: int) -> list[Record]:
-        """The records of the ``number``-th object."""
-        for next_one in range(number, min(number + _AHEAD, len(self._places))):
-            if next_one not in self._ahead:
-                place = self._places[next_one]
-                self._ahead[next_one] = self._pool.submit(place.store.read, place.path)
-        content = self._ahead.pop(number).result()
-        return _decoded(self._places[number], content)
+        """Read the records of the ``number``-th object."""
+        for ahead in range(number, min(number + _AHEAD, len(self._objects))):
+            if ahead not in self._ahead:
+                one = self._objects[ahead]
+                self._ahead[ahead] = self._pool.submit(one.store.read, one.path)
+        return _decoded(self._objects[number], self._ahead.pop(number).result())
 
 
-def _records(place: ObjectRef) -> list[Record]:
-    return _decoded(place, place.store.read(place.path))
-
-
-def _decoded(place: ObjectRef, content: bytes) -> list[Record]:
+def _decoded(one: ObjectRef, content: bytes) -> list[Record]:
     try:
-        return codec.decode_records(place.key.data_type, content)
+        return codec.decode_records(one.key.data_type, content)
     except CorruptObjectError as error:
-        raise MergeFailedError(f"{place.store.url}/{place.path} cannot be certified: {error}; restore it") from error
+        raise MergeFailedError(f"{one.store.url}/{one.path} cannot be certified: {error}; restore it") from error
 
 
-def _lacking(market: MarketAudit) -> Range:
-    """How many numbers a market lacks, and in how many places."""
-    loss = market.loss
-    ranges = {*loss.missing, *loss.start.missing, *loss.end.missing}
-    links = {*loss.links, *loss.start.links, *loss.end.links}
-    return sum(last - first + 1 for first, last in ranges) + len(links), len(ranges) + len(links)
-
-
-def _faults(file: File, markets: Mapping[str, MarketAudit]) -> list[str]:
-    """In what the file differs from what the recordings say that it must hold."""
+def _faults(markets: Mapping[str, MarketRows], audits: Mapping[str, MarketAudit]) -> list[str]:
+    """Say where the file differs from what the recordings say that it must hold."""
     faults = []
-    for name in sorted({*file.markets, *(name for name, market in markets.items() if market.rows)}):
-        found, proven = file.markets.get(name), markets.get(name)
-        rows = (found.rows if found is not None else 0, proven.rows if proven is not None else 0)
+    for name in sorted({*markets, *(name for name, audit in audits.items() if audit.rows)}):
+        found, audit = markets.get(name), audits.get(name)
+        rows = (found.rows if found is not None else 0, audit.rows if audit is not None else 0)
         if rows[0] != rows[1]:
             faults.append(f"{name}: {rows[0]:,} rows in the file, {rows[1]:,} by the recordings")
-        elif found is not None and proven is not None and found.sha256 not in (None, proven.sha256):
-            faults.append(f"{name}: {rows[0]:,} rows as by the recordings, but not the same ones")
-    for name, market in markets.items():
-        if market.reused:
-            ids = ", ".join(map(str, market.reused[:_NAMED]))
+        elif found is not None and audit is not None and found.sha256 not in (None, audit.sha256):
+            faults.append(f"{name}: {rows[0]:,} rows in the file and by the recordings, but not the same ones")
+    for name, audit in audits.items():
+        if audit.reused_ids:
+            ids = ", ".join(map(str, audit.reused_ids[:_NAMED]))
             faults.append(
-                f"{name}: {len(market.reused):,} ids stand for two trades each, and nothing tells apart: {ids}"
+                f"{name}: {len(audit.reused_ids):,} ids stand for two trades each, and nothing separates them: {ids}"
             )
     return faults

@@ -1,7 +1,7 @@
-"""Reading a merged file once, from end to end, before anything irreversible: is it what will be sold?
+"""Checks a published CSV file: its header, fields and order, and what its ids show to be missing.
 
-Faults of form (header, fields, order, duplicates) mean that the merge is broken: :class:`InvalidFileError`. Loss is the
-collectors' fault: it is counted, market by market, wherever the venue's ids can show it.
+The file is read once from end to end. A wrong header, field or order, or a duplicate, means that the merge is broken:
+:class:`InvalidFileError`. Missing ids are counted market by market, where the venue's ids can show them.
 """
 
 import csv
@@ -23,11 +23,34 @@ from booktape.model.id_sets import IdSet, Range
 from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, MINUTE, QUOTES, TRADES
 from booktape.model.sequence import CONTIGUOUS
 
+if TYPE_CHECKING:
+    import hashlib
+
+_LONGEST_LINE: Final = 1024 * 1024
+_NO_EPOCHS: Final[Mapping[str, Sequence[int]]] = {}
+_REQUIRED: Final = {
+    TRADES: ("symbol", "id", "side", "price", "amount"),
+    BOOK_UPDATES: ("symbol", "side", "price", "amount"),
+    QUOTES: ("symbol",),
+    DERIVATIVE_TICKER: ("symbol",),
+    LIQUIDATIONS: ("symbol", "side", "price", "amount"),
+}
+"""The columns that no row may leave empty. Liquidations have ids at some venues only."""
+
+_FILLED: Final = {DERIVATIVE_TICKER: COLUMNS[DERIVATIVE_TICKER][4:]}
+"""The columns that are filled forward: they are empty only until the market's first value of the day."""
+
+
+PERHAPS_UNTIMED: Final = frozenset({BOOK_UPDATES, QUOTES, DERIVATIVE_TICKER, LIQUIDATIONS})
+"""Data types whose records have no exchange time at some venues. Such a row has its receipt time instead, or in a book
+the time of the message before it."""
+
 
 class MarketRows(Struct, frozen=True):
-    """One market's part of the file. ``missing`` and ``gaps`` are None where the ids in it cannot show loss.
+    """One market's part of the file.
 
-    ``sha256`` is over its lines, each with its LF.
+    ``missing`` ids lie in ``gaps`` ranges; both are None where ids cannot show loss. ``sha256`` is over the market's
+    lines, each with its LF.
     """
 
     rows: int
@@ -38,48 +61,25 @@ class MarketRows(Struct, frozen=True):
     sha256: str | None = None
 
 
-if TYPE_CHECKING:
-    import hashlib
-
-_LONGEST_LINE: Final = 1024 * 1024
-_NO_ERAS: Final[Mapping[str, Sequence[int]]] = {}
-_REQUIRED: Final = {
-    TRADES: ("symbol", "id", "side", "price", "amount"),
-    BOOK_UPDATES: ("symbol", "side", "price", "amount"),
-    QUOTES: ("symbol",),
-    DERIVATIVE_TICKER: ("symbol",),
-    LIQUIDATIONS: ("symbol", "side", "price", "amount"),
-}
-"""The columns that no row may be without. Liquidations have ids at some venues only."""
-
-_FILLED: Final = {DERIVATIVE_TICKER: COLUMNS[DERIVATIVE_TICKER][4:]}
-"""The columns that are filled forward: empty only until the market's first value of the day."""
-
-
-PERHAPS_UNTIMED: Final = frozenset({BOOK_UPDATES, QUOTES, DERIVATIVE_TICKER, LIQUIDATIONS})
-"""Data types whose records have no exchange time at some venues: such a row has its receipt's time instead, or of a
-book that of the message before it."""
-
-
-class EraIds(NamedTuple):
-    """The ids of one era of a market in the file: the smallest, the largest, and what is not there in between."""
+class EpochIds(NamedTuple):
+    """The ids of one sequence epoch of a market: the smallest, the largest, and the ranges missing in between."""
 
     first: int
     last: int
-    holes: list[Range]
+    missing: list[Range]
 
 
 class InvalidFileError(BooktapeError):
-    """The merged file is not in the form that it is published in."""
+    """A file that is not a valid published CSV. The text names the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class CsvFindings:
     """What a file holds.
 
-    ``expected`` counts the ids that the venue gave out; None where ids cannot show that. ``updates`` counts the rows of
-    a book that are not a snapshot's; None for other data types. ``ids`` are those of each market's eras, where they
-    rise by one.
+    ``expected`` counts the ids that the venue issued; None where ids cannot show that. ``updates`` counts the rows of a
+    book that do not belong to a snapshot; None for other data types. ``ids`` are those of each market's epochs, under
+    ``contiguous``.
     """
 
     rows: int
@@ -88,20 +88,20 @@ class CsvFindings:
     markets: dict[str, MarketRows]
     expected: int | None
     updates: int | None = None
-    ids: Mapping[str, list[EraIds]] = field(default_factory=dict)
+    ids: Mapping[str, list[EpochIds]] = field(default_factory=dict)
 
     @property
     def completeness(self) -> float | None:
-        """The share (0 to 1) of the numbered records that are in the file; None means unverifiable."""
+        """The share (0 to 1) of the issued ids that are in the file; None where ids cannot show loss."""
         if self.expected is None:
             return None
         return self.rows / self.expected if self.expected else 0.0
 
 
 def valid_times(data_type: str, day: date) -> range:
-    """The times (µs) that the rows of a day may have."""
+    """Return the times (µs) that the rows of a day may have."""
     begin, end = day_start(day)
-    slack = MINUTE if data_type == BOOK_UPDATES else 0  # a snapshot without any, in the day's first or last batch
+    slack = MINUTE if data_type == BOOK_UPDATES else 0  # a snapshot without a time, in the day's first or last batch
     return range(begin - slack, end + slack)
 
 
@@ -113,31 +113,30 @@ def read_csv(
     exchange: str,
     times: range | None,
     on_row: Callable[[list[str]], None] = lambda row: None,
-    eras: Mapping[str, Sequence[int]] = _NO_ERAS,
+    epochs: Mapping[str, Sequence[int]] = _NO_EPOCHS,
 ) -> CsvFindings:
     """Check a published CSV file.
 
     :param chunks: the file's bytes.
-    :param data_type: what it holds, which says what columns it must have.
-    :param rule: the sequence rule that the venue declares. Only trades under ``contiguous`` show loss by what is in the
-        file, their ids. Under ``sequenced`` the numbers that show it are others, which are not published: collectors
-        check them, but from the file nobody can, so it is unverifiable. All other rules, and other data types, too.
-    :param exchange: the one whose rows these are.
-    :param times: what ``timestamp`` may be (µs); None where that is not known. A row that has its receipt's time may be
-        of any, where that can stand in for the exchange's (:data:`PERHAPS_UNTIMED`).
-    :param on_row: given each row that was found good.
-    :param eras: the times (µs) from which on a market's ids begin anew, rising.
-    :raises BadFile: the header, a row's fields, the order or an id is wrong. The text names the line.
+    :param data_type: the published data type, which determines the columns.
+    :param rule: the sequence rule that the venue declares. Only trades under ``contiguous`` show loss in the file, by
+        their ids. The CSV does not have the ids that other rules are about.
+    :param exchange: the exchange of all rows.
+    :param times: the times (µs) allowed for ``timestamp``; None allows any. A row that has its receipt time instead of
+        an exchange time (:data:`PERHAPS_UNTIMED`) may have any.
+    :param on_row: called with each valid row.
+    :param epochs: the times (µs) of each market's sequence resets, rising.
+    :raises InvalidFileError: the header, a row's fields, the order or an id is wrong. The text names the line.
     """
     source = _Lines(chunks)
     rows = csv.reader(source, strict=True)
     try:
         if next(rows, None) != list(COLUMNS[data_type]):
             raise InvalidFileError(f"line 1: the header is not {','.join(COLUMNS[data_type])}")
-        reading = _Reading(data_type, exchange, times, eras, contiguous=rule == CONTIGUOUS and data_type == TRADES)
+        reading = _Reading(data_type, exchange, times, epochs, contiguous=rule == CONTIGUOUS and data_type == TRADES)
         for row in rows:
             if source.line != reading.rows + 2:
-                raise ValueError("a row that goes over more than one line")
+                raise ValueError("a row of more than one line")
             reading.take(row, source.text)
             on_row(row)
     except (csv.Error, ValueError) as error:
@@ -146,7 +145,7 @@ def read_csv(
 
 
 class _Lines:
-    """Bytes to lines of text, counted and hashed on the way. ``text`` is the last one, ``line`` its number."""
+    """Splits bytes into lines of text, and counts and hashes them. ``text`` is the last line, ``line`` its number."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = chunks
@@ -169,12 +168,12 @@ class _Lines:
                 raise ValueError(f"a line of more than {_LONGEST_LINE} bytes")
         if rest:
             self.line += 1
-            raise ValueError("the last line is torn: it does not end with a line feed")
+            raise ValueError("the last line is incomplete: it does not end with a line feed")
 
 
 @dataclass(slots=True)
 class _Seen:
-    """One market so far."""
+    """What the rows so far hold of one market."""
 
     rows: int = 0
     first: str | None = None
@@ -185,14 +184,14 @@ class _Seen:
 
 
 class _Reading:
-    """The rows so far: their order, and each market's ids."""
+    """Checks rows one after the other, and collects each market's ids."""
 
     def __init__(
         self,
         data_type: str,
         exchange: str,
         times: range | None,
-        eras: Mapping[str, Sequence[int]],
+        epochs: Mapping[str, Sequence[int]],
         *,
         contiguous: bool,
     ) -> None:
@@ -212,7 +211,7 @@ class _Reading:
         self._id = columns.index("id") if "id" in columns else None
         self._unique = data_type == TRADES  # a liquidation's may be its order's, which closes at several prices
         self._contiguous = contiguous
-        self._eras = eras
+        self._epochs = epochs
         self._markets: dict[str, _Seen] = {}
         self._time = 0
         self._market = ""
@@ -220,7 +219,7 @@ class _Reading:
         self.rows = 0
 
     def take(self, row: list[str], text: str) -> None:
-        """Check the next row, given its line as well. Raises ValueError."""
+        """Check the next row, of which ``text`` is the line. Raises ValueError."""
         if len(row) != self._width:
             raise ValueError(f"{len(row)} fields instead of {self._width}")
         market = row[self._symbol]
@@ -231,8 +230,8 @@ class _Reading:
         seen = self._markets.get(market)
         if seen is None:
             seen = self._markets[market] = _Seen(first=identifier)
-        era = bisect_right(self._eras[market], time) if market in self._eras else 0
-        if self._contiguous and identifier is not None and not seen.ids[era].add(int(identifier)):
+        epoch = bisect_right(self._epochs[market], time) if market in self._epochs else 0
+        if self._contiguous and identifier is not None and not seen.ids[epoch].add(int(identifier)):
             raise ValueError(f"{market} has the id {identifier} twice")
         if self._filled:
             self._check_filled(row, market, seen.filled)
@@ -262,7 +261,7 @@ class _Reading:
             if row[column]:
                 filled.add(name)
             elif name in filled:
-                raise ValueError(f"{market} has lost its {name}, which is to be filled forward")
+                raise ValueError(f"{market} has no {name} although an earlier row has: it must be filled forward")
 
     def _check_order(self, time: int, market: str, identifier: str | None) -> None:
         if time < self._time or (time == self._time and market < self._market):
@@ -276,7 +275,7 @@ class _Reading:
         self._time, self._market, self._identifier = time, market, identifier
 
     def findings(self, source: _Lines) -> CsvFindings:
-        """What was found, after the last row."""
+        """What the file holds, after the last row."""
         markets = {name: self._summary(seen) for name, seen in sorted(self._markets.items())}
         expected = sum(market.rows + (market.missing or 0) for market in markets.values())
         return CsvFindings(
@@ -286,17 +285,17 @@ class _Reading:
             markets=markets,
             expected=expected if self._contiguous else None,
             updates=self._updates if self._is_snapshot is not None else None,
-            ids={name: _eras_of(seen) for name, seen in self._markets.items()} if self._contiguous else {},
+            ids={name: _epochs_of(seen) for name, seen in self._markets.items()} if self._contiguous else {},
         )
 
     def _summary(self, seen: _Seen) -> MarketRows:
         if self._contiguous:
-            eras = seen.ids.values()
-            first, last = min(ids.first for ids in eras), max(ids.last for ids in eras)
-            missing, gaps = sum(ids.missing for ids in eras), sum(ids.gaps for ids in eras)
+            epochs = seen.ids.values()
+            first, last = min(ids.first for ids in epochs), max(ids.last for ids in epochs)
+            missing, gaps = sum(ids.missing for ids in epochs), sum(ids.gaps for ids in epochs)
             return MarketRows(seen.rows, first, last, missing, gaps, sha256=seen.digest.hexdigest())
         return MarketRows(seen.rows, seen.first or None, seen.last or None, sha256=seen.digest.hexdigest())
 
 
-def _eras_of(seen: _Seen) -> list[EraIds]:
-    return [EraIds(ids.first, ids.last, ids.holes()) for _, ids in sorted(seen.ids.items())]
+def _epochs_of(seen: _Seen) -> list[EpochIds]:
+    return [EpochIds(ids.first, ids.last, ids.holes()) for _, ids in sorted(seen.ids.items())]

@@ -1,7 +1,7 @@
 """One market's stored records as one sequence: all systems' copies of each place together, in bounded memory.
 
-A place is the record's number where the venue gives one, else its time (µs). Objects say in their keys where they
-begin, so a place is complete as soon as every object that is not read yet begins after it.
+The place of a record is its sequence id where the venue gives one, else its time (µs). The keys of objects say where
+these begin, so the copies of a place are complete as soon as every unread object begins after it.
 """
 
 from bisect import bisect_left
@@ -15,20 +15,22 @@ from booktape.model.sequence import NUMBERED, placed_by_number
 from booktape.store.layout import BatchKey
 
 LATE: Final = 10 * MINUTE
-"""How much later than its time a record may be stored, where places are times."""
+"""How much later than its time (µs) a record may be stored, where places are times."""
 
 EPOCH: Final = 1 << 64
-"""Places of a later era lie behind all of an earlier one: each era's numbers are moved on by so much."""
+"""What is added to places for each sequence reset before them: a later epoch follows all earlier ones."""
 
 _NONE_LAST: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRecords:
-    """One stored object that is still to be read.
+    """One stored object that is still unread.
 
-    ``begins`` is a place that none of its records lies before. ``system`` counts in the order of preference: 0 primary,
-    1 replica, 2 what was healed over REST. ``in_day`` says whether it lies in the day's own partition.
+    :param begins: a place before which none of its records is.
+    :param system: the number of its system in the order of preference: 0 primary, 1 replica, 2 REST.
+    :param in_day: it is in the day's own partition.
+    :param read: reads its records.
     """
 
     begins: int
@@ -38,9 +40,9 @@ class ObjectRecords:
 
 
 class Copy(NamedTuple):
-    """One system's copy of a record. Copies sort by place, then preference; ``number`` makes them all different.
+    """One system's copy of a record. Copies sort by place, then by preference; ``number`` makes them distinct.
 
-    ``own``: the record is of the day, not of a neighbouring one.
+    ``own``: the record belongs to the day, not to a neighbouring one.
     """
 
     place: int
@@ -53,22 +55,25 @@ class Copy(NamedTuple):
     record: Any
 
 
-def begins_epoch(data_type: str, rule: str, key: BatchKey, restarts: Sequence[Reset] = ()) -> int:
-    """Where the records of an object begin at the earliest. ``restarts`` are those of its market's numbers."""
+def first_place(data_type: str, rule: str, key: BatchKey, resets: Sequence[Reset] = ()) -> int:
+    """Return the place at which the records of an object begin at the earliest.
+
+    :param resets: the sequence resets of its market within the day.
+    """
     if not placed_by_number(data_type, rule, key.first, key.minute):
         return key.minute - LATE
-    return key.first + EPOCH * sum(restart.precedes(key.minute, key.first) for restart in restarts)
+    return key.first + EPOCH * sum(reset.precedes(key.minute, key.first) for reset in resets)
 
 
-def placing(data_type: str, rule: str, restarts: Sequence[Reset] = ()) -> Callable[[Record], int]:
-    """Where a record of a stream stands: at its number, behind those of the eras before its own; else at its time."""
+def placing(data_type: str, rule: str, resets: Sequence[Reset] = ()) -> Callable[[Record], int]:
+    """Return the function that computes a record's place: its id, behind those of earlier epochs; else its time."""
     by_number = data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS) or rule in NUMBERED.get(data_type, ())
     place = last_position if by_number else record_time
-    return (lambda record: place(record) + EPOCH * epoch(restarts, record)) if restarts else place
+    return (lambda record: place(record) + EPOCH * epoch(resets, record)) if resets else place
 
 
 def is_of_day(record: Record, day: range, *, in_day: bool) -> bool:
-    """Whether a record belongs to the day (µs): by its exchange time, or without any by the partition it lies in."""
+    """Whether a record belongs to the day (µs): by its exchange time, or without one by the partition that it is in."""
     time = (
         record.timestamp
         if isinstance(record, Trade)
@@ -80,9 +85,9 @@ def is_of_day(record: Record, day: range, *, in_day: bool) -> bool:
 def in_sequence_order(
     parts: Iterable[ObjectRecords], day: range, place: Callable[[Record], int]
 ) -> Iterator[list[Copy]]:
-    """All copies of each place, in rising order of places; those of the neighbouring days too.
+    """Yield all copies of each place, in rising order of places, those of the neighbouring days included.
 
-    A record that lies before its object's beginning comes late, in a group of its own.
+    A record whose place is before the beginning of its object is yielded late, in a group of its own.
     """
     ordered = sorted(parts, key=lambda part: part.begins)
     pending: list[Copy] = []

@@ -1,6 +1,6 @@
-"""Reading the published Parquet files: the CSV's lines made anew from them, and the numbers that only they hold.
+"""Reads published Parquet files: computes the CSV's lines from them, and the sequence ids that only they have.
 
-Memory is bounded: records pass in the order of the file, market by market; what must be sorted is spilled to disk.
+Memory is bounded: records are read in the order of the file, market by market; what must be sorted is spilled to disk.
 """
 
 from collections import defaultdict
@@ -36,18 +36,18 @@ SPANS: Final = {
     (RANGED, BOOK_UPDATES): ("first_id", "last_id"),
     (LINKED, BOOK_UPDATES): ("previous_id + 1", "last_id"),
 }
-"""The first and the last number that a record stands for, where the CSV does not hold them."""
+"""SQL for the first and the last sequence id that a record stands for, where the CSV does not have them."""
 
 
 class InvalidParquetError(BooktapeError):
-    """A Parquet file that cannot be read, or is not in the form that it is published in."""
+    """A Parquet file that cannot be read, or is not as it is published."""
 
 
 @dataclass(slots=True)
 class ParquetMarket:
-    """One market's records: how many (of a book its updates and its snapshots), and the rows of the CSV that they give.
+    """One market's records, and the rows of the CSV that they give.
 
-    The hash is over the rows' lines, each with its LF.
+    Of a book ``records`` counts the updates. ``digest`` is over the rows' lines, each with its LF.
     """
 
     rows: int = 0
@@ -57,26 +57,26 @@ class ParquetMarket:
 
     @property
     def sha256(self) -> str:
-        """Over the market's lines in the CSV."""
+        """SHA-256 of the market's lines in the CSV, in hex."""
         return self.digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ParquetNumbers:
-    """The venue's numbers in one market's records: the least last one, the greatest, and what lies in none of them.
+    """The sequence ids in one market's records: the first, the last, and the ranges that no record has.
 
-    ``afters``: by each hole's last number, the last number of the record after it.
+    ``afters`` maps the last id of each of these ranges to the last id of the record after it.
     """
 
     first: int
     last: int
-    holes: list[Range]
+    missing: list[Range]
     afters: Mapping[int, int]
 
 
 @contextmanager
 def local(store: Store, keys: Sequence[str]) -> Iterator[list[Path]]:
-    """Published files on this machine: those of a bucket are copied, below the same folders, while needed."""
+    """Provide published files on this machine. Those of a bucket are copied, and removed afterwards."""
     directory = directory_of(store.url)
     if directory is not None:
         yield [directory / key for key in keys]
@@ -92,7 +92,10 @@ def local(store: Store, keys: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def hashes(key: str, keys: Sequence[str], paths: Sequence[Path]) -> bytes:
-    """The hash of each file, with its name as seen from the folder that ``key`` lies in: ``sha256sum -c`` reads it."""
+    """Compute the content of a ``.sha256`` object, as ``sha256sum -c`` reads it.
+
+    :param key: the file, or the folder of the files; names are relative to the folder that it is in.
+    """
     folder = f"{key.rpartition('/')[0]}/"
     found = zip(keys, paths, strict=True)
     return "".join(f"{_sha256(path)}  {name.removeprefix(folder)}\n" for name, path in found).encode()
@@ -104,11 +107,11 @@ def _sha256(path: Path) -> str:
 
 
 def read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
-    """What each market's records are as rows of the CSV.
+    """Compute what each market's records are as rows of the CSV.
 
-    :param folders: there is a folder for each market, whose files ``position`` orders among each other; else the one
-        file is in order.
-    :raises BadParquet: a file cannot be read, or its positions do not count from 1.
+    :param folders: there is a folder for each market, and ``position`` orders the records of its files; else there is
+        one file, which is in order.
+    :raises InvalidParquetError: a file cannot be read, or its positions do not count from 1.
     """
     found: defaultdict[str, ParquetMarket] = defaultdict(ParquetMarket)
     sql = f"SELECT symbol, position, {_rows(data_type)} FROM {_files(folders)}"
@@ -135,9 +138,12 @@ def _take(market: ParquetMarket, symbol: str, records: Sequence[tuple[Any, ...]]
 
 
 def numbers(paths: Sequence[Path], data_type: str, rule: str, *, folders: bool) -> Mapping[str, ParquetNumbers]:
-    """The numbers that the CSV does not hold: of trades under ``sequenced``, of books under ``ranged`` and ``linked``.
+    """Find the sequence ids that the CSV does not have: of trades under ``sequenced``, of books under ``ranged`` and
+    ``linked``.
 
-    Empty under other rules. Raises :class:`InvalidParquetError`.
+    The result is empty under other rules.
+
+    :raises InvalidParquetError: a file cannot be read.
     """
     if (rule, data_type) not in SPANS:
         return {}
@@ -150,11 +156,11 @@ def numbers(paths: Sequence[Path], data_type: str, rule: str, *, folders: bool) 
         "SELECT symbol, first, last, max(last) OVER (PARTITION BY symbol ORDER BY first, last "
         f"ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached FROM ({spans})"
     )
-    holes = f"SELECT symbol, reached + 1, first - 1, last FROM ({reached}) WHERE first > reached + 1 ORDER BY ALL"
+    missing = f"SELECT symbol, reached + 1, first - 1, last FROM ({reached}) WHERE first > reached + 1 ORDER BY ALL"
     found: defaultdict[str, list[Range]] = defaultdict(list)
     afters: defaultdict[str, dict[int, int]] = defaultdict(dict)
     with _connection() as connection:
-        for symbol, start, end, after in connection.execute(holes, _named(paths)).fetchall():
+        for symbol, start, end, after in connection.execute(missing, _named(paths)).fetchall():
             found[symbol].append((start, end))
             afters[symbol][end] = after
         return {
@@ -164,9 +170,11 @@ def numbers(paths: Sequence[Path], data_type: str, rule: str, *, folders: bool) 
 
 
 def messages(paths: Sequence[Path], *, folders: bool) -> Iterator[tuple[str, Message, int]]:
-    """The market, the message and its time (µs) of each book message, market by market, in the order of the file.
+    """Yield the market, the message and its time (µs) for each book message, market by market in the file's order.
 
-    As in the CSV, a message's time stands in for the engine's. Raises :class:`InvalidParquetError`.
+    Where the engine gave no time, the message has the time that it is published with.
+
+    :raises InvalidParquetError: a file cannot be read.
     """
     sides = ", ".join(_json(side) for side in ("bids", "asks"))
     sql = (
@@ -205,13 +213,16 @@ def _message(
 
 
 def _json(side: str) -> str:
-    """A side's levels as they are stored: ``[["price","amount"],…]``."""
+    """SQL for a side's levels as they are stored: ``[["price","amount"],…]``."""
     level = """'["' || level.price || '","' || level.amount || '"]'"""
     return f"'[' || array_to_string(list_transform({side}, lambda level: {level}), ',') || ']'"
 
 
 def provenance(paths: Sequence[Path], *, folders: bool) -> Mapping[str, Mapping[str, int]]:
-    """How many of each market's records each provenance has. Raises :class:`InvalidParquetError`."""
+    """Count each market's records by their provenance.
+
+    :raises InvalidParquetError: a file cannot be read.
+    """
     found: defaultdict[str, dict[str, int]] = defaultdict(dict)
     sql = f"SELECT symbol, provenance, count(*) FROM {_files(folders)} GROUP BY ALL"
     with _connection() as connection:
@@ -221,7 +232,7 @@ def provenance(paths: Sequence[Path], *, folders: bool) -> Mapping[str, Mapping[
 
 
 def _rows(data_type: str) -> str:
-    """SQL for a record's rows in the CSV: how many, whether it is a snapshot, and the text of their lines."""
+    """SQL for a record's rows in the CSV: their number, whether it is a snapshot, and the text of their lines."""
     columns = COLUMNS[data_type]
     if data_type != BOOK_UPDATES:
         return f"1, 0, {' || chr(44) || '.join(map(_field, columns))} || chr(10)"
@@ -233,7 +244,7 @@ def _rows(data_type: str) -> str:
 
 
 def _field(name: str) -> str:
-    """A value as the CSV quotes it; nothing at all for one that is missing."""
+    """SQL for a value as the CSV quotes it; a missing value is empty."""
     return f"""coalesce('"' || replace({name}::VARCHAR, '"', '""') || '"', '')"""
 
 
@@ -248,7 +259,7 @@ def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _files(folders: bool) -> str:
-    """The market stands in the folders' names, not in the files, where there are folders."""
+    """SQL for the files. With folders, their names have the market, and the files have not."""
     return f"read_parquet($files, hive_partitioning = {folders})"
 
 

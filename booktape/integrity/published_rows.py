@@ -180,7 +180,7 @@ class PublishedRows(Protocol):
         ...
 
     @property
-    def void(self) -> IdSet:
+    def burned(self) -> IdSet:
         """The ids of trades of nothing."""
         ...
 
@@ -213,7 +213,7 @@ class PublishedTrades:
 
     def __init__(self, terms: AuditScope) -> None:
         self.rows = RowDigest(terms)
-        self.void = IdSet()
+        self.burned = IdSet()
         self._order: InOrder[Any] = InOrder()
         self._placed_otherwise = Repeats()
 
@@ -237,7 +237,7 @@ class PublishedTrades:
     def _put(self, trade: Any) -> None:
         if is_zero(trade.amount):
             if isinstance(trade.id, int):
-                self.void.add(trade.id)
+                self.burned.add(trade.id)
             return
         for ready in self._order.put(trade.timestamp, reference.id_order(str(trade.id)), trade):
             self.rows.add(ready)
@@ -255,7 +255,7 @@ class PublishedQuotes:
 
     def __init__(self, terms: AuditScope) -> None:
         self.rows = RowDigest(terms)
-        self.void = IdSet()
+        self.burned = IdSet()
         self._order: InOrder[Any] = InOrder()
 
     @property
@@ -289,7 +289,7 @@ class PublishedBooks:
 
     def __init__(self, terms: AuditScope) -> None:
         self.rows = RowDigest(terms)
-        self.void = IdSet()
+        self.burned = IdSet()
         rule = checksum_rule(terms.checksum, terms.depth) if terms.rule == "checksum" else None
         self.book: BookAudit = BookAudit(rule, terms.depth, compares=terms.has_updates)
         self._order: InOrder[Message] = InOrder()
@@ -383,9 +383,9 @@ class WholeDay:
 
     broken = False
 
-    def __init__(self, terms: AuditScope, records: Iterable[Any], void: IdSet) -> None:
+    def __init__(self, terms: AuditScope, records: Iterable[Any], burned: IdSet) -> None:
         self.rows = RowDigest(terms)
-        self.void = void
+        self.burned = burned
         self.book: BookAudit | None = None
         if terms.data_type == BOOK_UPDATES:
             self.book = PublishedBooks(terms).book
@@ -412,14 +412,14 @@ _MERGES: Final[dict[str, Callable[..., list[reference.PublishedRow[Any]]]]] = {
 }
 
 
-def whole_day_rows(terms: AuditScope, systems: Sequence[Iterable[StoredRecord[Any]]], void: IdSet) -> PublishedRows:
+def whole_day_rows(terms: AuditScope, systems: Sequence[Iterable[StoredRecord[Any]]], burned: IdSet) -> PublishedRows:
     """The market's day by the plain merge, which holds all of its records.
 
     :param systems: the records of each system, the preferred one first.
     """
-    told = {"restarts": {terms.market: terms.restarts}} if terms.restarts else {}
-    merged = _MERGES[terms.data_type](terms.date, *systems, **told)
-    return WholeDay(terms, (published.record for published in merged), void)
+    resets = {"restarts": {terms.market: terms.resets}} if terms.resets else {}
+    merged = _MERGES[terms.data_type](terms.date, *systems, **resets)
+    return WholeDay(terms, (published.record for published in merged), burned)
 
 
 def _message_identity(message: Message) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""How far the systems agree, record by record: what only one of them had, and what they tell differently."""
+"""How far the systems agree, record by record: what only one of them has, and what they have in different variants."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -12,24 +12,26 @@ REPLICA: Final = 1
 REST: Final = 2
 
 Variants = set[Hashable]
-"""How one system tells the records of one id."""
+"""The different contents that one system has under one id."""
 
 
 class ReplicaAudit:
-    """Counts the records of a market's day by who had them.
+    """Counts the records of a market's day by the systems that have them.
 
-    ``disagree``: both systems have a record of these ids (``disagreeing``), and tell it differently. A trade counts
-    once, however often it was told. ``by_replica`` and ``by_rest`` count what the systems preferred to them did not
-    have. ``untold``: records with neither ids nor an engine's time, of which nobody can say whether two are copies.
-    Book snapshots are each connection's own, and not counted.
+    ``variants`` counts records that both systems have under the same id with different content; ``variant_ids`` are
+    their ids. A trade counts once, however many variants there are. ``from_replica`` and ``from_rest`` count what the
+    preferred systems did not have. ``incomparable`` are records with neither ids nor an engine time, of which nobody
+    can say whether two are copies. Book snapshots differ by connection, and are not counted.
     """
 
-    __slots__ = ("both", "by_replica", "by_rest", "disagree", "disagreeing", "primary_only", "replica_only", "untold")
+    __slots__ = (
+        "both", "from_replica", "from_rest", "incomparable", "primary_only", "replica_only", "variant_ids", "variants",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.both = self.primary_only = self.replica_only = self.disagree = 0
-        self.by_replica = self.by_rest = self.untold = 0
-        self.disagreeing: list[int | str] = []
+        self.both = self.primary_only = self.replica_only = self.variants = 0
+        self.from_replica = self.from_rest = self.incomparable = 0
+        self.variant_ids: list[int | str] = []
 
     def take(self, copies: Sequence[Copy]) -> None:
         """Take all copies of one place that are of the day."""
@@ -38,24 +40,24 @@ class ReplicaAudit:
         self.take_all((copy.system, copy.record) for copy in copies)
 
     def take_all(self, records: Iterable[tuple[int, Record]]) -> None:
-        """Take records of the day with their systems, wherever they stand: all that there are of each id."""
-        told: defaultdict[Hashable, defaultdict[int, set[Hashable]]] = defaultdict(lambda: defaultdict(set))
+        """Take records of the day with the numbers of their systems: all that there are of each id, in any order."""
+        found: defaultdict[Hashable, defaultdict[int, set[Hashable]]] = defaultdict(lambda: defaultdict(set))
         named: dict[Hashable, Record] = {}
         for system, record in records:
             if isinstance(record, BookSnapshot):
                 continue
-            if _is_untold(record):
-                self.untold += 1
+            if _is_incomparable(record):
+                self.incomparable += 1
                 continue
             ids = _ids(record)
-            told[ids][system].add(identity(record))
+            found[ids][system].add(identity(record))
             named.setdefault(ids, record)
-        for ids, systems in told.items():
+        for ids, systems in found.items():
             count = self._count_trade if isinstance(named[ids], Trade) else self._count
             count(systems[PRIMARY], systems[REPLICA], systems[REST], named[ids])
 
     def _take_pair(self, first: Copy, second: Copy) -> bool:
-        """The usual case, which is the hot path: one trade, the same in both systems."""
+        """The usual case, on the hot path: one trade that both systems have alike."""
         one, other = first.record, second.record
         if not isinstance(one, Trade) or (first.system, second.system) != (PRIMARY, REPLICA):
             return False
@@ -67,36 +69,36 @@ class ReplicaAudit:
         return True
 
     def _count_trade(self, primary: Variants, replica: Variants, rest: Variants, named: Record) -> None:
-        """One trade, of which one telling is published."""
+        """Count one trade, of which one variant is published."""
         if primary and replica and primary != replica:
-            self.disagree += 1
-            self.disagreeing.append(_named(named))
+            self.variants += 1
+            self.variant_ids.append(_named(named))
         elif primary and replica:
             self.both += 1
         elif primary:
             self.primary_only += 1
         elif replica:
             self.replica_only += 1
-            self.by_replica += 1
+            self.from_replica += 1
         elif rest:
-            self.by_rest += 1
+            self.from_rest += 1
 
     def _count(self, primary: Variants, replica: Variants, rest: Variants, named: Record) -> None:
         alone, other = len(primary - replica), len(replica - primary)
         differing = min(alone, other)
         self.both += len(primary & replica)
-        self.disagree += differing
+        self.variants += differing
         self.primary_only += alone - differing
         self.replica_only += other - differing
-        self.by_replica += other - differing
+        self.from_replica += other - differing
         if differing:
-            self.disagreeing.append(_named(named))
+            self.variant_ids.append(_named(named))
         if not primary and not replica:
-            self.by_rest += len(rest)
+            self.from_rest += len(rest)
 
 
 def _named(record: Record) -> int | str:
-    """The id of a record that two systems tell differently: without any, they would be two records."""
+    """The id of a record that the systems have in different variants. Without an id they would be two records."""
     match record:
         case Trade() | Quote() | Liquidation() if record.id is not None:
             return record.id
@@ -104,7 +106,7 @@ def _named(record: Record) -> int | str:
 
 
 def _ids(record: object) -> Hashable:
-    """What two records that tell the same thing must have in common."""
+    """What two variants of one record have in common."""
     match record:
         case Trade():
             return str(record.id)
@@ -117,7 +119,7 @@ def _ids(record: object) -> Hashable:
     return identity(record)  # type: ignore[arg-type]  # one of the other published records
 
 
-def _is_untold(record: object) -> bool:
+def _is_incomparable(record: object) -> bool:
     match record:
         case BookUpdate():
             return record.last_id is None and record.timestamp is None

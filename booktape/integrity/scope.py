@@ -1,4 +1,4 @@
-"""What is to be proven, and by which of a venue's promises."""
+"""What an audit covers, and the venue's promises that it relies on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,14 @@ from booktape.model.resets import Reset
 
 @dataclass(frozen=True, slots=True)
 class AuditScope:
-    """What is to be proven: one market of one exchange, and how the venue lets loss be seen.
+    """One market's day of one published data type, and how the venue lets loss be seen.
 
-    ``data_type`` is the published one. ``day`` in µs. ``checksum`` and ``depth`` are the venue's for its books.
-    ``has_updates``: the book comes as updates, not as whole books only. ``restarts``: where its numbers began anew.
+    :param rule: the sequence rule that the venue's channel declares.
+    :param day: the day's times (µs).
+    :param checksum: computes the checksum of the venue's books; None where it sends none.
+    :param depth: how many levels of each side that checksum covers.
+    :param has_updates: the book comes as updates, not as whole books only.
+    :param resets: the venue's sequence resets within the day.
     """
 
     exchange: str
@@ -25,4 +29,4 @@ class AuditScope:
     checksum: Callable[[Book], int] | None = None
     depth: int | None = None
     has_updates: bool = True
-    restarts: tuple[Reset, ...] = ()
+    resets: tuple[Reset, ...] = ()

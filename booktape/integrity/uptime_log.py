@@ -1,4 +1,4 @@
-"""Reads one system's ledger of a day: the segments that began in it, and in the hour at either end."""
+"""Reads one system's uptime log of a day: the segments that began in the day, and in the hour before and after it."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -15,37 +15,37 @@ from booktape.store.layout import InvalidKeyError, SegmentKey, parse_segment_key
 from booktape.store.objects import Store
 
 _MARGIN: Final = 60 * MINUTE
-"""The collectors' clocks may go wrong, and a day's last batches are written after midnight."""
+"""How far (µs) outside the day segments are read: clocks may be wrong, and a day's last batches are written late."""
 
 
 class InvalidSegmentError(BooktapeError):
-    """An object of the ledger that cannot be read."""
+    """An object of the uptime log that cannot be read. The text names it."""
 
 
 def day_start(day: date) -> Interval:
-    """A day's beginning and end (µs)."""
+    """Return the start and the end of a day (µs)."""
     start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
     return start, start + DAY
 
 
 def read_segments(store: Store, exchange: str, day: date) -> Iterator[tuple[SegmentKey, list[StreamUptime]]]:
-    """The segments that may tell of a day, in the order in which they began.
+    """Yield the segments that may cover a part of a day, in the order in which they began.
 
-    One at a time, since a day of a large exchange does not fit into the memory.
-    Raises :class:`InvalidSegmentError`, which names
-    the object.
+    They are read one at a time, since a day of a large exchange does not fit into memory.
+
+    :raises InvalidSegmentError: a segment cannot be read.
     """
     found = [(_parsed(store, name), name) for name in _names(store, exchange, day)]
     for key, name in sorted(found, key=lambda pair: (pair[0].start, pair[0].instance, pair[0].digest)):
-        if _may_tell(key, day):
+        if _may_cover(key, day):
             yield key, _read(store, name)
 
 
 def readable_lines(store: Store, exchange: str, day: date) -> Iterator[StreamUptime]:
-    """The lines of all segments that may tell of a day. One that cannot be read is as if it was not there."""
+    """Yield the lines of all segments that may cover a part of a day; a segment that cannot be read is left out."""
     for name in sorted(_names(store, exchange, day)):
         try:
-            if _may_tell(_parsed(store, name), day):
+            if _may_cover(_parsed(store, name), day):
                 yield from _read(store, name)
         except InvalidSegmentError:
             continue
@@ -57,7 +57,7 @@ def _names(store: Store, exchange: str, day: date) -> Iterator[str]:
             yield item.key
 
 
-def _may_tell(key: SegmentKey, day: date) -> bool:
+def _may_cover(key: SegmentKey, day: date) -> bool:
     start, end = day_start(day)
     return start - _MARGIN <= key.start < end + _MARGIN
 
@@ -77,13 +77,14 @@ def _read(store: Store, name: str) -> list[StreamUptime]:
 
 
 def _bad(store: Store, name: str, error: Exception) -> InvalidSegmentError:
-    return InvalidSegmentError(
-        f"{store.url}/{name}: {error}; restore it, or move it away: its time then counts as unknown"
-    )
+    return InvalidSegmentError(f"{store.url}/{name}: {error}; restore it, or move it away: its time is then unknown")
 
 
 def encode_segment(exchange: str, instance: str, start: int, lines: Iterable[StreamUptime]) -> tuple[str, bytes]:
-    """The key and the content of a segment. The same lines give the same key."""
+    """Encode a segment; return its key and its content. The same lines give the same key.
+
+    :param start: when the segment begins, by the worker's clock (µs).
+    """
     text = encode_lines(lines)
     key = SegmentKey(exchange, instance, start, sha256(text).hexdigest()[: codec.DIGEST_LENGTH])
     return str(key), codec.compress(text)

@@ -1,156 +1,129 @@
-"""Recomputing a certificate from the published file alone, as a buyer does it.
+"""Verifies a published CSV against its certificate, as a buyer does it.
 
-The file is read once from end to end; everything that a certificate says of it is computed anew and compared. What only
-the recordings can tell (who had what, when nobody listened) is held against itself where that is possible.
+The file is read once from end to end, and everything that the certificate says of it is computed anew and compared.
+What only the recordings can show (which system had what, when streams were recorded) is checked by the rules of
+:mod:`~booktape.integrity.certificate_rules` as far as possible.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
-from typing import Any
-
-from msgspec import DecodeError, json
 
 from booktape.exchanges import exchange
-from booktape.integrity import certificate_schema, csv_check
-from booktape.integrity.book_audit import Crossed
-from booktape.integrity.certificate import CERTIFICATE_FORMAT
-from booktape.integrity.certificate_rules import contradictions
-from booktape.integrity.csv_check import CsvFindings, EraIds, InvalidFileError
+from booktape.integrity import csv_check
+from booktape.integrity.book_audit import CrossedCounter
+from booktape.integrity.certificate import Certificate, MarketCertificate, PublishedFile, SequencePart
+from booktape.integrity.certificate_rules import contradictions, undeclared
+from booktape.integrity.csv_check import CsvFindings, EpochIds, InvalidFileError
 from booktape.model.csv import COLUMNS
-from booktape.model.errors import BooktapeError
 from booktape.model.id_sets import Range, difference, id_set, named_ranges
 from booktape.model.records import BOOK_UPDATES
 from booktape.store import objects
 
-Plain = dict[str, Any]
 
+def csv_differences(certificate: Certificate, chunks: Callable[[], Iterable[bytes]]) -> list[str]:
+    """Find everything in which a file differs from its certificate, or the certificate from its own rules.
 
-class InvalidCertificateError(BooktapeError):
-    """Not a certificate, or one of a format that this version does not know."""
-
-
-def parse_certificate(content: bytes) -> Plain:
-    """A certificate. Raises :class:`InvalidCertificateError`."""
-    try:
-        found = json.decode(content)
-    except DecodeError as error:
-        raise InvalidCertificateError(f"the certificate is not JSON: {error}") from error
-    if not isinstance(found, dict) or found.get("format") != CERTIFICATE_FORMAT:
-        raise InvalidCertificateError(
-            f"not a certificate of format {CERTIFICATE_FORMAT}: is this the right file, or version of Booktape?"
-        )
-    fault = certificate_schema.schema_fault(found)
-    if fault is not None:
-        raise InvalidCertificateError(f"the certificate lacks something, or holds it in another form: {fault}")
-    return found
-
-
-def csv_differences(certificate: Plain, chunks: Callable[[], Iterable[bytes]]) -> list[str]:
-    """Everything in which a file differs from its certificate, or the certificate from itself.
+    The file is not read where the certificate is of an exchange or data type that does not exist.
 
     :param chunks: reads the file's bytes, each time from the beginning.
-    :raises BadCertificate: something that every certificate has is not there.
     """
-    try:
-        return [*_of_file(certificate, chunks), *contradictions(certificate)]
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InvalidCertificateError(
-            f"the certificate lacks something, or holds it in another form: {error!r}"
-        ) from error
+    found = [] if undeclared(certificate) is not None else list(_file_differences(certificate, chunks))
+    return [*found, *contradictions(certificate)]
 
 
-def _of_file(certificate: Plain, chunks: Callable[[], Iterable[bytes]]) -> Iterator[str]:
+def _file_differences(certificate: Certificate, chunks: Callable[[], Iterable[bytes]]) -> Iterator[str]:
     books = _Books(certificate)
     try:
         found = csv_check.read_csv(
             chunks(),
-            certificate["data_type"],
-            certificate["rule"],
-            exchange=certificate["exchange"],
-            times=csv_check.valid_times(certificate["data_type"], date.fromisoformat(certificate["day"])),
+            certificate.data_type,
+            certificate.rule,
+            exchange=certificate.exchange,
+            times=csv_check.valid_times(certificate.data_type, certificate.day),
             on_row=books.take,
-            eras=_eras(certificate),
+            epochs=_epochs(certificate),
         )
     except InvalidFileError as error:
-        yield f"the file is not in its form: {error}"
+        yield f"the file is not valid: {error}"
         copied = objects.fingerprint(iter(chunks()))
-        yield from _whole(certificate["file"], bytes=copied.bytes, sha256=copied.sha256)
+        yield from _differ("the file's bytes", certificate.file.bytes, copied.bytes)
+        yield from _differ("the file's sha256", certificate.file.sha256, copied.sha256)
         return
-    yield from _whole(certificate["file"], rows=found.rows, bytes=found.bytes, sha256=found.sha256)
-    told = certificate["markets"]
-    for name in sorted({*found.markets, *(name for name, market in told.items() if market["rows"])}):
-        if name not in told:
+    yield from _whole_file(certificate.file, found)
+    markets = certificate.markets
+    for name in sorted({*found.markets, *(name for name, market in markets.items() if market.rows)}):
+        if name not in markets:
             yield f"{name}: {found.markets[name].rows:,} rows in the file, not one in the certificate"
         else:
-            yield from _market(name, told[name], found)
+            yield from _market(name, markets[name], found)
     for name, crossed in sorted(books.crossed().items()):
-        if name in told:
-            what = f"{name}: messages after which the book is crossed"
-            yield from _compare(what, told[name]["book"]["crossed"], crossed)
+        if name in markets and (book := markets[name].book) is not None:
+            yield from _differ(f"{name}: messages after which the book is crossed", book.crossed, crossed)
 
 
-def _eras(certificate: Plain) -> dict[str, list[int]]:
-    """From when on each market's numbers begin anew, where they do."""
-    numbers = {name: market["numbers"] for name, market in certificate["markets"].items()}
-    return {name: [era["from"] for era in told["eras"][1:]] for name, told in numbers.items() if told and told["eras"]}
+def _epochs(certificate: Certificate) -> dict[str, list[int]]:
+    """The times (µs) of each market's sequence resets within the day."""
+    found = {}
+    for name, market in certificate.markets.items():
+        if market.sequence is not None and market.sequence.epochs:
+            found[name] = [epoch.starts_at or 0 for epoch in market.sequence.epochs[1:]]
+    return found
 
 
-def _whole(told: Plain, **found: object) -> Iterator[str]:
-    for name, value in found.items():
-        yield from _compare(f"the file's {name}", told[name], value)
+def _whole_file(file: PublishedFile, found: CsvFindings) -> Iterator[str]:
+    yield from _differ("the file's rows", file.rows, found.rows)
+    yield from _differ("the file's bytes", file.bytes, found.bytes)
+    yield from _differ("the file's sha256", file.sha256, found.sha256)
 
 
-def _compare(what: str, told: object, found: object) -> Iterator[str]:
-    if told != found:
-        yield f"{what}: {found} in the file, {told} in the certificate"
+def _differ(what: str, certified: object, found: object) -> Iterator[str]:
+    if certified != found:
+        yield f"{what}: {found} in the file, {certified} in the certificate"
 
 
-def _market(name: str, told: Plain, found: CsvFindings) -> Iterator[str]:
+def _market(name: str, certified: MarketCertificate, found: CsvFindings) -> Iterator[str]:
     market = found.markets.get(name)
     if market is None:
-        yield f"{name}: not one row in the file, {told['rows']:,} in the certificate"
+        yield f"{name}: not one row in the file, {certified.rows:,} in the certificate"
         return
-    yield from _compare(f"{name}: rows", told["rows"], market.rows)
-    yield from _compare(f"{name}: first id", told["first_id"], market.first_id)
-    yield from _compare(f"{name}: last id", told["last_id"], market.last_id)
-    yield from _compare(f"{name}: the SHA-256 of its lines", told["sha256"], market.sha256)
+    yield from _differ(f"{name}: rows", certified.rows, market.rows)
+    yield from _differ(f"{name}: first id", certified.first_id, market.first_id)
+    yield from _differ(f"{name}: last id", certified.last_id, market.last_id)
+    yield from _differ(f"{name}: the SHA-256 of its lines", certified.sha256, market.sha256)
     if name in found.ids:
-        numbers = told["numbers"]
-        eras = (numbers["eras"] or [numbers]) if numbers is not None else []
-        if len(eras) != len(found.ids[name]):
-            yield f"{name}: ids of {len(found.ids[name])} eras in the file, of {len(eras)} in the certificate"
-        for era, there in zip(eras, found.ids[name], strict=False):
-            yield from _of_era(name, era, there, told["void"]["ranges"])
+        parts = certified.sequence.parts if certified.sequence is not None else []
+        if len(parts) != len(found.ids[name]):
+            yield f"{name}: ids of {len(found.ids[name])} epochs in the file, of {len(parts)} in the certificate"
+        for part, ids in zip(parts, found.ids[name], strict=False):
+            yield from _missing_ids(name, part, ids, certified.burned_ids.ranges)
 
 
-def _of_era(name: str, told: Plain, there: EraIds, void: list[Range]) -> Iterator[str]:
-    """Ids that are not in the file are those that the certificate calls missing, used up or another day's."""
-    first, last = told["first"], told["last"]
-    if first is None or first > there.first or last < there.last:
-        ends = f"{there.first} to {there.last}"
-        yield f"{name}: ids from {ends} in the file, not all of them within those in the certificate"
+def _missing_ids(name: str, certified: SequencePart, found: EpochIds, burned: list[Range]) -> Iterator[str]:
+    """Ids that are not in the file must be missing, burned or another day's according to the certificate."""
+    first, last = certified.first, certified.last
+    if first is None or last is None or first > found.first or last < found.last:
+        yield f"{name}: ids from {found.first} to {found.last} in the file, not all of them within those certified"
         return
-    around = [(first, there.first - 1), (there.last + 1, last)]
-    holes = [*there.holes, *(pair for pair in around if pair[0] <= pair[1])]
-    declared = id_set([*told["ranges"], *void, *told["elsewhere"]])
+    around = [(first, found.first - 1), (found.last + 1, last)]
+    absent = [*found.missing, *(pair for pair in around if pair[0] <= pair[1])]
+    declared = id_set([*certified.missing_ids, *burned, *certified.other_day_ids])
     within = id_set(declared.within(first, last))
-    undeclared, invented = difference(holes, declared.ranges()), difference(within.ranges(), holes)
+    undeclared, invented = difference(absent, declared.ranges()), difference(within.ranges(), absent)
     if undeclared:
-        yield f"{name}: ids that are not in the file, and that the certificate does not say: {named_ranges(undeclared)}"
+        yield f"{name}: ids not in the file that the certificate does not declare: {named_ranges(undeclared)}"
     if invented:
-        yield f"{name}: ids that the certificate says are not in the file, but are: {named_ranges(invented)}"
+        yield f"{name}: ids in the file that the certificate declares as absent: {named_ranges(invented)}"
 
 
 class _Books:
-    """Each market's book as the file's rows make it; nothing for other data types."""
+    """Each market's book, rebuilt from the file's rows; none for other data types."""
 
-    def __init__(self, certificate: Plain) -> None:
-        columns = COLUMNS[certificate["data_type"]]
-        self._is_book = certificate["data_type"] == BOOK_UPDATES
+    def __init__(self, certificate: Certificate) -> None:
+        columns = COLUMNS[certificate.data_type]
+        self._is_book = certificate.data_type == BOOK_UPDATES
         self._column = {name: number for number, name in enumerate(columns)}
-        checksum = exchange(certificate["exchange"]).book_checksum
+        checksum = exchange(certificate.exchange).book_checksum
         self._depth = checksum.depth if checksum is not None else None
-        self._books: dict[str, Crossed] = {}
+        self._books: dict[str, CrossedCounter] = {}
 
     def take(self, row: list[str]) -> None:
         """Take the next row of the file."""
@@ -159,7 +132,7 @@ class _Books:
         at = self._column
         book = self._books.get(row[at["symbol"]])
         if book is None:
-            book = self._books[row[at["symbol"]]] = Crossed(self._depth)
+            book = self._books[row[at["symbol"]]] = CrossedCounter(self._depth)
         book.begin(int(row[at["local_timestamp"]]), is_snapshot=row[at["is_snapshot"]] == "true")
         level = [(row[at["price"]], row[at["amount"]])]
         if row[at["side"]] == "bid":
@@ -168,7 +141,7 @@ class _Books:
             book.apply((), level)
 
     def crossed(self) -> dict[str, int]:
-        """After how many messages each market's book was crossed."""
+        """Count the messages after which each market's book is crossed."""
         for book in self._books.values():
             book.end()
         return {name: book.count for name, book in self._books.items()}

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from os import cpu_count
 from typing import Literal
 
-from booktape.merge.duckdb_engine import DuckDBEngine
 from booktape.merge.engine import Engine, Merge, Merged, MergeFailedError, MergeInterruptedError, NothingToMergeError
 from booktape.merge.tables import PRIMARY, REPLICA, REST
 from booktape.store.layout import backfill_url
@@ -55,6 +54,8 @@ def open_engine(
         REST: open_store(backfill_url(primary)),
     }
     if kind == "duckdb":
+        from booktape.merge.duckdb_engine import DuckDBEngine  # here, since the file readers need no SQL translator
+
         return DuckDBEngine(systems, open_store(results), memory, threads or cpu_count() or 1)
     _require_s3(primary, replica, results)
     from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries

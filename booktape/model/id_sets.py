@@ -116,6 +116,11 @@ def id_set(ranges: Iterable[Iterable[int]]) -> IdSet:
     return found
 
 
+def ranges_length(ranges: Iterable[Range]) -> int:
+    """Count the ids in some ranges, of which both ends are included."""
+    return sum(last - first + 1 for first, last in ranges)
+
+
 def difference(ranges: Iterable[Iterable[int]], others: Iterable[Iterable[int]]) -> IdSet:
     """The ids of some ranges that lie in none of others."""
     left = id_set(ranges)

@@ -6,11 +6,13 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Final
 
-from booktape.integrity import certify, end_of_day
-from booktape.integrity.certify import Certified, File, InFile
+from booktape.integrity import certify
+from booktape.integrity.certificate import Certificate, MarketCertificate, PublishedFile
+from booktape.integrity.certify import CertifiedDay
 from booktape.merge import Merge
 from booktape.publish import manifest, results
 from booktape.publish.context import Context
+from booktape.publish.end_of_day import store_end_of_day_snapshot
 from booktape.publish.file_steps import sound
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run, certificate_key
@@ -28,75 +30,73 @@ def certify_day(context: Context, run: Run) -> results.Certify:
     """
     source = context.source(run.source)
     checked = sound(context, run)
-    found = {
-        name: InFile(market.rows, market.sha256, market.first_id, market.last_id)
-        for name, market in checked.markets.items()
-    }
-    books: dict[str, bytes] = {}
-    certified = certify.certify(
+    certified = certify.certify_day(
         context.engine.systems,
         Merge(source.exchange, source.data_type, run.day),
         source.channel,
         source.name,
-        File(checked.rows, checked.bytes, checked.sha256, found),
-        lambda market, book: books.setdefault(market, end_of_day.packed(book)),
+        PublishedFile(rows=checked.rows, bytes=checked.bytes, sha256=checked.sha256),
+        checked.markets,
     )
-    key = certificate_key(run)
-    context.store.replace(key, certified.content)
+    key, content = certificate_key(run), certified.certificate.encode()
+    context.store.replace(key, content)
     held, releasable = _why_held(source, run, certified)
     if held is None:
-        _begin_next_day(context, run, source, books)
+        _begin_next_day(context, run, source, certified.end_of_day_snapshots)
+    totals = certified.certificate.totals
     return results.Certify(
         key=key,
-        sha256=sha256(certified.content).hexdigest(),
-        expected=certified.present.expected,
-        seen=certified.present.seen,
-        share=certified.present.share,
+        sha256=sha256(content).hexdigest(),
+        expected=totals.expected,
+        seen=totals.present or 0,
+        share=totals.share_present,
         held=held,
         releasable=releasable,
     )
 
 
-def _begin_next_day(context: Context, run: Run, source: DataSource, books: Mapping[str, bytes]) -> None:
+def _begin_next_day(context: Context, run: Run, source: DataSource, snapshots: Mapping[str, bytes]) -> None:
     """Keep the books at the day's end for the next day, unless that is published or under way: it stays as it is."""
     if any(later.day == run.day + timedelta(days=1) for later in manifest.runs(context.store, source.name)):
         return
-    for market, lines in books.items():
-        end_of_day.store_snapshot(source.exchange, market, lines, context.store)
+    for market, lines in snapshots.items():
+        store_end_of_day_snapshot(source.exchange, market, lines, context.store)
 
 
-def _why_held(source: DataSource, run: Run, certified: Certified) -> tuple[str | None, bool]:
+def _why_held(source: DataSource, run: Run, certified: CertifiedDay) -> tuple[str | None, bool]:
     """Why the run must not go on, and whether it may be released all the same."""
     healed = f"once the recordings are healed: booktape republish {run.source} {run.day}"
     if certified.faults:
         faults = "; ".join(certified.faults[:_NAMED])
         return f"the file is not what the recordings say: {faults}; to try again: {healed.partition(': ')[2]}", False
-    lacks = _lacks_too_much(source, certified)
+    lacks = _lacks_too_much(source, certified.certificate)
     if lacks is None:
         return None, False
     release = f"to publish it as it is: booktape release {run.source} {run.day} --reason '…'"
     return f"{lacks}; {healed}; {release}", True
 
 
-def _lacks_too_much(source: DataSource, certified: Certified) -> str | None:
+def _lacks_too_much(source: DataSource, certificate: Certificate) -> str | None:
     """What is missing, where that is more than the source's threshold allows. A threshold of 0 allows everything."""
-    present, threshold = certified.present, Fraction(str(source.threshold))
-    if not present.expected or not threshold:
+    expected, present = certificate.totals.expected, certificate.totals.present
+    threshold = Fraction(str(source.threshold))
+    if not expected or present is None or not threshold:
         return None
-    if Fraction(present.seen, present.expected) < threshold:
-        share = present.seen / present.expected
+    if Fraction(present, expected) < threshold:
+        share = present / expected
         text = f"{share:.4%} of the numbered records are there, below the threshold {source.threshold:.4%}"
-        return f"{text}: {_lacking(certified.lacking)}"
-    if certified.lost:
-        lost = {name: certified.lacking[name] for name in certified.lost}
+        return f"{text}: {_lacking(certificate.markets)}"
+    lost = {name: market for name, market in certificate.markets.items() if market.is_lost}
+    if lost:
         return f"not one numbered record is there of {_count(len(lost), 'market')} of the day: {_lacking(lost)}"
     return None
 
 
-def _lacking(markets: Mapping[str, tuple[int, int]]) -> str:
+def _lacking(markets: Mapping[str, MarketCertificate]) -> str:
     """The markets that lack most, with what they lack."""
-    lacking = sorted(markets.items(), key=lambda item: (-item[1][0], item[0]))
-    named = [f"{name}: {missing:,} ids missing in {_count(ranges, 'gap')}" for name, (missing, ranges) in lacking]
+    missing = {name: market.missing() for name, market in markets.items()}
+    lacking = sorted((item for item in missing.items() if item[1][0]), key=lambda item: (-item[1][0], item[0]))
+    named = [f"{name}: {ids:,} ids missing in {_count(ranges, 'gap')}" for name, (ids, ranges) in lacking]
     more = [f"{len(named) - _NAMED} more markets"] if len(named) > _NAMED else []
     return ", ".join(named[:_NAMED] + more)
 

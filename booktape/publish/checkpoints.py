@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import duckdb
 from msgspec import Raw, Struct, json
@@ -18,6 +18,7 @@ from booktape.archive.catalog import StreamKey
 from booktape.archive.queries import RECORD_COLUMNS, record_maker, select_market, stream_rows
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
+from booktape.integrity.certificate import MarketCertificate, parse_certificate
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
 from booktape.model.gap import Gap, interleave
@@ -65,7 +66,8 @@ class Checkpoint(Struct, frozen=True):
 def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
     """Rebuild each market's book from the run's published Parquet, and keep it now and then."""
     source = context.source(run.source)
-    certified = json.decode(context.store.read(manifest.required(context.store, run, results.Certify).key))["markets"]
+    certificate = parse_certificate(context.store.read(manifest.required(context.store, run, results.Certify).key))
+    certified = certificate.markets
     key, parquet = checkpoints_key(run), parquet_key(run)
     keys = sorted(item.key for item in context.publication.objects(parquet)) or [parquet]
     with (
@@ -99,7 +101,7 @@ def of_book(source: DataSource) -> bool:
 
 
 def _of_market(
-    connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: dict[str, Any]
+    connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: MarketCertificate
 ) -> Iterator[Checkpoint]:
     make, stream = record_maker(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
     rows = stream_rows(connection, f"SELECT {RECORD_COLUMNS[BOOK_UPDATES]} FROM {table} ORDER BY position")

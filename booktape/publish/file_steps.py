@@ -58,7 +58,7 @@ def check_file(context: Context, run: Run) -> results.Check:
         rule,
         exchange=source.exchange,
         times=csv_check.valid_times(source.data_type, run.day),
-        eras=_epochs(context, source, run),
+        epochs=_epochs(context, source, run),
     )
     if files.version(url, context.aws) != version:
         raise FileChangedError(f"{url} changed while it was read")

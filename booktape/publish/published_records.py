@@ -25,7 +25,7 @@ def read_published(context: Context, base: DataSource, run: Run) -> Iterator[tup
     """
     library = _library(context)
     found = library.published(base.exchange, base.data_type, run.day)
-    markets = library.certificate(found)["markets"] if found is not None else {}
+    markets = library.certificate(found).markets if found is not None else {}
     with Archive(context.store.url, publication=context.publication.url, memory=_MEMORY) as archive:
         for name in sorted(markets):
             end = run.day + timedelta(days=1)

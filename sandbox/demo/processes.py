@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from booktape.model.errors import BooktapeError
 
+_ROOT: Final = str(Path(__file__).parents[2])
 LAST_RESORT_SECONDS: Final = 300.0
 """After so long without what must happen, nothing will: a machine that is busy is only slow."""
 
@@ -74,7 +75,10 @@ class Processes:
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, module: str, *arguments: str) -> Process:
-        """Run ``python -m module``; standard output and error go to ``<logs>/<name>.log``, appended."""
+        """Run ``python -m module``; standard output and error go to ``<logs>/<name>.log``, appended.
+
+        It runs in the directory of the logs: a module of the user's directory could have the name of one of ours.
+        """
         log = self._logs / f"{name}.log"
         with log.open("ab") as output:
             popen = subprocess.Popen(
@@ -82,7 +86,8 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | self.environment,
+                cwd=self._logs,
+                env=os.environ | self.environment | {"PYTHONPATH": _ROOT},
                 start_new_session=True,
             )
         process = Process(name, popen, log)

@@ -6,14 +6,15 @@ here. A stream whose loss nothing can show (``monotonic only``, ``none``) may lo
 certificate must then call it unverifiable.
 
 The edges: a row records some seconds of a day. What was sent before the first record that the file has of a market
-must be covered by ``edges.start: unknown`` and lie in a declared interval; after the last record nothing may be lost,
-and ``edges.end`` must be ``unknown``, for nobody listened until midnight.
+must be covered by ``edges.start: null`` and lie in a declared interval; after the last record nothing may be lost,
+and ``edges.end`` must be null, for nobody listened until midnight.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from booktape.integrity.certificate import NO_SEQUENCE_RULE, MarketCertificate
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from sandbox.matrix.found import Matched, match, read_rows
 from sandbox.matrix.night import Published
@@ -28,10 +29,8 @@ AFTER: Final = 2 * SECOND
 """By how much a declared interval may begin before the outage, and go on after all is whole again: a stream is heard of
 only when its next record comes."""
 
-_UNSEEN: Final = ("monotonic only", "none")
+_UNSEEN: Final = ("monotonic only", NO_SEQUENCE_RULE)
 _NUMBERED: Final = frozenset({("binance", TRADES), ("coinbase", TRADES), ("kraken", TRADES), ("binance", BOOK_UPDATES)})
-
-Plain = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def judge(case: Case, sent: Mapping[Stream, Sent], published: Published) -> Verd
     markets = {stream.market for stream in sent if stream.data_type == data_type}
     for market in sorted(markets | rows.keys()):
         said = sent.get(Stream(data_type, market), Sent())
-        told = published.certificate["markets"].get(market)
+        told = published.certificate.markets.get(market)
         verdict.sent += len(said.messages)
         if told is None or market not in rows:
             verdict.faults.append(f"{market}: not in the file or its certificate")
@@ -86,7 +85,7 @@ def judge(case: Case, sent: Mapping[Stream, Sent], published: Published) -> Verd
     return verdict
 
 
-def _judge_market(case: Case, verdict: Verdict, sent: Sent, matched: Matched, told: Plain) -> Iterator[str]:
+def _judge_market(case: Case, verdict: Verdict, sent: Sent, matched: Matched, told: MarketCertificate) -> Iterator[str]:
     if matched.surplus:
         yield f"{matched.surplus} rows that the venue did not send"
     if matched.in_part:
@@ -115,10 +114,9 @@ def _judge_market(case: Case, verdict: Verdict, sent: Sent, matched: Matched, to
         yield from _judge_times(verdict, lost, declared, told, may_be_unseen=case.row.unseen)
 
 
-def _declared(told: Plain) -> list[Range]:
+def _declared(told: MarketCertificate) -> list[Range]:
     """What the certificate calls ``down`` or ``unknown`` (µs), intervals that touch as one."""
-    downtime = told["downtime"]
-    return _joined([(start, end) for name in ("down", "unknown") for start, end in downtime[name]])
+    return _joined([*told.downtime.down, *told.downtime.unknown])
 
 
 def _judge_intervals(case: Case, verdict: Verdict, declared: Sequence[Range], span: Range) -> Iterator[str]:
@@ -141,20 +139,19 @@ def _judge_intervals(case: Case, verdict: Verdict, declared: Sequence[Range], sp
             yield f"declared beyond the outage of {(end - start) / SECOND:.2f} s: {_seconds(*inside, start)}"
 
 
-def _judge_edges(before: Sequence[Message], declared: Sequence[Range], told: Plain) -> Iterator[str]:
-    for name, edge in told["edges"].items():
-        if edge != "unknown":
+def _judge_edges(before: Sequence[Message], declared: Sequence[Range], told: MarketCertificate) -> Iterator[str]:
+    for name, edge in (("start", told.edges.start), ("end", told.edges.end)):
+        if edge is not None:
             yield f"the day's {name} is called known, and nobody listened at midnight: {edge}"
     uncovered = [message for message in before if not _is_in(message.time, declared)]
     if uncovered:
         yield f"{len(uncovered)} messages lost before the first record, in no declared interval"
 
 
-def _judge_ids(verdict: Verdict, sent: Sent, matched: Matched, told: Plain) -> Iterator[str]:
+def _judge_ids(verdict: Verdict, sent: Sent, matched: Matched, told: MarketCertificate) -> Iterator[str]:
     """The ids that are missing are exactly those that the certificate names."""
     truth = missing_ids(sent, matched.there)
-    numbers = told["numbers"]
-    said = [] if numbers is None else _joined_ids((first, last) for first, last in numbers["ranges"])
+    said = [] if told.sequence is None else _joined_ids(told.sequence.missing_ids)
     verdict.ids += _length(truth)
     verdict.told += _length(said)
     unreported, invented = sorted(set(truth) - set(said)), sorted(set(said) - set(truth))
@@ -210,13 +207,18 @@ def _is_at_end(message: Message, spans: Mapping[int, Range]) -> bool:
 
 
 def _judge_times(
-    verdict: Verdict, lost: Sequence[Message], declared: Sequence[Range], told: Plain, *, may_be_unseen: bool = False
+    verdict: Verdict,
+    lost: Sequence[Message],
+    declared: Sequence[Range],
+    told: MarketCertificate,
+    *,
+    may_be_unseen: bool = False,
 ) -> Iterator[str]:
     """Every lost message lies in a declared interval, unless nothing can show its loss."""
     uncovered = [message for message in lost if not _is_in(message.time, declared)]
     if not uncovered:
         return
-    if may_be_unseen and told["unverifiable"] in _UNSEEN:
+    if may_be_unseen and told.unverifiable in _UNSEEN:
         verdict.unseen += len(uncovered)
     else:
         yield f"{len(uncovered)} messages lost in no declared interval, the first at {uncovered[0].time}"

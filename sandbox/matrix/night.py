@@ -6,9 +6,9 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from msgspec import json
 
 from booktape.integrity import parquet_check, verify
+from booktape.integrity.certificate import Certificate, parse_certificate
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.publish import manifest
 from booktape.publish.executor import run_chain
@@ -33,7 +33,7 @@ class Published:
 
     data_type: str
     csv: bytes
-    certificate: dict[str, Any]
+    certificate: Certificate
     differences: list[str]
 
 
@@ -53,7 +53,7 @@ def _read(store: Any, run: Run, data_type: str) -> Published:
     renamed = manifest.required(store, run, Rename)
     assert renamed.certificate is not None
     csv = Path(unquote(urlsplit(renamed.url).path)).read_bytes()
-    certificate = json.decode(Path(unquote(urlsplit(renamed.certificate).path)).read_bytes())
+    certificate = parse_certificate(Path(unquote(urlsplit(renamed.certificate).path)).read_bytes())
     differences = verify.csv_differences(certificate, lambda: [csv])
     differences += parquet_check.parquet_differences(certificate, store, published_key(run))
     return Published(data_type, csv, certificate, differences)

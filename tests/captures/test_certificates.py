@@ -15,6 +15,7 @@ import pytest
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_check, verify
+from booktape.integrity.certificate import parse_certificate
 from booktape.merge import open_engine
 from booktape.publish import certify_step, manifest
 from booktape.publish.aws import Aws
@@ -81,7 +82,7 @@ def publish(directory: Path, copies: Iterable[Path], data_type: Any, venue: str 
     run = manifest.claim(store, "capture", day, "nightly", "test")
     run_chain(context, "capture", day, run.number)
     content = certify_step.read_certificate(context, run)
-    assert parquet_check.parquet_differences(verify.parse_certificate(content), store, published_key(run)) == []
+    assert parquet_check.parquet_differences(parse_certificate(content), store, published_key(run)) == []
     return Day(json.loads(content), content, store.read(published_key(run)))
 
 
@@ -98,25 +99,25 @@ def test_a_whole_capture_is_certified_whole(capture: Capture, tmp_path: Path) ->
     path = capture(BINANCE)
     day = publish(tmp_path, [path, path], "trades")
     ids = [e["t"] for e in reading.binance_events(path) if e.get("e") == "trade" and of_the_day(e)]
-    assert day.market["numbers"] == {
+    assert day.market["sequence"] == {
         "first": ids[0],
         "last": ids[-1],
         "expected": 9_738,
-        "seen": 9_738,
+        "present": 9_738,
         "missing": 0,
-        "ranges": [],
-        "links": [],
-        "resumed": [],
-        "elsewhere": [],
-        "eras": [],
+        "missing_ids": [],
+        "broken_links": [],
+        "resumed_ids": [],
+        "other_day_ids": [],
+        "epochs": [],
         "unnumbered": 0,
     }
     assert day.market["agreement"] == {
-        "both": 9_738, "primary_only": 0, "replica_only": 0, "disagree": 0, "disagreeing": [], "untold": 0,
+        "both": 9_738, "primary_only": 0, "replica_only": 0, "variants": 0, "variant_ids": [], "incomparable": 0,
     }  # fmt: skip
-    assert day.market["edges"] == {"start": "unknown", "end": {"missing": 0, "ranges": [], "links": []}}
+    assert day.market["edges"] == {"start": None, "end": {"missing": 0, "missing_ids": [], "broken_links": []}}
     assert (day.market["share_present"], day.market["share_verified"]) == ("1.000000", "1.000000")
-    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(parse_certificate(day.content), lambda: [day.csv]) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -134,12 +135,12 @@ def test_trades_that_only_one_copy_lost_are_all_there_and_told_of_either_side(
     )
     lost_by_primary = sum(map(of_the_day, frames(path, one)))
     lost_by_replica = sum(map(of_the_day, frames(path, other)))
-    assert (day.market["numbers"]["missing"], day.market["numbers"]["ranges"]) == (0, [])
-    assert day.market["agreement"]["replica_only"] == day.market["healed"]["replica"] == lost_by_primary
+    assert (day.market["sequence"]["missing"], day.market["sequence"]["missing_ids"]) == (0, [])
+    assert day.market["agreement"]["replica_only"] == day.market["recovered"]["replica"] == lost_by_primary
     assert day.market["agreement"]["primary_only"] == lost_by_replica
     assert day.market["agreement"]["both"] == 9_738 - lost_by_primary - lost_by_replica
     assert told(day) == told(whole)
-    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(parse_certificate(day.content), lambda: [day.csv]) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -153,11 +154,11 @@ def test_trades_that_both_copies_lost_are_named_and_no_others(capture: Capture, 
         "trades",
     )
     lost = sorted(frame["t"] for frame in frames(path, both))
-    ranges = day.market["numbers"]["ranges"]
+    ranges = day.market["sequence"]["missing_ids"]
     assert [number for first, last in ranges for number in range(first, last + 1)] == lost
-    assert (day.market["numbers"]["expected"], day.market["numbers"]["missing"]) == (9_738, 150)
+    assert (day.market["sequence"]["expected"], day.market["sequence"]["missing"]) == (9_738, 150)
     assert day.market["share_present"] == "0.984596"  # 9,588 of 9,738
-    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(parse_certificate(day.content), lambda: [day.csv]) == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -171,12 +172,12 @@ def test_book_updates_that_both_copies_lost_are_named_by_their_ids(capture: Capt
         "book_updates",
     )
     lost = [(frame["U"], frame["u"]) for frame in frames(path, both)]
-    ranges = day.market["numbers"]["ranges"]
+    ranges = day.market["sequence"]["missing_ids"]
     assert [n for first, last in ranges for n in range(first, last + 1)] == [
         n for first, last in sorted(lost) for n in range(first, last + 1)
     ]
     assert (day.market["agreement"]["replica_only"], day.market["agreement"]["primary_only"]) == (30, 30)
-    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
+    assert verify.csv_differences(parse_certificate(day.content), lambda: [day.csv]) == []
 
 
 def test_a_book_that_two_copies_lost_different_parts_of_is_whole(capture: Capture, tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_a_book_that_two_copies_lost_different_parts_of_is_whole(capture: Captur
         "book_updates",
     )
     assert told(day) == told(whole)
-    assert (day.market["numbers"]["missing"], day.market["book"]["crossed"]) == (0, 0)
+    assert (day.market["sequence"]["missing"], day.market["book"]["crossed"]) == (0, 0)
 
 
 def test_a_second_run_over_the_same_recordings_gives_the_same_bytes(capture: Capture, tmp_path: Path) -> None:
@@ -206,5 +207,5 @@ def test_what_no_number_shows_is_called_unverifiable(capture: Capture, tmp_path:
     path = capture(BINANCE)
     day = publish(tmp_path, [path, path], "quotes")
     assert (day.market["unverifiable"], day.market["share_verified"]) == ("monotonic only", "0.000000")
-    assert (day.market["numbers"], day.market["share_present"]) == (None, None)
-    assert verify.csv_differences(day.certificate, lambda: [day.csv]) == []
+    assert (day.market["sequence"], day.market["share_present"]) == (None, None)
+    assert verify.csv_differences(parse_certificate(day.content), lambda: [day.csv]) == []

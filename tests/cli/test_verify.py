@@ -148,8 +148,8 @@ def put_the_last_into_the_next_day(content: bytes) -> bytes:
     ("change", "difference"),
     [
         (flip, "BTC-USDT: the SHA-256 of its lines"),
-        (remove, "BTC-USDT: ids that are not in the file, and that the certificate does not say: 30"),
-        (swap, "the file is not in its form: line 22: BTC-USDT at"),
+        (remove, "BTC-USDT: ids not in the file that the certificate does not declare: 30"),
+        (swap, "the file is not valid: line 22: BTC-USDT at"),
         (put_the_last_into_the_next_day, "line 40: the time 1723248000000000 is not of that day"),
         (remove_the_last, "BTC-USDT: last id: 48 in the file, 49 in the certificate"),
     ],
@@ -196,18 +196,18 @@ def test_the_crossed_book_stands_in_the_certificate(store: Store, booktape: Book
     told = json.loads(booktape("certificate", "books", DAY, "--json").out)
     book = told["markets"]["BTC-USDT"]["book"]
     assert (book["crossed"], book["snapshots"], book["snapshots_compared"]) == (3, 1, 0)
-    assert told["markets"]["BTC-USDT"]["numbers"]["expected"] == 5
+    assert told["markets"]["BTC-USDT"]["sequence"]["expected"] == 5
 
 
 def test_a_certificate_that_hides_a_loss_contradicts_itself(trades: Store, booktape: Booktape) -> None:
     key = f"{FOLDER.format('trades', 'trades')}.certificate.json"
     certificate = json.loads(trades.read(key))
-    certificate["markets"]["BTC-USDT"]["numbers"] |= {"missing": 0, "ranges": []}
+    certificate["markets"]["BTC-USDT"]["sequence"] |= {"missing": 0, "missing_ids": []}
     trades.replace(key, json.dumps(certificate).encode())
     outcome = booktape("verify", "trades", DAY)
     assert outcome.status == 1
-    assert "ids that are not in the file, and that the certificate does not say: 10-19" in outcome.out
-    assert "the ids expected of BTC-USDT: told as 49, by the rest of it 39" in outcome.out
+    assert "ids not in the file that the certificate does not declare: 10-19" in outcome.out
+    assert "the ids expected of BTC-USDT: 49, but 39 by its other fields" in outcome.out
 
 
 def parquet(store: Store, change: str) -> None:
@@ -225,7 +225,7 @@ def parquet(store: Store, change: str) -> None:
         ("* REPLACE ('both' AS provenance)", "BTC-USDT: trades of the provenance both: 39 by the Parquet, 0 in the"),
         ("* REPLACE (position + 1 AS position)", "its positions of BTC-USDT do not count on from 1"),
         ("* REPLACE ('ETH-USDT' AS symbol)", "ETH-USDT: records in the Parquet, not one in the certificate"),
-        ("*", "run1.parquet.sha256 does not tell the hashes of the Parquet files"),
+        ("*", "run1.parquet.sha256 does not have the hashes of the Parquet files"),
     ],
 )
 def test_whatever_is_changed_in_the_parquet_is_found(
@@ -240,7 +240,7 @@ def test_whatever_is_changed_in_the_parquet_is_found(
 def test_a_hash_that_is_not_the_files_is_found(trades: Store, booktape: Booktape) -> None:
     trades.replace(f"{FOLDER.format('trades', 'trades')}.csv.sha256", b"0  trades_2024-08-09_run1.csv\n")
     outcome = booktape("verify", "trades", DAY)
-    assert (outcome.status, "run1.csv.sha256 does not tell the certificate's hash" in outcome.out) == (1, True)
+    assert (outcome.status, "run1.csv.sha256 does not have the certificate's hash" in outcome.out) == (1, True)
 
 
 def test_a_books_numbers_are_recomputed_from_the_parquet(store: Store, booktape: Booktape) -> None:
@@ -252,13 +252,13 @@ def test_a_books_numbers_are_recomputed_from_the_parquet(store: Store, booktape:
     key = f"{FOLDER.format('books', 'books')}.certificate.json"
     certificate = json.loads(store.read(key))
     market, totals = certificate["markets"]["BTC-USDT"], certificate["totals"]
-    assert market["numbers"]["ranges"] == [[5, 5]]
-    market["numbers"] |= {"missing": 0, "ranges": [], "seen": 5}
+    assert market["sequence"]["missing_ids"] == [[5, 5]]
+    market["sequence"] |= {"missing": 0, "missing_ids": [], "present": 5}
     market["share_present"] = totals["share_present"] = "1.000000"
-    totals |= {"seen": 5, "missing": 0}
+    totals |= {"present": 5, "missing": 0}
     store.replace(key, json.dumps(certificate).encode())
     outcome = booktape("verify", "books", DAY)
-    assert outcome.out == "BTC-USDT: numbers in no record of the Parquet, and not said to be missing: 5\n"
+    assert outcome.out == "BTC-USDT: sequence ids in no record of the Parquet, and not declared as missing: 5\n"
 
 
 def test_a_books_tests_are_made_again_from_the_parquet(store: Store, booktape: Booktape) -> None:

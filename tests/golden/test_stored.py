@@ -103,12 +103,14 @@ def test_a_ledger(tape: Path, booktape: Booktape) -> None:
 
 def test_certificates_and_manifests(tape: Path, booktape: Booktape) -> None:
     """Files verify; what is done stays done; a republication names the run before."""
-    told = json.loads(booktape("certificate", "binance-trades", DAY, "--json").out)
-    stored = tape / "primary/certificates/binance-trades" / DAY / "0001.json"
-    assert told == json.loads(stored.read_bytes())
-    assert told["format"] == 1
-    assert told["markets"]["BTC-USDT"]["numbers"]["ranges"] == [[125, 125]]
-    assert told["markets"]["ETH-USDT"]["numbers"]["eras"][1]["ranges"] == [[5, 5]]
+    shown = json.loads(booktape("certificate", "binance-trades", DAY, "--json").out)
+    stored = json.loads((tape / "primary/certificates/binance-trades" / DAY / "0001.json").read_bytes())
+    assert (stored["format"], shown["format"]) == (1, 2)  # it is converted
+    assert stored["markets"]["BTC-USDT"]["numbers"]["ranges"] == [[125, 125]]
+    assert shown["markets"]["BTC-USDT"]["sequence"]["missing_ids"] == [[125, 125]]
+    assert stored["markets"]["ETH-USDT"]["numbers"]["eras"][1]["ranges"] == [[5, 5]]
+    assert shown["markets"]["ETH-USDT"]["sequence"]["epochs"][1]["missing_ids"] == [[5, 5]]
+    assert (shown["file"], shown["made_by"]) == (stored["file"], stored["made_by"])
     sources = [line.partition(":")[0] for line in (tape / "sources.yaml").read_text().splitlines()]
     outcomes = [booktape("verify", name, DAY, "--json") for name in sources if name != "binance-bars"]
     assert [json.loads(outcome.out)["verified"] for outcome in outcomes] == [True] * len(outcomes)

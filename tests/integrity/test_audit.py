@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape.integrity.audit import Evidence, audit_market
-from booktape.integrity.certificate import present, share
+from booktape.integrity.certificate import build_market, share
 from booktape.integrity.ordering import ObjectRecords
 from booktape.integrity.sequence_audit import Edge
 from booktape.merge.reference import StoredRecord, merge_trades
@@ -29,17 +29,17 @@ def test_what_one_system_lacks_the_other_heals() -> None:
         ]
     )
     assert (market.rows, market.loss.first, market.loss.last) == (7, 1, 8)
-    assert (market.loss.expected, market.loss.seen, market.loss.missing) == (8, 7, [(7, 7)])
+    assert (market.loss.expected, market.loss.present, market.loss.missing) == (8, 7, [(7, 7)])
     found = market.agreement
-    assert (found.both, found.primary_only, found.replica_only, found.disagree) == (2, 2, 2, 0)
-    assert (found.by_replica, found.by_rest) == (2, 1)
+    assert (found.both, found.primary_only, found.replica_only, found.variants) == (2, 2, 2, 0)
+    assert (found.from_replica, found.from_rest) == (2, 1)
 
 
 def test_a_trade_that_the_systems_tell_differently_is_a_disagreement() -> None:
     market = proven([(PRIMARY, [trade(1), trade(2)]), (REPLICA, [trade(1), trade(2, amount="0.6")])])
     found = market.agreement
-    assert (found.both, found.primary_only, found.replica_only, found.disagree) == (1, 0, 0, 1)
-    assert (market.rows, found.disagreeing) == (2, [2])
+    assert (found.both, found.primary_only, found.replica_only, found.variants) == (1, 0, 0, 1)
+    assert (market.rows, found.variant_ids) == (2, [2])
 
 
 def test_an_ordinary_day_is_never_held_whole() -> None:
@@ -63,12 +63,12 @@ def test_a_day_whose_times_run_against_its_ids_is_held_whole_and_proven_all_the_
 
 def test_ids_that_the_venue_used_up_are_void_and_not_missing() -> None:
     market = proven([(PRIMARY, [trade(1), trade(2, amount="0.000"), trade(3)])])
-    assert (market.rows, market.void, market.loss.missing) == (2, [(2, 2)], [])
+    assert (market.rows, market.burned_ids, market.loss.missing) == (2, [(2, 2)], [])
 
 
 def test_an_id_that_the_venues_time_puts_into_the_day_before_is_not_missing() -> None:
     market = proven([(PRIMARY, [trade(1), trade(2, MIDNIGHT - 1), trade(3)])])
-    assert (market.rows, market.loss.elsewhere, market.loss.missing) == (2, [(2, 2)], [])
+    assert (market.rows, market.loss.other_day_ids, market.loss.missing) == (2, [(2, 2)], [])
 
 
 def test_the_edges_are_unknown_without_a_neighbouring_day() -> None:
@@ -81,9 +81,8 @@ def test_what_is_missing_between_two_days_is_told_at_the_edge_and_counts() -> No
     assert market.loss.start == Edge(known=True, missing=[(3, 4)])
     assert market.loss.end == Edge(known=True, missing=[(7, 8)])
     assert market.loss.missing == []
-    assert (present([market.loss]).seen, present([market.loss]).expected, present([market.loss]).share) == (
-        2, 6, "0.333333",
-    )  # fmt: skip
+    certified = build_market(market)
+    assert (certified.expected_and_present(), certified.share_present) == ((6, 2), "0.333333")
 
 
 def test_edges_are_known_where_somebody_listened_all_the_time() -> None:
@@ -110,7 +109,7 @@ def test_downtime_is_when_no_instance_was_connected_and_sound() -> None:
     down = proven([(PRIMARY, [trade(1)])], ledger=[[one], [other]]).downtime
     assert down.down == [(MIDNIGHT + 200, MIDNIGHT + 300), (MIDNIGHT + 500, MIDNIGHT + 550)]
     assert down.unknown == [(MIDNIGHT + 1_000, MIDNIGHT + DAY)]
-    assert down.breaks == 1
+    assert down.interruptions == 1
 
 
 def test_without_a_ledger_the_whole_day_is_unknown() -> None:
@@ -119,7 +118,7 @@ def test_without_a_ledger_the_whole_day_is_unknown() -> None:
 
 def test_what_no_number_shows_is_unverifiable_and_never_whole() -> None:
     market = proven([(PRIMARY, [trade(1), trade(9)])], terms(TRADES, "monotonic"))
-    assert (market.why, market.loss.expected, market.rows) == ("monotonic only", None, 2)
+    assert (market.unverifiable, market.loss.expected, market.rows) == ("monotonic only", None, 2)
 
 
 def test_shares_are_rounded_down() -> None:
@@ -155,11 +154,11 @@ def test_whatever_each_system_lost_missing_is_exactly_what_all_lack(
     told = sorted((*loss.start.missing, *loss.missing, *loss.end.missing))
     if there:
         assert [number for first, last in told for number in range(first, last + 1)] == lacking
-        assert present([loss]).seen == len(there)
+        assert build_market(market).expected_and_present()[1] == len(there)
     found = market.agreement
     assert found.both == len(kept[0] & kept[1])
     assert (found.primary_only, found.replica_only) == (len(kept[0] - kept[1]), len(kept[1] - kept[0]))
-    assert found.by_rest == len(kept[2] - kept[0] - kept[1])
+    assert found.from_rest == len(kept[2] - kept[0] - kept[1])
     assert market.rows == len(there)
 
 
@@ -167,15 +166,15 @@ def test_a_lost_day_is_the_hole_between_the_days_around_it_and_counts_once() -> 
     market = proven([(PRIMARY, [trade(9, MIDNIGHT + DAY), trade(12, MIDNIGHT + DAY + 1)])], before=4)
     hole = Edge(known=True, missing=[(5, 8)])
     assert (market.rows, market.loss.first, market.loss.start, market.loss.end) == (0, None, hole, hole)
-    there = present([market.loss])
-    assert (there.seen, there.expected, there.share, market.loss.is_lost_day) == (0, 4, "0.000000", True)
+    certified = build_market(market)
+    assert (certified.expected_and_present(), certified.share_present, certified.is_lost) == ((4, 0), "0.000000", True)
 
 
 def test_a_day_without_a_trade_whose_neighbours_numbers_meet_lacks_nothing() -> None:
     market = proven([(PRIMARY, [trade(5, MIDNIGHT + DAY)])], before=4)
     assert (market.loss.start, market.loss.end) == (Edge(known=True), Edge(known=True))
-    there = present([market.loss])
-    assert (there.expected, there.share, market.loss.is_lost_day) == (0, None, False)
+    certified = build_market(market)
+    assert (certified.expected_and_present(), certified.share_present, certified.is_lost) == ((0, 0), None, False)
 
 
 def test_of_a_day_without_a_trade_nothing_is_known_unless_both_neighbours_are() -> None:
@@ -192,18 +191,18 @@ def test_a_late_trade_of_the_day_before_is_where_a_lost_day_begins() -> None:
     assert market.loss.start.missing == [(6, 8)]
 
 
-def untold(identifier: str, time: int) -> Trade:
+def unnumbered(identifier: str, time: int) -> Trade:
     return Trade(identifier, MIDNIGHT + time, "buy", "10", "1", MIDNIGHT + time + 1_000)
 
 
 def test_a_trade_of_one_id_that_the_systems_tell_with_two_times_is_published_once() -> None:
     """Where nothing is numbered trades stand at their times; the file has one of each id, the primary's."""
-    one, other, later = untold("a", 5), untold("a", 9), untold("b", 7)
+    one, other, later = unnumbered("a", 5), unnumbered("a", 9), unnumbered("b", 7)
     market = proven([(PRIMARY, [one, later]), (REPLICA, [later, other])], terms(TRADES, "none"))
     lines = csv.csv_text(TRADES, [row for trade in (one, later) for row in csv.csv_rows("binance", "BTC-USDT", trade)])
     assert (market.rows, market.sha256) == (2, sha256(lines.partition("\n")[2].encode()).hexdigest())
     found = market.agreement
-    assert (found.both, found.disagree, found.disagreeing, found.primary_only, found.replica_only) == (
+    assert (found.both, found.variants, found.variant_ids, found.primary_only, found.replica_only) == (
         1, 1, ["a"], 0, 0,
     )  # fmt: skip
 
@@ -215,11 +214,13 @@ def test_a_trade_of_one_id_that_the_systems_tell_with_two_times_is_published_onc
 def test_whatever_times_the_systems_tell_of_an_id_the_proof_is_as_the_merge(
     primary: list[tuple[str, int]], replica: list[tuple[str, int]]
 ) -> None:
-    told = [[untold(name, time) for name, time in sorted(some, key=lambda one: one[1])] for some in (primary, replica)]
-    market = proven([(system, trades) for system, trades in enumerate(told) if trades], terms(TRADES, "none"))
-    stored = [[StoredRecord("BTC-USDT", THE_DAY, trade) for trade in trades] for trades in told]
+    systems = [
+        [unnumbered(name, time) for name, time in sorted(some, key=lambda one: one[1])] for some in (primary, replica)
+    ]
+    market = proven([(system, trades) for system, trades in enumerate(systems) if trades], terms(TRADES, "none"))
+    stored = [[StoredRecord("BTC-USDT", THE_DAY, trade) for trade in trades] for trades in systems]
     rows = [row for one in merge_trades(THE_DAY, *stored) for row in csv.csv_rows("binance", "BTC-USDT", one.record)]
     assert market.sha256 == sha256(csv.csv_text(TRADES, rows).partition("\n")[2].encode()).hexdigest()
     found = market.agreement
-    assert found.both + found.disagree == len({name for name, _ in primary} & {name for name, _ in replica})
-    assert found.both + found.disagree + found.primary_only + found.replica_only == market.rows == market.records
+    assert found.both + found.variants == len({name for name, _ in primary} & {name for name, _ in replica})
+    assert found.both + found.variants + found.primary_only + found.replica_only == market.rows == market.records

@@ -45,9 +45,9 @@ def snapshot(number: int, second: int) -> BookSnapshot:
     )  # fmt: skip
 
 
-def terms(data_type: str, rule: str, *restarts: Reset) -> AuditScope:
+def terms(data_type: str, rule: str, *resets: Reset) -> AuditScope:
     return AuditScope(
-        "binance", "BTC-USDT", data_type, rule, THE_DAY, range(MIDNIGHT, MIDNIGHT + DAY), restarts=tuple(restarts)
+        "binance", "BTC-USDT", data_type, rule, THE_DAY, range(MIDNIGHT, MIDNIGHT + DAY), resets=tuple(resets)
     )
 
 
@@ -66,9 +66,9 @@ NEW = [trade(1, 60), trade(2, 61), trade(5, 64)]
 
 def test_only_what_is_missing_of_each_era_is_missing() -> None:
     found = proven(terms(TRADES, CONTIGUOUS, RESTART), (1001, OLD), (EPOCH + 1, NEW)).loss
-    assert (found.first, found.last, found.expected, found.seen) == (1001, 5, 9, 6)
+    assert (found.first, found.last, found.expected, found.present) == (1001, 5, 9, 6)
     assert found.missing == [(1003, 1003), (3, 4)]
-    assert [(era.begins, era.loss.first, era.loss.last, era.loss.missing) for era in found.eras] == [
+    assert [(era.starts_at, era.loss.first, era.loss.last, era.loss.missing) for era in found.epochs] == [
         (None, 1001, 1004, [(1003, 1003)]),
         (RESTART.high, 1, 5, [(3, 4)]),
     ]
@@ -83,19 +83,19 @@ def test_the_day_before_is_joined_to_the_first_era_alone() -> None:
 def test_numbers_of_two_eras_fill_no_hole_of_each_other() -> None:
     again = [trade(1003, 60), trade(1004, 61)]
     market = proven(terms(TRADES, CONTIGUOUS, RESTART), (1001, OLD), (EPOCH + 1003, again))
-    assert (market.rows, market.reused) == (5, [])
-    assert (market.loss.missing, market.loss.expected, market.loss.seen) == ([(1003, 1003)], 6, 5)
+    assert (market.rows, market.reused_ids) == (5, [])
+    assert (market.loss.missing, market.loss.expected, market.loss.present) == ([(1003, 1003)], 6, 5)
 
 
 def test_without_a_restart_a_day_is_one_sequence_however_far_its_numbers_are_apart() -> None:
     found = proven(terms(TRADES, CONTIGUOUS), (1, [trade(1, 1), trade(1000, 60)])).loss
-    assert (found.missing, found.eras, found.expected) == ([(2, 999)], [], 1000)
+    assert (found.missing, found.epochs, found.expected) == ([(2, 999)], [], 1000)
 
 
 def test_ids_of_two_trades_that_nothing_tells_apart_are_named() -> None:
     again = [trade(1001, 60), trade(1002, 3)]
-    assert proven(terms(TRADES, CONTIGUOUS), (1001, OLD), (1001, again)).reused == [1001]
-    assert proven(terms(TRADES, NONE), (NOON, [*OLD, *again])).reused == [1001]
+    assert proven(terms(TRADES, CONTIGUOUS), (1001, OLD), (1001, again)).reused_ids == [1001]
+    assert proven(terms(TRADES, NONE), (NOON, [*OLD, *again])).reused_ids == [1001]
 
 
 def test_the_rows_are_those_of_the_merge() -> None:
@@ -115,7 +115,7 @@ def test_a_books_eras_follow_each_other_and_tell_their_own_times() -> None:
     merged = merge_book(
         THE_DAY,
         [StoredRecord("BTC-USDT", THE_DAY, one) for one in [*new, *old]],
-        restarts={"BTC-USDT": about.restarts},
+        restarts={"BTC-USDT": about.resets},
     )
     assert [(one.record.last_id, one.record.timestamp) for one in merged] == [
         (1000, NOON),
@@ -130,4 +130,4 @@ def test_a_books_eras_follow_each_other_and_tell_their_own_times() -> None:
         rows.add(one.record)
     market = proven(about, (1000, old), (EPOCH + 3, new))
     assert (market.rows, market.sha256) == (12, rows.sha256)
-    assert (market.loss.missing, [type(era) for era in market.loss.eras]) == ([], [EpochLoss, EpochLoss])
+    assert (market.loss.missing, [type(era) for era in market.loss.epochs]) == ([], [EpochLoss, EpochLoss])

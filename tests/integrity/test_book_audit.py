@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
+from booktape.integrity.certificate import SnapshotMismatch, build_market
 from booktape.model.gap import Gap, GapUnit
 from booktape.model.records import BOOK_UPDATES, DAY, SECOND, BookUpdate, Record
 from booktape.model.uptime import StreamInterval, StreamUptime
@@ -19,7 +20,7 @@ def test_book_messages_that_are_cut_differently_cover_each_others_ids() -> None:
         [(PRIMARY, [update(1, 5), update(9, 10)]), (REPLICA, [update(1, 3), update(4, 7)])],
         terms(BOOK_UPDATES, "ranged"),
     )
-    assert (market.loss.missing, market.loss.expected, market.loss.seen) == ([(8, 8)], 10, 9)
+    assert (market.loss.missing, market.loss.expected, market.loss.present) == ([(8, 8)], 10, 9)
 
 
 def test_a_message_that_ends_later_takes_back_a_gap_that_it_covers() -> None:
@@ -32,7 +33,7 @@ def test_a_snapshot_in_the_stream_makes_up_for_what_is_missing_before_it() -> No
         [(PRIMARY, [update(1, 2), update(9, 9)]), (PRIMARY, [snapshot(6, b"[]", b"[]", "stream")])],
         terms(BOOK_UPDATES, "ranged"),
     )
-    assert (market.loss.missing, market.loss.resumed) == ([(3, 8)], [(3, 6)])
+    assert (market.loss.missing, market.loss.resumed_ids) == ([(3, 8)], [(3, 6)])
 
 
 def test_a_broken_link_is_told_by_the_ids_on_both_its_sides() -> None:
@@ -40,8 +41,8 @@ def test_a_broken_link_is_told_by_the_ids_on_both_its_sides() -> None:
         [(PRIMARY, [update(0, 10, 5), update(0, 20, 10), update(0, 40, 30)]), (REPLICA, [update(0, 20, 10)])],
         terms(BOOK_UPDATES, "linked"),
     )
-    assert market.loss.links == [Gap(GapUnit.LINK, 21, 39)]
-    assert (market.loss.expected, market.loss.seen) == (3, 2)
+    assert market.loss.broken_links == [Gap(GapUnit.LINK, 21, 39)]
+    assert (market.loss.expected, market.loss.present) == (3, 2)
 
 
 def test_a_link_that_only_the_other_system_has_is_not_broken() -> None:
@@ -49,7 +50,7 @@ def test_a_link_that_only_the_other_system_has_is_not_broken() -> None:
         [(PRIMARY, [update(0, 10, 5), update(0, 40, 30)]), (REPLICA, [update(0, 30, 10)])],
         terms(BOOK_UPDATES, "linked"),
     )
-    assert (market.loss.links, market.loss.expected, market.loss.seen) == ([], 2, 2)
+    assert (market.loss.broken_links, market.loss.expected, market.loss.present) == ([], 2, 2)
 
 
 def test_messages_linked_past_each_other_leave_nothing_out() -> None:
@@ -57,7 +58,7 @@ def test_messages_linked_past_each_other_leave_nothing_out() -> None:
         [(PRIMARY, [update(0, 10, 5), update(0, 20, 10), update(0, 30, 20)]), (REPLICA, [update(0, 25, 15)])],
         terms(BOOK_UPDATES, "linked"),
     )
-    assert market.loss.links == []
+    assert market.loss.broken_links == []
 
 
 BOOK = (b'[["9","1"],["8","1"]]', b'[["11","1"],["12","1"]]')
@@ -72,7 +73,7 @@ def test_a_later_snapshot_that_is_as_the_rebuilt_book_is_no_difference() -> None
         terms(BOOK_UPDATES, "ranged"),
     )
     assert market.book is not None
-    assert (market.book.snapshots, market.book.compared, market.book.differing) == (2, 1, 0)
+    assert (market.book.snapshots, market.book.snapshots_compared, market.book.snapshots_differing) == (2, 1, 0)
 
 
 def test_a_later_snapshot_that_differs_is_named() -> None:
@@ -84,7 +85,10 @@ def test_a_later_snapshot_that_differs_is_named() -> None:
         terms(BOOK_UPDATES, "ranged"),
     )
     assert market.book is not None
-    assert (market.book.differing, market.book.mismatch) == (1, (3, MIDNIGHT + 3 * SECOND))
+    assert (market.book.snapshots_differing, market.book.first_mismatch) == (
+        1,
+        SnapshotMismatch(id=3, time=MIDNIGHT + 3 * SECOND),
+    )
 
 
 def test_a_snapshot_may_hold_a_part_of_the_message_after_it() -> None:
@@ -95,7 +99,7 @@ def test_a_snapshot_may_hold_a_part_of_the_message_after_it() -> None:
     ]
     market = proven(batches, terms(BOOK_UPDATES, "ranged"))
     assert market.book is not None
-    assert (market.book.compared, market.book.differing) == (1, 0)
+    assert (market.book.snapshots_compared, market.book.snapshots_differing) == (1, 0)
 
 
 def test_a_snapshot_may_hold_a_part_of_a_linked_message_after_it() -> None:
@@ -106,11 +110,11 @@ def test_a_snapshot_may_hold_a_part_of_a_linked_message_after_it() -> None:
     ]
     market = proven(batches, terms(BOOK_UPDATES, "linked"))
     assert market.book is not None
-    assert (market.book.compared, market.book.differing) == (1, 0)
+    assert (market.book.snapshots_compared, market.book.snapshots_differing) == (1, 0)
     batches[1] = (PRIMARY, [snapshot(1, *BOOK), snapshot(3, b'[["8","2"]]', BOOK[1])])
     market = proven(batches, terms(BOOK_UPDATES, "linked"))
     assert market.book is not None
-    assert (market.book.compared, market.book.differing) == (1, 1)
+    assert (market.book.snapshots_compared, market.book.snapshots_differing) == (1, 1)
 
 
 def test_a_book_over_rest_does_not_say_that_somebody_listened() -> None:
@@ -176,7 +180,7 @@ def test_of_linked_messages_a_lost_day_breaks_one_link() -> None:
         local_timestamp=MIDNIGHT + DAY,
     )
     market = proven([(PRIMARY, [after])], terms(BOOK_UPDATES, "linked"), before=20)
-    assert (market.loss.start.links, market.loss.at_edges) == ([Gap(GapUnit.LINK, 21, 39)], 1)
+    assert (market.loss.start.broken_links, build_market(market).edges.count()) == ([Gap(GapUnit.LINK, 21, 39)], 1)
 
 
 def test_records_are_counted_once_and_those_without_a_number_are_told() -> None:

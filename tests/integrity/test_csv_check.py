@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from booktape.integrity.csv_check import CsvFindings, EraIds, InvalidFileError, MarketRows, read_csv, valid_times
+from booktape.integrity.csv_check import CsvFindings, EpochIds, InvalidFileError, MarketRows, read_csv, valid_times
 from booktape.model import csv
 from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, TRADES
 from booktape.model.sequence import CONTIGUOUS, MONOTONIC, SEQUENCED
@@ -72,14 +72,14 @@ def test_a_complete_file_is_counted_and_hashed() -> None:
             "B": MarketRows(1, 7, 7, 0, 0, sha256=sha256(of_b).hexdigest()),
         },
         expected=3,
-        ids={"A": [EraIds(10, 11, [])], "B": [EraIds(7, 7, [])]},
+        ids={"A": [EpochIds(10, 11, [])], "B": [EpochIds(7, 7, [])]},
     )
 
 
 def test_missing_ids_are_counted_for_each_market() -> None:
     found = check(trades(("A", 1, 1), ("A", 2, 2), ("A", 3, 5), ("A", 4, 9), ("B", 5, 7)))
     assert described(found)["A"] == (4, 1, 9, 5, 2)
-    assert found.ids["A"][0].holes == [(3, 4), (6, 8)]
+    assert found.ids["A"][0].missing == [(3, 4), (6, 8)]
     assert found.completeness == 5 / 10
 
 
@@ -138,7 +138,7 @@ def test_tickers_may_lack_what_was_not_told_yet() -> None:
 
 
 def test_tickers_that_are_not_filled_forward_are_refused() -> None:
-    with pytest.raises(InvalidFileError, match="line 4: A has lost its mark_price, which is to be filled forward"):
+    with pytest.raises(InvalidFileError, match="line 4: A has no mark_price although an earlier row has"):
         check_tickers(("A", 1, None, "10"), ("B", 1, "5", None), ("A", 2, "7", None))
 
 
@@ -165,7 +165,7 @@ def test_liquidations_with_a_fault_of_form_are_refused(rows: list[Closed], fault
         (trades(("A", 1, 10), ("A", 1, 9)), "line 3: A has the id 9 after 10"),
         (trades(("A", 1, 9), ("A", 1, 9)), "line 3: A has the id 9 twice"),
         (trades(("A", 1, 9), ("A", 2, 10), ("A", 3, 9)), "line 4: A has the id 9 twice"),
-        (trades(("A", 1, 1))[:-3], "line 2: the last line is torn"),
+        (trades(("A", 1, 1))[:-3], "line 2: the last line is incomplete"),
         (trades(("A", 1, 1)) + b'"binance","A","x","1","1","buy","1","1"\n', "line 3: invalid literal"),
         (trades() + b'"kraken","A","1","1","1","buy","1","1"\n', "line 2: a row of 'kraken' instead of binance"),
         (trades() + b'"binance","","1","1","1","buy","1","1"\n', "line 2: a row without symbol"),

@@ -51,7 +51,7 @@ def tomorrow(number: int) -> BookUpdate:
 
 def test_the_book_after_the_last_update_is_the_next_days_first_snapshot() -> None:
     last = update(4, 5, bids=b'[["9","0"],["8","2"],["7","3"]]')
-    book = proven(BEGIN, last, after=[tomorrow(6)]).standing
+    book = proven(BEGIN, last, after=[tomorrow(6)]).end_of_day
     assert isinstance(book, BookSnapshot)
     assert (book.origin, book.last_id, book.timestamp) == ("derived", 5, MIDNIGHT + DAY)
     # The snapshot told the bids down to 8; what else lies below, besides 7, nobody knows.
@@ -59,36 +59,36 @@ def test_the_book_after_the_last_update_is_the_next_days_first_snapshot() -> Non
 
 
 def test_where_nobody_knows_what_came_after_the_last_update_there_is_none() -> None:
-    assert proven(BEGIN, update(4, 5)).standing is None
-    assert proven(BEGIN, update(4, 5), after=[tomorrow(8)]).standing is None
+    assert proven(BEGIN, update(4, 5)).end_of_day is None
+    assert proven(BEGIN, update(4, 5), after=[tomorrow(8)]).end_of_day is None
 
 
 def test_somebody_who_listened_to_midnight_knows_that_nothing_came() -> None:
-    assert proven(BEGIN, update(4, 5), ledger=[LISTENED]).standing is not None
+    assert proven(BEGIN, update(4, 5), ledger=[LISTENED]).end_of_day is not None
 
 
 def test_whoever_listened_a_hole_that_the_next_day_shows_is_one() -> None:
-    assert proven(BEGIN, update(4, 5), after=[tomorrow(8)], ledger=[LISTENED]).standing is None
+    assert proven(BEGIN, update(4, 5), after=[tomorrow(8)], ledger=[LISTENED]).end_of_day is None
 
 
 def test_updates_that_do_not_go_on_from_the_snapshot_make_no_book() -> None:
-    assert proven(BEGIN, update(5, 6), after=[tomorrow(7)]).standing is None
-    assert proven(BEGIN, update(2, 6), after=[tomorrow(7)]).standing is not None
+    assert proven(BEGIN, update(5, 6), after=[tomorrow(7)]).end_of_day is None
+    assert proven(BEGIN, update(2, 6), after=[tomorrow(7)]).end_of_day is not None
 
 
 def test_an_empty_snapshot_vouches_for_nothing() -> None:
-    assert proven(BEGIN, update(4, 5), snapshot(5, b"[]", b"[]"), update(6, 6), after=[tomorrow(7)]).standing is None
+    assert proven(BEGIN, update(4, 5), snapshot(5, b"[]", b"[]"), update(6, 6), after=[tomorrow(7)]).end_of_day is None
 
 
 def test_after_a_loss_only_a_later_snapshot_makes_the_book_known_again() -> None:
     lost = [BEGIN, update(4, 5), update(8, 9)]
-    assert proven(*lost, after=[tomorrow(10)]).standing is None
+    assert proven(*lost, after=[tomorrow(10)]).end_of_day is None
     again = snapshot(9, b'[["9","5"]]', b'[["10","5"]]')
-    book = proven(*lost, again, update(10, 11), after=[tomorrow(12)]).standing
+    book = proven(*lost, again, update(10, 11), after=[tomorrow(12)]).end_of_day
     assert book is not None
     assert (book.last_id, levels(book.asks)) == (11, [("10", "5")])
 
 
 def test_a_crossed_book_and_one_without_a_snapshot_are_not_known() -> None:
-    assert proven(BEGIN, update(4, 5, bids=b'[["11","1"]]'), after=[tomorrow(6)]).standing is None
-    assert proven(update(4, 5), after=[tomorrow(6)]).standing is None
+    assert proven(BEGIN, update(4, 5, bids=b'[["11","1"]]'), after=[tomorrow(6)]).end_of_day is None
+    assert proven(update(4, 5), after=[tomorrow(6)]).end_of_day is None

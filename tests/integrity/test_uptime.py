@@ -75,7 +75,7 @@ def test_nor_was_a_stream_heard_there_that_is_called_silent_afterwards() -> None
 def test_the_last_minute_before_a_segment_that_is_missing_is_unknown_unless_the_worker_ended_or_knew(
     last: StreamUptime, known: int
 ) -> None:
-    assert from_midnight(instance_uptime([last]).told) == [(0, known)]
+    assert from_midnight(instance_uptime([last]).logged) == [(0, known)]
 
 
 def test_all_times_are_brought_to_the_exchanges_clock_but_those_that_are_its_own() -> None:
@@ -92,8 +92,8 @@ def test_all_times_are_brought_to_the_exchanges_clock_but_those_that_are_its_own
         (31 * SECOND, 38 * SECOND),
         (39 * SECOND, TEN - 2 * SECOND),
     ]
-    assert from_midnight(found.told) == [(-2 * SECOND, TEN - 2 * SECOND)]
-    assert (len(found.breaks), found.by_exchange) == (3, True)
+    assert from_midnight(found.logged) == [(-2 * SECOND, TEN - 2 * SECOND)]
+    assert (len(found.interruptions), found.by_exchange) == (3, True)
 
 
 def test_only_breaks_of_the_day_count() -> None:
@@ -102,13 +102,13 @@ def test_only_breaks_of_the_day_count() -> None:
         for at in (-40 * MINUTE, -SECOND // 2, MINUTE, DAY, DAY + MINUTE)
     ]
     whole = line((CONNECTED, -MINUTE), end=DAY + 2 * MINUTE, gaps=gaps, over=True)
-    assert downtime([[whole]], THE_DAY).breaks == 2
+    assert downtime([[whole]], THE_DAY).interruptions == 2
 
 
 @pytest.mark.parametrize("lags", [(2000, 5000, 1000), (2000, None, 1000), (None, 1000, None), (-9000, 2000, None)])
 def test_between_segments_whose_clocks_differ_there_is_neither_hole_nor_overlap(lags: tuple[int | None, ...]) -> None:
     lines = [line((CONNECTED, n * TEN), end=(n + 1) * TEN, lag=lag, over=n == 2) for n, lag in enumerate(lags)]
-    assert len(instance_uptime(lines).sound) == len(instance_uptime(lines).told) == 1
+    assert len(instance_uptime(lines).sound) == len(instance_uptime(lines).logged) == 1
 
 
 def test_a_segment_that_heard_no_time_goes_by_the_nearest_that_did() -> None:
@@ -137,7 +137,7 @@ def test_what_is_lost_by_a_clock_of_which_nothing_is_known_is_a_second_longer_at
     assert found.by_exchange is False
 
 
-def told(*instances: Sequence[StreamUptime]) -> dict[str, list[Interval]]:
+def day_of(*instances: Sequence[StreamUptime]) -> dict[str, list[Interval]]:
     found = downtime(instances, THE_DAY)
     return {name: from_midnight(getattr(found, name)) for name in ("down", "unknown", "silent")}
 
@@ -147,7 +147,7 @@ def test_two_accounts_of_one_outage_by_clocks_that_are_apart_are_one() -> None:
         states = ((CONNECTED, lag), (DOWN, MINUTE + lag), (CONNECTED, MINUTE + 3 * SECOND + lag))
         return line(*states, end=DAY + lag, lag=lag, over=True)
 
-    assert told([outage(0)], [outage(2 * SECOND)], [outage(-700 * SECOND)]) == {
+    assert day_of([outage(0)], [outage(2 * SECOND)], [outage(-700 * SECOND)]) == {
         "down": [(MINUTE, MINUTE + 3 * SECOND)],
         "unknown": [],
         "silent": [],
@@ -157,23 +157,23 @@ def test_two_accounts_of_one_outage_by_clocks_that_are_apart_are_one() -> None:
 def test_silent_is_not_down_but_no_proof_that_nothing_was_lost() -> None:
     quiet = line((CONNECTED, 0), (SILENT, 100), (CONNECTED, 400), end=DAY, over=True)
     other = line((CONNECTED, 0), (RESYNCING, 200), (CONNECTED, 300), end=DAY, over=True)
-    assert told([quiet], [other]) == {"down": [], "unknown": [], "silent": [(200, 300)]}
+    assert day_of([quiet], [other]) == {"down": [], "unknown": [], "silent": [(200, 300)]}
 
 
 def test_where_one_is_down_and_anothers_segment_is_missing_nobody_knows() -> None:
     down = line((CONNECTED, 0), (DOWN, 5 * TEN), (CONNECTED, 6 * TEN), end=DAY, over=True)
     before = line((CONNECTED, 0), end=2 * TEN)
     after = line((CONNECTED, 5 * TEN + MINUTE), end=DAY, over=True)
-    assert told([down], [before, after]) == {"down": [], "unknown": [(5 * TEN, 5 * TEN + MINUTE)], "silent": []}
+    assert day_of([down], [before, after]) == {"down": [], "unknown": [(5 * TEN, 5 * TEN + MINUTE)], "silent": []}
 
 
 def test_where_one_is_down_and_another_had_ended_before_it_is_down() -> None:
     down = line((CONNECTED, 0), (DOWN, 5 * TEN), (CONNECTED, 6 * TEN), end=DAY, over=True)
     ended = line((CONNECTED, 0), end=2 * TEN, over=True)
     later = line((DOWN, 7 * TEN), (CONNECTED, 7 * TEN + 5), end=DAY, over=True)
-    assert told([down], [ended]) == {"down": [(5 * TEN, 6 * TEN)], "unknown": [], "silent": []}
-    assert told([down], [ended, later]) == {"down": [(5 * TEN, 6 * TEN)], "unknown": [], "silent": []}
-    assert told([down], [later]) == {"down": [(5 * TEN, 6 * TEN)], "unknown": [], "silent": []}
+    assert day_of([down], [ended]) == {"down": [(5 * TEN, 6 * TEN)], "unknown": [], "silent": []}
+    assert day_of([down], [ended, later]) == {"down": [(5 * TEN, 6 * TEN)], "unknown": [], "silent": []}
+    assert day_of([down], [later]) == {"down": [(5 * TEN, 6 * TEN)], "unknown": [], "silent": []}
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,12 @@ def test_where_one_is_down_and_another_had_ended_before_it_is_down() -> None:
 def test_who_goes_on_in_the_first_segment_that_can_be_read_was_to_listen_before_it(first: StreamUptime) -> None:
     """The segments before are lost or broken: a worker that begins is down at first, and says so of no time before."""
     down = line((CONNECTED, 0), (DOWN, 5 * TEN), (CONNECTED, 6 * TEN), end=DAY, over=True)
-    assert told([down], [first]) == {"down": [], "unknown": [(5 * TEN, 6 * TEN)], "silent": []}
+    assert day_of([down], [first]) == {"down": [], "unknown": [(5 * TEN, 6 * TEN)], "silent": []}
 
 
 def test_a_system_that_recorded_something_and_has_no_ledger_may_have_listened() -> None:
     down = line((CONNECTED, 0), (DOWN, 5 * TEN), (CONNECTED, 6 * TEN), end=DAY, over=True)
-    assert told([down], []) == {"down": [], "unknown": [(5 * TEN, 6 * TEN)], "silent": []}
+    assert day_of([down], []) == {"down": [], "unknown": [(5 * TEN, 6 * TEN)], "silent": []}
 
 
 def test_without_any_ledger_all_of_it_is_unknown_and_by_no_clock() -> None:
@@ -210,10 +210,10 @@ def test_one_clock_of_which_nothing_is_known_is_said() -> None:
 
 def test_the_next_days_first_segment_tells_of_the_last_minute() -> None:
     whole = line((CONNECTED, 0), end=DAY)
-    assert told([whole])["unknown"] == [(DAY - MINUTE, DAY)]
-    assert told([whole, line((CONNECTED, DAY), end=DAY + TEN)])["unknown"] == []
+    assert day_of([whole])["unknown"] == [(DAY - MINUTE, DAY)]
+    assert day_of([whole, line((CONNECTED, DAY), end=DAY + TEN)])["unknown"] == []
     dead = line((DOWN, DAY), end=DAY + TEN, since=DAY - 9 * SECOND)
-    assert told([whole, dead])["down"] == [(DAY - 9 * SECOND, DAY)]
+    assert day_of([whole, dead])["down"] == [(DAY - 9 * SECOND, DAY)]
 
 
 states = st.lists(
@@ -245,5 +245,5 @@ def test_each_moment_of_a_day_is_in_one_of_four_states(instances: list[list[Stre
 def test_what_was_heard_is_told_and_due(some: list[StreamUptime]) -> None:
     found: InstanceUptime = instance_uptime(some)
     heard = union([*found.sound, *found.silent])
-    assert intersection(heard, found.told) == heard
-    assert intersection(found.told, found.due) == found.told or any(one.over for one in some)
+    assert intersection(heard, found.logged) == heard
+    assert intersection(found.logged, found.due) == found.logged or any(one.over for one in some)

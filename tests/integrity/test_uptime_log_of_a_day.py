@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from booktape.exchanges import exchange
-from booktape.integrity import evidence
+from booktape.integrity import stored_day
 from booktape.integrity.uptime_log import encode_segment
 from booktape.merge import Merge
 from booktape.model import codec
@@ -43,17 +43,17 @@ def record(store: Store) -> None:
     store.create(str(batch_key(batch, "binance")), codec.compress(lines))
 
 
-def told(systems: dict[str, Store]) -> list[list[StreamUptime]]:
+def lines_of(systems: dict[str, Store]) -> list[list[StreamUptime]]:
     merge = Merge("binance", TRADES, THE_DAY)
     channel = exchange("binance").channel(TRADES)
-    return evidence.find_evidence(systems, merge, channel, ["BTC-USDT"]).of_market("BTC-USDT")
+    return stored_day.find_stored_day(systems, merge, channel, ["BTC-USDT"]).uptime_lines("BTC-USDT")
 
 
 def test_each_instance_of_each_system_has_its_lines_those_around_the_day_included(systems: dict[str, Store]) -> None:
     a, b = [line("a", -TEN), line("a", 0), line("a", DAY)], [line("b", 5 * TEN)]
     tell(systems["primary"], *a, *b)
     tell(systems["replica"], line("a", 0))
-    assert told(systems) == [a, b, [line("a", 0)]]
+    assert lines_of(systems) == [a, b, [line("a", 0)]]
 
 
 def test_a_system_that_recorded_something_and_whose_ledger_is_missing_is_somebody_of_whom_nothing_is_known(
@@ -61,12 +61,12 @@ def test_a_system_that_recorded_something_and_whose_ledger_is_missing_is_somebod
 ) -> None:
     tell(systems["primary"], line("a", 0))
     record(systems["primary"])
-    assert told(systems) == [[line("a", 0)]]
+    assert lines_of(systems) == [[line("a", 0)]]
     record(systems["replica"])
-    assert told(systems) == [[line("a", 0)], []]
+    assert lines_of(systems) == [[line("a", 0)], []]
 
 
 def test_what_was_healed_is_no_system_that_listened(systems: dict[str, Store]) -> None:
     tell(systems["primary"], line("a", 0))
     record(systems["rest"])
-    assert told(systems) == [[line("a", 0)]]
+    assert lines_of(systems) == [[line("a", 0)]]

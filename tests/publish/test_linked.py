@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Raw, json
 
 from booktape.integrity import parquet_check
+from booktape.integrity.certificate import parse_certificate
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate
@@ -50,9 +51,14 @@ def test_both_ends_of_what_is_missing_are_recomputed_from_the_parquet(tmp_path: 
     run = manifest.claim(context.store, "books", DAY, "nightly", "test")
     run_chain(context, "books", DAY, run.number)
     told = json.decode(certify_step.read_certificate(context, run))
-    numbers = told["markets"]["BTC-USDT"]["numbers"]
-    assert numbers["links"] == [[30, 70], [80, 100]]
-    assert parquet_check.parquet_differences(told, context.publication, published_key(run)) == []
+    sequence = told["markets"]["BTC-USDT"]["sequence"]
+
+    def differences() -> list[str]:
+        certified = parse_certificate(json.encode(told))
+        return parquet_check.parquet_differences(certified, context.publication, published_key(run))
+
+    assert sequence["broken_links"] == [[30, 70], [80, 100]]
+    assert differences() == []
     for forged in ([[30, 75], [80, 100]], [[30, 70], [80, 101]], [[30, 70]], []):
-        numbers["links"] = forged
-        assert len(parquet_check.parquet_differences(told, context.publication, published_key(run))) == 1
+        sequence["broken_links"] = forged
+        assert len(differences()) == 1

@@ -7,6 +7,7 @@ import pytest
 from msgspec import json
 
 from booktape.integrity import parquet_check, uptime_log, verify
+from booktape.integrity.certificate import parse_certificate
 from booktape.model.records import DAY as A_DAY
 from booktape.model.records import SECOND, TRADES
 from booktape.model.uptime import StreamInterval, StreamUptime
@@ -47,19 +48,20 @@ def test_a_day_of_which_a_market_is_lost_is_held_however_small_that_market_is(in
     ):
         publish(in_directory)
     told = certificate(in_directory)
-    hole = {"missing": 3, "ranges": [[3, 5]], "links": []}
+    hole = {"missing": 3, "missing_ids": [[3, 5]], "broken_links": []}
     lost = told["markets"][LOST]
     assert (lost["rows"], lost["records"], lost["first_id"], lost["share_verified"]) == (0, 0, None, None)
     assert lost["edges"] == {"start": hole, "end": hole}
-    assert (lost["numbers"]["first"], lost["numbers"]["expected"], lost["numbers"]["seen"]) == (None, 0, 0)
+    assert (lost["sequence"]["first"], lost["sequence"]["expected"], lost["sequence"]["present"]) == (None, 0, 0)
     assert (lost["unverifiable"], lost["share_present"]) == (None, "0.000000")
     totals = told["totals"]
-    assert (totals["markets"], totals["expected"], totals["seen"], totals["missing"]) == (2, 50_002, 49_999, 3)
+    assert (totals["markets"], totals["expected"], totals["present"], totals["missing"]) == (2, 50_002, 49_999, 3)
     release_held_run(in_directory.store, RUN, "somebody", "the market was halted")
     publish(in_directory)
     store, key = in_directory.publication, published_key(RUN)
-    assert verify.csv_differences(told, lambda: store.stream(key)) == []
-    assert parquet_check.parquet_differences(told, store, key) == []
+    certified = parse_certificate(json.encode(told))
+    assert verify.csv_differences(certified, lambda: store.stream(key)) == []
+    assert parquet_check.parquet_differences(certified, store, key) == []
 
 
 def test_where_everything_may_be_missing_a_lost_market_is_told_and_holds_nothing(in_directory: Context) -> None:
@@ -75,7 +77,7 @@ def test_a_market_whose_numbers_meet_across_the_day_was_quiet(in_directory: Cont
     store_at(in_directory.store, 1, [3])
     told = publish(in_directory)
     quiet = told["markets"][LOST]
-    nothing = {"missing": 0, "ranges": [], "links": []}
+    nothing = {"missing": 0, "missing_ids": [], "broken_links": []}
     assert (quiet["edges"], quiet["share_present"], quiet["unverifiable"]) == (
         {"start": nothing, "end": nothing}, None, None,
     )  # fmt: skip
@@ -87,8 +89,8 @@ def test_of_a_market_with_one_neighbouring_day_nothing_is_known(in_directory: Co
     store_trades(in_directory.store, range(1, 50))
     store_at(in_directory.store, day, [1, 2])
     unknown = publish(in_directory)["markets"][LOST]
-    assert (unknown["rows"], unknown["numbers"], unknown["unverifiable"]) == (0, None, "no numbered record")
-    assert unknown["edges"] == {"start": "unknown", "end": "unknown"}
+    assert (unknown["rows"], unknown["sequence"], unknown["unverifiable"]) == (0, None, "no numbered record")
+    assert unknown["edges"] == {"start": None, "end": None}
     assert unknown["downtime"]["unknown"] == [[MIDNIGHT, MIDNIGHT + A_DAY]]
 
 
@@ -108,7 +110,7 @@ def test_a_market_that_began_its_numbers_anew_meanwhile_is_not_called_lost(in_di
     store_trades(in_directory.store, range(1, 50))
     store_at(in_directory.store, -1, [1001, 1002])
     store_at(in_directory.store, 1, [6])
-    assert publish(in_directory)["markets"][LOST]["edges"] == {"start": "unknown", "end": "unknown"}
+    assert publish(in_directory)["markets"][LOST]["edges"] == {"start": None, "end": None}
 
 
 def test_a_market_that_only_a_ledger_tells_of_stands_there_with_its_downtime(in_directory: Context) -> None:

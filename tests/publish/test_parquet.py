@@ -10,7 +10,8 @@ import duckdb
 import pytest
 from msgspec import Raw
 
-from booktape.integrity import parquet_check, verify
+from booktape.integrity import parquet_check
+from booktape.integrity.certificate import parse_certificate
 from booktape.merge import Engine, Merge, Merged, init_athena, open_engine
 from booktape.model import codec
 from booktape.model.batch import Batch
@@ -117,7 +118,7 @@ def test_athenas_files_lie_below_the_key_in_a_folder_for_each_market(
     listed = [line.split("  ") for line in at_aws.publication.read(f"{KEY}.sha256").decode().splitlines()]
     assert [f"{folder}/{name}" for _, name in listed] == found
     assert [digest for digest, _ in listed] == [sha256(at_aws.publication.read(key)).hexdigest() for key in found]
-    certificate = verify.parse_certificate(certify_step.read_certificate(at_aws, run))
+    certificate = parse_certificate(certify_step.read_certificate(at_aws, run))
     assert parquet_check.parquet_differences(certificate, at_aws.publication, published_key(run)) == []
 
 

@@ -8,6 +8,7 @@ import pytest
 from msgspec import Raw, json
 
 from booktape.integrity import verify
+from booktape.integrity.certificate import parse_certificate
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import (
@@ -68,44 +69,51 @@ def published(context: Context, run: Run) -> bytes:
     return context.publication.read(url.removeprefix(f"{context.publication.url}/"))
 
 
-def record_two_eras(store: Store) -> None:
+def record_two_epochs(store: Store) -> None:
     """Ids 1 to 9 without 4, and an hour later 2 to 6 without 5."""
     store_batch(store, [trade(number) for number in (1, 2, 3, 5, 6, 7, 8, 9)])
     store_batch(store, [trade(number, minute=60) for number in (2, 3, 4, 6)])
 
 
-def test_ids_that_were_used_twice_are_published_twice_and_each_era_has_its_holes(in_directory: Context) -> None:
-    record_two_eras(in_directory.store)
+def test_ids_that_were_used_twice_are_published_twice_and_each_epoch_has_its_gaps(in_directory: Context) -> None:
+    record_two_epochs(in_directory.store)
     run = publish(lenient(in_directory))
     told = certificate(in_directory, run)
     market = told["markets"]["BTC-USDT"]
-    numbers = market["numbers"]
+    sequence = market["sequence"]
     assert (market["rows"], market["first_id"], market["last_id"]) == (12, 1, 9)
-    assert (numbers["expected"], numbers["seen"], numbers["ranges"]) == (14, 12, [[4, 4], [5, 5]])
+    assert (sequence["expected"], sequence["present"], sequence["missing_ids"]) == (14, 12, [[4, 4], [5, 5]])
     instant = MIDNIGHT + (9 * SECOND + 60 * MINUTE + 2 * SECOND + 1) // 2
-    assert [(era["from"], era["first"], era["last"], era["ranges"]) for era in numbers["eras"]] == [
+    assert [
+        (epoch["starts_at"], epoch["first"], epoch["last"], epoch["missing_ids"]) for epoch in sequence["epochs"]
+    ] == [
         (None, 1, 9, [[4, 4]]),
         (instant, 2, 6, [[5, 5]]),
     ]
-    assert verify.csv_differences(told, lambda: [published(in_directory, run)]) == []
+    assert verify.csv_differences(parse_certificate(json.encode(told)), lambda: [published(in_directory, run)]) == []
 
 
-def test_a_row_that_lacks_in_one_era_is_missed_though_another_has_its_id(in_directory: Context) -> None:
-    record_two_eras(in_directory.store)
+def test_a_row_that_lacks_in_one_epoch_is_missed_though_another_has_its_id(in_directory: Context) -> None:
+    record_two_epochs(in_directory.store)
     run = publish(lenient(in_directory))
     lines = published(in_directory, run).splitlines(keepends=True)
     forged = b"".join(line for line in lines if b'"3"' not in line or str(trade(3).timestamp).encode() not in line)
-    found = verify.csv_differences(certificate(in_directory, run), lambda: [forged])
-    assert "BTC-USDT: ids that are not in the file, and that the certificate does not say: 3" in found
+    found = verify.csv_differences(parse_certificate(json.encode(certificate(in_directory, run))), lambda: [forged])
+    assert "BTC-USDT: ids not in the file that the certificate does not declare: 3" in found
 
 
-def test_a_certificate_whose_eras_do_not_add_up_contradicts_itself(in_directory: Context) -> None:
-    record_two_eras(in_directory.store)
+def test_a_certificate_whose_epochs_do_not_add_up_contradicts_itself(in_directory: Context) -> None:
+    record_two_epochs(in_directory.store)
     run = publish(lenient(in_directory))
     told = certificate(in_directory, run)
-    told["markets"]["BTC-USDT"]["numbers"]["eras"][1] |= {"expected": 4, "seen": 4, "missing": 0, "ranges": []}
-    found = verify.csv_differences(told, lambda: [published(in_directory, run)])
-    claim = "the ids expected in all eras of BTC-USDT: told as 14, by the rest of it 13"
+    told["markets"]["BTC-USDT"]["sequence"]["epochs"][1] |= {
+        "expected": 4,
+        "present": 4,
+        "missing": 0,
+        "missing_ids": [],
+    }
+    found = verify.csv_differences(parse_certificate(json.encode(told)), lambda: [published(in_directory, run)])
+    claim = "the ids expected in all epochs of BTC-USDT: 14, but 13 by its other fields"
     assert f"the certificate contradicts itself: {claim}" in found
 
 
@@ -119,31 +127,31 @@ def test_trades_of_before_that_a_new_subscriber_is_sent_again_are_copies(in_dire
     run = publish(in_directory)
     told = certificate(in_directory, run)
     market = told["markets"]["BTC-USDT"]
-    assert (market["rows"], market["numbers"]["missing"], len(market["numbers"]["eras"])) == (29, 0, 2)
-    assert verify.csv_differences(told, lambda: [published(in_directory, run)]) == []
+    assert (market["rows"], market["sequence"]["missing"], len(market["sequence"]["epochs"])) == (29, 0, 2)
+    assert verify.csv_differences(parse_certificate(json.encode(told)), lambda: [published(in_directory, run)]) == []
 
 
 def test_two_trades_of_one_id_that_no_restart_explains_hold_the_run(in_directory: Context) -> None:
     """A venue that went back by a few ids: the merge can only take one of them."""
     store_batch(in_directory.store, [trade(number) for number in range(1, 20)])
     store_batch(in_directory.store, [trade(number, minute=1) for number in range(15, 30)])
-    with pytest.raises(GateFailedError, match="5 ids stand for two trades each, and nothing tells apart: 15, 16, 17"):
+    with pytest.raises(GateFailedError, match="5 ids stand for two trades each, and nothing separates them: 15, 16"):
         publish(in_directory)
 
 
-def test_a_book_whose_ids_begin_anew_is_certified_by_eras(in_directory: Context) -> None:
+def test_a_book_whose_ids_begin_anew_is_certified_by_epochs(in_directory: Context) -> None:
     store = in_directory.store
     books = lenient(in_directory, BOOKS, BOOK_UPDATES)
     store_batch(store, [update(number, number) for number in (1, 2, 3)])
     store_batch(store, [update(number, 600 + number) for number in (1, 2, 4)])
     run = publish(books, BOOKS)
     told = certificate(books, run)
-    numbers = told["markets"]["BTC-USDT"]["numbers"]
-    assert (numbers["expected"], numbers["seen"], numbers["ranges"]) == (7, 6, [[3, 3]])
+    sequence = told["markets"]["BTC-USDT"]["sequence"]
+    assert (sequence["expected"], sequence["present"], sequence["missing_ids"]) == (7, 6, [[3, 3]])
     assert [line.split(b",")[2] for line in published(books, run).splitlines()[1:]] == [
         f'"{MIDNIGHT + second * SECOND}"'.encode() for second in (1, 2, 3, 601, 602, 604)
     ]
-    assert verify.csv_differences(told, lambda: [published(books, run)]) == []
+    assert verify.csv_differences(parse_certificate(json.encode(told)), lambda: [published(books, run)]) == []
 
 
 def update(number: int, second: int) -> BookUpdate:

@@ -3,11 +3,16 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from booktape.integrity.audit import MarketAudit
+from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.replica_audit import ReplicaAudit
+from booktape.integrity.sequence_audit import Edge, SequenceLoss
+from booktape.integrity.uptime import Downtime
 from booktape.model.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
 from sandbox.matrix.found import match, read_rows
 from sandbox.matrix.judge import Case, judge, missing_ids
@@ -62,7 +67,7 @@ def test_every_row_of_the_issue_is_there() -> None:
 
 # The judge, on trades 1 to 9 at seconds 1 to 9, of which 4 and 5 are lost
 
-NOBODY_LISTENED = {"edges": {"start": "unknown", "end": "unknown"}, "unverifiable": None}
+UNKNOWN = Edge(known=False)
 LOSSY = Row("row", "", interrupts=True, may_cost=True)
 
 
@@ -77,15 +82,41 @@ def csv_of(numbers: Sequence[int]) -> bytes:
     return "".join([head, *lines]).encode()
 
 
-def certificate(ranges: list[list[int]], down: list[list[int]], unverifiable: str | None = None) -> dict[str, Any]:
+def certificate(
+    ranges: list[tuple[int, int]], down: list[tuple[int, int]], unverifiable: str | None = None, end: Edge = UNKNOWN
+) -> Certificate:
     """One that knows nothing of the time before second 1 and after second 9."""
-    unknown = [[0, SECOND], [9 * SECOND + 1, 90 * SECOND]]
-    told = {"downtime": {"down": down, "unknown": unknown}, "numbers": {"ranges": ranges}, **NOBODY_LISTENED}
-    return {"markets": {"A-B": {**told, "unverifiable": unverifiable}}}
+    loss = SequenceLoss(1, 9, 9, 9 - sum(b - a + 1 for a, b in ranges), ranges, [], [], [], UNKNOWN, end)
+    audit = MarketAudit(
+        rows=0,
+        sha256="0" * 64,
+        records=0,
+        unnumbered=0,
+        loss=loss,
+        unverifiable=unverifiable,
+        burned_ids=[],
+        agreement=ReplicaAudit(),
+        downtime=Downtime(down, [(0, SECOND), (9 * SECOND + 1, 90 * SECOND)]),
+        book=None,
+        end_of_day=None,
+    )
+    return build_certificate(
+        source="a-b",
+        exchange="binance",
+        data_type=TRADES,
+        day=date(1970, 1, 1),
+        rule="contiguous",
+        unverifiable=unverifiable,
+        systems=["primary"],
+        file=PublishedFile(rows=0, bytes=0, sha256="0" * 64),
+        made_by=Maker(booktape="0", sql_sha256="0" * 64),
+        audits={"A-B": audit},
+        ids={},
+    )
 
 
 def faults(
-    row: Row, told: dict[str, Any], numbers: Sequence[int] = (1, 2, 3, 6, 7, 8, 9), venue: str = "binance"
+    row: Row, told: Certificate, numbers: Sequence[int] = (1, 2, 3, 6, 7, 8, 9), venue: str = "binance"
 ) -> Iterator[str]:
     sent = {Stream(TRADES, "A-B"): Sent([trade(number) for number in range(1, 10)])}
     case = Case(row, venue, SECOND, (4 * SECOND, 6 * SECOND))
@@ -93,45 +124,45 @@ def faults(
 
 
 def test_a_certificate_that_names_the_lost_ids_is_the_truth() -> None:
-    assert list(faults(LOSSY, certificate([[4, 5]], [[4 * SECOND, 6 * SECOND]]))) == []
+    assert list(faults(LOSSY, certificate([(4, 5)], [(4 * SECOND, 6 * SECOND)]))) == []
 
 
 def test_a_hidden_loss_is_found() -> None:
     assert list(faults(LOSSY, certificate([], []))) == ["A-B: missing, and not said so: [(4, 5)]"]
-    assert list(faults(LOSSY, certificate([[4, 4]], []))) == [
+    assert list(faults(LOSSY, certificate([(4, 4)], []))) == [
         "A-B: missing, and not said so: [(4, 5)]",
         "A-B: said to be missing, and not so: [(4, 4)]",
     ]
 
 
 def test_an_invented_gap_is_found() -> None:
-    invented = list(faults(LOSSY, certificate([[4, 5], [7, 7]], [])))
+    invented = list(faults(LOSSY, certificate([(4, 5), (7, 7)], [])))
     assert invented == ["A-B: said to be missing, and not so: [(7, 7)]"]
 
 
 def test_downtime_without_a_fault_is_found_and_so_is_more_than_the_outage() -> None:
     whole = range(1, 10)
     quiet = Row("row", "")
-    down = certificate([], [[4 * SECOND, 5 * SECOND]])
+    down = certificate([], [(4 * SECOND, 5 * SECOND)])
     assert list(faults(quiet, certificate([], []), whole)) == []
     assert list(faults(quiet, down, whole)) == ["A-B: declared without a fault: +0.00 s to +1.00 s of it"]
-    long = certificate([[4, 5]], [[2 * SECOND, 6 * SECOND]])
+    long = certificate([(4, 5)], [(2 * SECOND, 6 * SECOND)])
     assert list(faults(LOSSY, long)) == ["A-B: declared beyond the outage of 2.00 s: -2.00 s to +2.00 s of it"]
 
 
 def test_a_loss_after_the_last_record_is_found_and_so_is_an_edge_that_nobody_can_know() -> None:
-    assert list(faults(LOSSY, certificate([[4, 5]], []), (1, 2, 3, 6, 7, 8))) == [
+    assert list(faults(LOSSY, certificate([(4, 5)], []), (1, 2, 3, 6, 7, 8))) == [
         "A-B: 1 messages lost after the last record"
     ]
-    known = certificate([[4, 5]], [])
-    known["markets"]["A-B"]["edges"] = {"start": "unknown", "end": {"missing": 0}}
+    known = certificate([(4, 5)], [], end=Edge(True))
     assert list(faults(LOSSY, known)) == [
-        "A-B: the day's end is called known, and nobody listened at midnight: {'missing': 0}"
+        "A-B: the day's end is called known, and nobody listened at midnight: "
+        "DayEdge(missing=0, missing_ids=[], broken_links=[])"
     ]
 
 
 def test_a_row_that_nobody_sent_is_found() -> None:
-    found = list(faults(LOSSY, certificate([[4, 5]], []), (1, 2, 3, 6, 7, 8, 9, 9)))
+    found = list(faults(LOSSY, certificate([(4, 5)], []), (1, 2, 3, 6, 7, 8, 9, 9)))
     assert found == ["A-B: 1 rows that the venue did not send"]
 
 
@@ -145,17 +176,17 @@ def test_where_nothing_is_numbered_a_loss_must_lie_in_a_declared_interval() -> N
     content = "".join([head, *lines]).encode()
     sent = {Stream(BOOK_UPDATES, "A-B"): Sent([update(second) for second in range(1, 10)])}
 
-    def found(down: list[list[int]], why: str, *, unseen: bool = False) -> list[str]:
+    def found(down: list[tuple[int, int]], why: str, *, unseen: bool = False) -> list[str]:
         case = Case(replace(LOSSY, unseen=unseen), "kraken", SECOND, (4 * SECOND, 6 * SECOND))
         return judge(case, sent, Published(BOOK_UPDATES, content, certificate([], down, why), [])).faults
 
-    assert found([[3_500_000, 5_500_000]], "checksum only") == []
-    assert found([[3_500_000, 4_500_000]], "checksum only") == [
+    assert found([(3_500_000, 5_500_000)], "checksum only") == []
+    assert found([(3_500_000, 4_500_000)], "checksum only") == [
         "A-B: 1 messages lost in no declared interval, the first at 5000000"
     ]
     assert found([], "checksum only", unseen=True) != []
-    assert found([], "none", unseen=True) == []  # nothing can show it, and the certificate says that
-    assert found([], "none") != []  # who is cut off knows that
+    assert found([], NO_SEQUENCE_RULE, unseen=True) == []  # nothing can show it, and the certificate says that
+    assert found([], NO_SEQUENCE_RULE) != []  # who is cut off knows that
 
 
 def test_ids_that_the_venue_skipped_are_missing_too_and_eras_are_counted_each_by_itself() -> None:

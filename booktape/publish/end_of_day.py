@@ -1,4 +1,4 @@
-"""The book at a day's end, kept as the first snapshot of the next day, so that any day can be read alone."""
+"""Stores the book at the end of a day as the first snapshot of the next day, so that any day can be read alone."""
 
 from datetime import UTC, datetime
 
@@ -9,19 +9,16 @@ from booktape.store.layout import InvalidKeyError, batch_key, day_prefix, parse_
 from booktape.store.objects import Store
 
 
-def packed(book: BookSnapshot) -> bytes:
-    """A book as the lines of an object, for those that must wait for the judgement of their day."""
-    return codec.encode_records([book])
+def store_end_of_day_snapshot(exchange: str, market: str, lines: bytes, store: Store) -> str | None:
+    """Store a derived snapshot in the day that it begins; return its key, or None where that day has one already.
 
+    A reader would take two of them for one message, since both have the time of midnight.
 
-def store_snapshot(exchange: str, market: str, lines: bytes, store: Store) -> str | None:
-    """Store a derived snapshot in the day that it begins; returns its key, or None where that day has one already.
-
-    Two of them would be one message to a reader, since both stand at midnight.
+    :param lines: the snapshot, as the lines of a stored object.
     """
     (book,) = codec.decode_records(BOOK_SNAPSHOTS, codec.compress(lines))
     assert isinstance(book, BookSnapshot)
-    assert book.timestamp is not None, "a derived snapshot stands at midnight"
+    assert book.timestamp is not None, "a derived snapshot has the time of midnight"
     if _has_one(exchange, market, book.timestamp, store):
         return None
     place = first_position(book)
@@ -37,14 +34,8 @@ def _has_one(exchange: str, market: str, midnight: int, store: Store) -> bool:
             key = parse_batch_key(item.key)
         except InvalidKeyError:
             continue
-        if key.minute == midnight and any(_is_derived(record) for record in _records(store, item.key)):
-            return True
+        if key.minute == midnight:
+            records = codec.decode_records(BOOK_SNAPSHOTS, store.read(item.key))
+            if any(isinstance(record, BookSnapshot) and record.origin == "derived" for record in records):
+                return True
     return False
-
-
-def _records(store: Store, key: str) -> list[object]:
-    return list(codec.decode_records(BOOK_SNAPSHOTS, store.read(key)))
-
-
-def _is_derived(record: object) -> bool:
-    return isinstance(record, BookSnapshot) and record.origin == "derived"
