@@ -179,7 +179,7 @@ def test_files_hold_the_rows(archive: Archive, tmp_path: Path) -> None:
 
 def test_without_the_package_a_table_says_what_to_install(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "find_spec", lambda name: None)
-    with pytest.raises(FramesMissingError, match=r"pip install 'booktape\[frames\]'"):
+    with pytest.raises(FramesMissingError, match="polars is not installed: install Booktape with the extra 'frames'"):
         archive.trades(*MARKET, second(1), second(3)).to_polars()
 
 
