@@ -1,4 +1,4 @@
-"""What runs when. All times are UTC."""
+"""The schedule of the periodic tasks, in UTC."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ Schedule = dict[str, dict[str, Any]]
 
 
 def schedule(settings: Settings) -> Schedule:
-    """What a system does by itself. Every system fetches snapshots and instruments; only the primary publishes."""
+    """The periodic tasks of a system. Every system fetches snapshots and instruments; only the primary publishes."""
     publishing = _publishing(settings) if settings.system == "primary" else {}
     return publishing | _snapshots(settings) | _instruments(settings)
 

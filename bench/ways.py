@@ -35,7 +35,7 @@ def booktape(exchange_id: str) -> Prepare:
             store.create(str(batch_key(batch, exchange_id)), codec.compress(batch.lines))
 
         recorder = Pipeline(venue, put, lambda gap: None)
-        feed = recorder.connection().feed
+        feed = recorder.new_feed().feed
 
         def work() -> None:
             for received, frame in enumerate(frames, START):

@@ -1,4 +1,4 @@
-"""What fetches missing trades, made from the settings."""
+"""Makes the backfiller of missing trades from the settings."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from redis.exceptions import RedisError
 
 from booktape.exchanges.spec import Exchange
 from booktape.rest.backfill import Backfiller
-from booktape.rest.client import RateLimiter
-from booktape.rest.rate_limits import LocalRateLimiter, RedisRateLimiter
+from booktape.rest.rate_limits import LocalRateLimiter, RateLimiter, shared_rate_limiter
 from booktape.store.layout import backfill_url
 from booktape.store.objects import open_store
 from config.settings import Settings
 from config.venues import load_venues
 
-_TIMEOUT_SECONDS: Final = 20
-_REDIS_SECONDS: Final = 5
+_HTTP_TIMEOUT: Final = 20
+_REDIS_TIMEOUT: Final = 5
 
 
 def open_backfiller(settings: Settings) -> Backfiller:
-    """Reads what both systems recorded, and keeps what it fetches in the primary's storage below ``rest/``.
+    """A backfiller that reads what both systems recorded, and stores what it fetches below ``rest/`` in the primary's.
 
-    Nothing is asked of any venue, nor of Redis, before it heals.
+    It connects to venues and to Redis only when it is called.
     """
     primary = open_store(settings.storage)
     systems = {"primary": primary}
@@ -32,29 +31,29 @@ def open_backfiller(settings: Settings) -> Backfiller:
         systems["replica"] = open_store(settings.replica)
     return Backfiller(
         systems=systems,
-        rest=open_store(backfill_url(settings.storage)),
-        purse=lambda exchange: _purse(settings, exchange),
-        client=lambda: httpx.Client(timeout=_TIMEOUT_SECONDS),
-        base=lambda exchange: _base(settings, exchange),
-        most_trades=settings.heal_trades,
-        seconds=settings.heal_seconds,
-        accounts=primary,
+        target=open_store(backfill_url(settings.storage)),
+        rate_limiter=lambda exchange: _rate_limiter(settings, exchange),
+        client=lambda: httpx.Client(timeout=_HTTP_TIMEOUT),
+        base=lambda exchange: _rest_url(settings, exchange),
+        max_trades=settings.heal_trades,
+        max_seconds=settings.heal_seconds,
+        quotas=primary,
     )
 
 
-def _purse(settings: Settings, exchange: Exchange) -> RateLimiter:
-    """The budget that all share through Redis; without a Redis there is nobody to share it with."""
+def _rate_limiter(settings: Settings, exchange: Exchange) -> RateLimiter:
+    """The rate limit that all processes share through Redis. Without Redis there is no other process to share with."""
     redis: Redis[bytes] = Redis.from_url(
-        settings.redis_url, socket_connect_timeout=_REDIS_SECONDS, socket_timeout=_REDIS_SECONDS
+        settings.redis_url, socket_connect_timeout=_REDIS_TIMEOUT, socket_timeout=_REDIS_TIMEOUT
     )
     try:
         redis.ping()
     except RedisError:
         return LocalRateLimiter(exchange.id)
-    return RedisRateLimiter(redis, exchange.id, exchange.rest.weight_per_minute)
+    return shared_rate_limiter(redis, exchange)
 
 
-def _base(settings: Settings, exchange: Exchange) -> str | None:
-    """The URL that the venues file gives in place of the exchange's own, if it does."""
+def _rest_url(settings: Settings, exchange: Exchange) -> str | None:
+    """The REST URL in the venues file; None if the exchange's own is to be used."""
     venue = load_venues(settings.venues).get(exchange.id)
     return venue.rest_url if venue is not None else None

@@ -1,4 +1,4 @@
-"""Celery's settings: queues, routes, limits. A queue that is not named here does not exist."""
+"""Celery's settings: queues, routes and time limits. Other queues than these do not exist."""
 
 from math import ceil
 from typing import Any, Final
@@ -10,25 +10,25 @@ from config.settings import Settings
 NIGHTLY: Final = "nightly"
 _SNAPSHOTS: Final = "snapshots"
 _GRACE: Final = 60
-"""Seconds that a task has to end by itself between the soft limit and the hard one."""
+"""Seconds between the soft and the hard time limit, in which a task can end by itself."""
 
 
 class InvalidTimeLimitsError(BooktapeError):
-    """Times that would make the broker hand out a task which is still being worked on."""
+    """Time limits with which a run would be resumed while a worker still works on it."""
 
 
 def snapshot_queue(exchange: str) -> str:
-    """The queue of what one exchange is asked over REST: a venue that is slow or bans us delays no other."""
+    """The queue of REST requests to one exchange. A venue that is slow, or bans us, delays no other."""
     return f"{_SNAPSHOTS}.{exchange}"
 
 
 def queues() -> list[str]:
-    """Every queue: one for the nightly chain, and one for each exchange's REST."""
+    """All queues: one for the nightly chain, and one for the REST requests to each exchange."""
     return [NIGHTLY, *map(snapshot_queue, sorted(exchanges()))]
 
 
 def route(name: str, args: Any, kwargs: Any, options: Any, task: Any = None, **rest: Any) -> dict[str, str] | None:
-    """The queue of a task; Celery's router protocol. The first argument of what asks a venue is its exchange."""
+    """The queue of a task, by Celery's router protocol. The first argument of a REST task is its exchange."""
     if name.startswith(("tasks.snapshots.", "tasks.instruments.")):
         return {"queue": snapshot_queue(args[0] if args else kwargs["exchange"])}
     if name.startswith("tasks.nightly."):
@@ -42,7 +42,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
     visibility = _visibility(settings, hard_limit)
     return {
         "broker_url": settings.redis_url,
-        "task_ignore_result": True,  # what a run came to stands in its manifest
+        "task_ignore_result": True,  # the results are in the manifests
         "broker_connection_retry_on_startup": True,
         "broker_transport_options": {"visibility_timeout": visibility, "socket_connect_timeout": 5},
         "task_serializer": "json",
@@ -67,10 +67,10 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _visibility(settings: Settings, hard_limit: int) -> int:
-    """Seconds after which the broker hands an unacknowledged task out again.
+    """Seconds after which the broker delivers an unacknowledged task again.
 
-    A task is unacknowledged while it runs and while it waits for its retry: sooner than either could end, it would be
-    done twice. A killed worker's runs need not wait for this, ``resume`` takes them up.
+    A task is unacknowledged while it runs and while it waits for its retry. If this were shorter than either, the task
+    would run twice. The runs of a killed worker need not wait for it: ``resume`` starts them.
     """
     if settings.lock_seconds >= settings.attended_seconds:
         raise InvalidTimeLimitsError(

@@ -1,4 +1,4 @@
-"""What the publishing steps work with, made from the settings."""
+"""Makes the context of the publishing steps from the settings."""
 
 from booktape.merge import open_engine
 from booktape.publish.aws import Aws
@@ -10,9 +10,9 @@ from config.sources import load_sources
 
 
 def open_context(settings: Settings) -> Context:
-    """The stores, the engine, AWS and the sources that the settings name. Nothing is asked of AWS yet.
+    """The stores, the merge engine, AWS and the sources. No request is sent to AWS yet.
 
-    Raises a :class:`~booktape.model.errors.BooktapeError` for a bad URL or a bad sources file.
+    Raises a :class:`~booktape.model.errors.BooktapeError` for an invalid URL or sources file.
     """
     return Context(
         store=open_store(settings.storage),
@@ -29,5 +29,5 @@ def open_context(settings: Settings) -> Context:
         sources=load_sources(settings.sources),
         aws=Aws(),
         verify_seconds=settings.verify_seconds,
-        healer=open_backfiller(settings) if settings.heal else None,
+        backfiller=open_backfiller(settings) if settings.heal else None,
     )

@@ -1,4 +1,4 @@
-"""YAML files checked against dataclasses, with errors of one line that name the file, the line and the key."""
+"""Reads YAML files into dataclasses. An error is one line that names the file, the line and the key."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class InvalidConfigurationError(BooktapeError):
-    """A configuration file is missing, or does not say what it must say."""
+    """A configuration file is missing or invalid."""
 
 
-def load(path: Path, kind: type[T]) -> dict[str, T]:
-    """A file that maps names to definitions of one dataclass; the name becomes its first field, ``name``.
+def load_yaml(path: Path, kind: type[T]) -> dict[str, T]:
+    """Read a file that maps names to definitions of one dataclass, whose first field, ``name``, is the name.
 
-    Unknown and repeated keys are refused. Raises :class:`InvalidConfigurationError`.
+    Raises :class:`InvalidConfigurationError`, also for unknown and repeated keys.
     """
     root = _parse(path)
     content = yaml.safe_load(path.read_text()) or {}
@@ -41,7 +41,7 @@ def load(path: Path, kind: type[T]) -> dict[str, T]:
 
 
 def line_of(path: Path, keys: Sequence[str]) -> int:
-    """The line of a key, or of the nearest key above it."""
+    """The line of a key, or of the nearest key above it if there is no such key."""
     return _line(_parse(path), keys)
 
 
@@ -60,7 +60,7 @@ def _parse(path: Path) -> yaml.Node | None:
 
 
 def _refuse_repeated_keys(path: Path, node: Any) -> None:
-    """YAML's loader silently lets the last one win."""
+    """YAML's loader accepts repeated keys, and silently uses the last one."""
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
             _refuse_repeated_keys(path, item)
@@ -68,7 +68,8 @@ def _refuse_repeated_keys(path: Path, node: Any) -> None:
         seen: set[str] = set()
         for key, value in node.value:
             if key.value in seen:
-                raise InvalidConfigurationError(f"{path}, line {key.start_mark.line + 1}: {key.value}: is there twice")
+                line = key.start_mark.line + 1
+                raise InvalidConfigurationError(f"{path}, line {line}: {key.value}: is a repeated key")
             seen.add(key.value)
             _refuse_repeated_keys(path, value)
 

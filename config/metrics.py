@@ -1,7 +1,7 @@
-"""Metrics without an agent: CloudWatch's embedded metric format, one JSON object a line on stdout.
+"""Writes metrics to stdout in CloudWatch's embedded metric format, one JSON object a line. No agent is needed.
 
 Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format". The log driver ships stdout to
-CloudWatch Logs, which takes the metrics out of it. Anywhere else they are ordinary JSON log lines.
+CloudWatch Logs, which extracts the metrics. Anywhere else they are ordinary JSON log lines.
 """
 
 import json
@@ -21,15 +21,17 @@ _UNITS: Final = {
     "Bytes": "Bytes",
     "Percent": "Percent",
 }
-"""A metric's unit is told by how its name ends (``MergeSeconds``); all others are counts."""
+"""The unit of a metric, by the end of its name (``MergeSeconds``). All other metrics are counts."""
 
 
 def emit(dimensions: Mapping[str, str], metrics: Mapping[str, float], **properties: object) -> None:
-    """Write one line with some metrics of one time.
+    """Write one line with some metrics.
 
-    :param dimensions: ``{"Exchange": "binance"}``. Each combination of values is a metric that is paid for: what has
-        many values (a market, a task id) belongs into ``properties``, by which logs can be searched.
-    :param metrics: ``{"SequenceGaps": 0}``. Emit zeros too: an alarm cannot tell silence from health.
+    :param dimensions: such as ``{"Exchange": "binance"}``. CloudWatch bills each combination of values as a metric, so
+        anything with many values (a market, a task id) belongs in ``properties``.
+    :param metrics: such as ``{"SequenceGaps": 0}``. Emit zeros too, or an alarm cannot distinguish a healthy process
+        from a dead one.
+    :param properties: further fields of the line, by which logs can be searched.
     """
     assert len(dimensions) <= _MOST_DIMENSIONS, "CloudWatch takes 30 dimensions at most"
     definition = {

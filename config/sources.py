@@ -1,4 +1,4 @@
-"""The data sources of ``sources.yaml``."""
+"""Reads and checks the data sources of ``sources.yaml``."""
 
 import re
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ from typing import Final
 from booktape.analytics.time_grid import InvalidIntervalError, microseconds
 from booktape.exchanges import UnknownExchangeError
 from booktape.model.csv import PUBLISHED
-from booktape.publish.analytics_kinds import KINDS
+from booktape.publish.analytics_kinds import ANALYTICS_KINDS
 from booktape.publish.sources import DataSource, UnknownSourceError, base_of
 from config import files
 
-DEFAULT: Final = Path(__file__).with_name("sources.yaml")
+DEFAULT_SOURCES: Final = Path(__file__).with_name("sources.yaml")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,49}")
-"""Short enough for a revision's comment, and plain enough for a key and a task's argument."""
+"""Short enough for a revision's comment, and safe in keys and arguments of tasks."""
 
 
 def load_sources(path: Path | None = None) -> dict[str, DataSource]:
-    """Every data source by name. Raises :class:`~config.files.InvalidConfigurationError`."""
-    path = path or DEFAULT
-    sources = files.load(path, DataSource)
+    """All data sources by name. Raises :class:`~config.files.InvalidConfigurationError`."""
+    path = path or DEFAULT_SOURCES
+    sources = files.load_yaml(path, DataSource)
     for source in sources.values():
         fault = _fault(source) or _fault_of_kind(source, sources)
         if fault is not None:
@@ -50,7 +50,7 @@ def _fault_of_kind(source: DataSource, sources: Mapping[str, DataSource]) -> tup
     kind = source.kind
     if kind is None:
         given = next((key for key in ("of", "every") if getattr(source, key) is not None), None)
-        return None if given is None else (given, f"only computed data has it: {', '.join(KINDS)}")
+        return None if given is None else (given, f"only computed data has it: {', '.join(ANALYTICS_KINDS)}")
     if source.market_files:
         return "market_files", "files for each market are made of recorded data only"
     if kind.every == "none" and source.every is not None:

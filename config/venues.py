@@ -1,4 +1,4 @@
-"""The venues of ``venues.yaml``: which markets of which exchanges are recorded."""
+"""Reads the venues of ``venues.yaml``: which markets of which exchanges are recorded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +7,17 @@ from typing import Final
 from booktape.exchanges import UnknownExchangeError, exchange
 from config import files
 
-DEFAULT: Final = Path(__file__).with_name("venues.yaml")
+DEFAULT_VENUES: Final = Path(__file__).with_name("venues.yaml")
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """What is recorded of one exchange. ``name`` is the exchange's id.
+    """What is recorded of one exchange.
 
-    ``snapshot_seconds`` is how often the order books are fetched over REST, where the exchange declares that. The URLs
-    replace those that the exchange declares.
+    :param name: the exchange's id.
+    :param markets: names and patterns.
+    :param snapshot_seconds: the interval at which order books are fetched over REST, if the exchange serves them.
+    :param rest_url: used instead of the exchange's own URL, as is ``websocket_url``.
     """
 
     name: str
@@ -26,9 +28,9 @@ class Venue:
 
 
 def load_venues(path: Path | None = None) -> dict[str, Venue]:
-    """Every venue by its exchange's id. Raises :class:`~config.files.InvalidConfigurationError`."""
-    path = path or DEFAULT
-    venues = files.load(path, Venue)
+    """All venues by exchange id. Raises :class:`~config.files.InvalidConfigurationError`."""
+    path = path or DEFAULT_VENUES
+    venues = files.load_yaml(path, Venue)
     for venue in venues.values():
         fault = _fault(venue)
         if fault is not None:
@@ -45,7 +47,7 @@ def _fault(venue: Venue) -> tuple[str, str] | None:
     except UnknownExchangeError as error:
         return "name", str(error)
     if len(set(venue.markets)) != len(venue.markets):
-        return "markets", "a market is there twice"
+        return "markets", "a market is listed twice"
     if venue.snapshot_seconds <= 0:
         return "snapshot_seconds", f"{venue.snapshot_seconds} is not more than 0"
     return None

@@ -1,7 +1,7 @@
-"""Background work: the nightly chain, republishing, order-book snapshots and lists of instruments.
+"""Background tasks: the nightly chain, republications, order-book snapshots and lists of instruments.
 
 ``celery -A tasks worker -Q nightly``, ``celery -A tasks worker -Q snapshots.binance``, ``celery -A tasks beat``.
-Tasks are thin: each unpacks its arguments and calls one function of the library.
+Each task unpacks its arguments and calls a function of the library.
 """
 
 from booktape.model.errors import BooktapeError
@@ -9,7 +9,7 @@ from booktape.model.errors import BooktapeError
 try:
     from tasks import instruments, nightly, snapshots
     from tasks.application import app
-except BooktapeError as error:  # settings or files that cannot be used; `celery -A tasks …` would show a traceback
+except BooktapeError as error:  # invalid settings or files; `celery -A tasks …` would print a traceback
     raise SystemExit(f"error: {error}") from error
 
 __all__ = ["app", "instruments", "nightly", "snapshots"]

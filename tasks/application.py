@@ -1,4 +1,4 @@
-"""The Celery application. Celery has no types: what is untyped stays behind the names of this module."""
+"""The Celery application. Celery has no type annotations; this module confines what is untyped."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,19 +10,19 @@ from beat_schedule import beat_schedule
 from booktape.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from config.celery import celery_settings
-from tasks.runtime import settings
+from tasks.resources import settings
 
 app: Any = Celery("booktape", set_as_current=True)
 app.conf.update(celery_settings(settings()), beat_schedule=beat_schedule)
 
 BoundTask = Any
-"""A Celery task, as its own function gets it: ``request`` and ``retry`` are used."""
+"""A Celery task, as its function receives it. Only ``request`` and ``retry`` are used."""
 
 
 def task(name: str, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function as a task that gets itself as its first argument.
+    """Register a function as a task. The function receives the task as its first argument.
 
-    An error that the user can mend fails the task in one line, without a traceback.
+    A :class:`~booktape.model.errors.BooktapeError` fails the task with one line and no traceback.
     """
     registered: Callable[[Callable[..., Any]], Any] = app.task(
         name=name, bind=True, throws=(BooktapeError,), max_retries=None, **options
@@ -36,11 +36,11 @@ def _log_as_json(**_: Any) -> None:
 
 
 @signals.task_prerun.connect  # type: ignore[untyped-decorator]  # Celery has no types
-def _name_the_task(task_id: str, task: BoundTask, **_: Any) -> None:
+def _bind_task_id(task_id: str, task: BoundTask, **_: Any) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task_id=task_id, task=task.name)
 
 
 @signals.task_postrun.connect  # type: ignore[untyped-decorator]  # Celery has no types
-def _forget_the_task(**_: Any) -> None:
+def _clear_log_context(**_: Any) -> None:
     structlog.contextvars.clear_contextvars()

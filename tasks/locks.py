@@ -1,9 +1,10 @@
-"""Who works on what, kept in Redis: a lock per source and day, and a sign of life per run.
+"""Locks and heartbeats of runs, in Redis.
 
-The lock excludes: it is held while a step runs, and its holder's heartbeat renews it, so a killed worker's lock is free
-within seconds. The sign of life excludes nothing: it says until when somebody means to look after a run, between its
-steps as well, so that ``resume`` leaves it alone. Both only spare work and confusion. What keeps the result right are
-the manifest's create-only writes.
+The lock of a source and day excludes other workers. It is held while a step runs, and a thread renews it, so a killed
+worker's lock is free within seconds. The heartbeat of a run excludes nothing: it says until when a worker or a queued
+task takes care of the run, also between its steps, so that ``resume`` leaves the run alone.
+
+Both only avoid double work. The manifest's create-only writes keep the results right without them.
 """
 
 from __future__ import annotations
@@ -17,38 +18,28 @@ import structlog
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 
-from booktape.model.errors import TransientError
-from booktape.publish.errors import WaitingError
+from booktape.publish.retries import WaitingError
 from booktape.store.layout import Run
+from booktape.store.redis_errors import RedisUnavailableError, redis_errors
 
 _RENEWALS: Final = 3
-"""How often a lock is renewed within its life."""
+"""How often a lock is renewed within its lifetime."""
 
 log = structlog.get_logger(__name__)
 
 
 class LockedError(WaitingError):
-    """Another worker is at this source and day."""
-
-
-class RedisDownError(TransientError):
-    """Redis does not answer."""
-
-
-@contextmanager
-def redis_errors() -> Iterator[None]:
-    """Turn what the Redis client raises inside into :class:`RedisDownError`."""
-    try:
-        yield
-    except RedisError as error:
-        raise RedisDownError(f"Redis does not answer: {error}") from error
+    """Another worker holds the lock of this source and day."""
 
 
 @contextmanager
 def holding(client: Redis[bytes], run: Run, seconds: float) -> Iterator[None]:
-    """Hold the lock of a run's source and day. Raises :class:`LockedError` at once if another worker does.
+    """Hold the lock of a run's source and day, and keep the run's heartbeat, while the block runs.
 
-    :param seconds: how long the lock outlives its holder.
+    :param seconds: how long the lock outlives a holder that is killed.
+
+    Raises :class:`LockedError` at once if another worker holds the lock, and
+    :class:`~booktape.store.redis_errors.RedisUnavailableError`.
     """
     lock = client.lock(f"booktape:lock:{run.source}:{run.day}", timeout=seconds, thread_local=False)
     with redis_errors():
@@ -61,20 +52,17 @@ def holding(client: Redis[bytes], run: Run, seconds: float) -> Iterator[None]:
             try:
                 lock.reacquire()
                 heartbeat(client, run, seconds)
-            except (
-                RedisError,
-                TransientError,
-            ) as error:  # the next beat may succeed; the step itself does no harm twice
+            except (RedisError, RedisUnavailableError) as error:  # the next renewal may succeed
                 log.warning("lock not renewed", error=str(error))
 
-    heart = threading.Thread(target=renew, name="lock heartbeat", daemon=True)
-    heart.start()
+    thread = threading.Thread(target=renew, name="lock renewal", daemon=True)
+    thread.start()
     try:
         heartbeat(client, run, seconds)
         yield
     finally:
         over.set()
-        heart.join()
+        thread.join()
         try:
             lock.release()
         except (LockError, RedisError) as error:
@@ -82,18 +70,18 @@ def holding(client: Redis[bytes], run: Run, seconds: float) -> Iterator[None]:
 
 
 def heartbeat(client: Redis[bytes], run: Run, seconds: float) -> None:
-    """Say that somebody looks after a run for the next seconds."""
+    """Keep other workers from resuming a run for some seconds."""
     with redis_errors():
-        client.set(_sign(run), "1", px=_milliseconds(seconds))
+        client.set(_heartbeat_key(run), "1", px=_milliseconds(seconds))
 
 
 def claim_heartbeat(client: Redis[bytes], run: Run, seconds: float) -> bool:
-    """Say so unless somebody does already; False means that."""
+    """Like :func:`heartbeat`, unless the run has a heartbeat already; then False."""
     with redis_errors():
-        return bool(client.set(_sign(run), "1", px=_milliseconds(seconds), nx=True))
+        return bool(client.set(_heartbeat_key(run), "1", px=_milliseconds(seconds), nx=True))
 
 
-def _sign(run: Run) -> str:
+def _heartbeat_key(run: Run) -> str:
     return f"booktape:attended:{run.source}:{run.day}:{run.number}"
 
 

@@ -1,51 +1,66 @@
-"""When a task that met a transient error runs again: the one place that decides."""
+"""Puts a task that met a transient error back into its queue."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 import structlog
 
-from booktape.model.errors import BooktapeError, TransientError
-from booktape.model.records import SECOND
-from booktape.publish.errors import WaitingError
-from booktape.publish.executor import RetryPolicy
+from booktape.model.errors import TransientError
+from booktape.publish.retries import Retry, RetryPolicy, WaitingError, decide
+from booktape.rest.rate_limits import RateLimitedError
 from booktape.store import clock
+from config import metrics
 from tasks.application import BoundTask
+from tasks.resources import settings
 
 log = structlog.get_logger(__name__)
 
 
-class GaveUpError(BooktapeError):
-    """A transient error that did not pass in time."""
+def requeue(task: BoundTask, retry: Retry, *, keep: Mapping[str, Any] | None = None) -> NoReturn:
+    """Put a task back into its queue, to run after ``retry.seconds``. The worker is free meanwhile.
+
+    The time of the first try goes with the task, as its argument ``since``.
+
+    :param keep: further keyword arguments for the next tries, for what this try decided once and for all.
+    """
+    event = "waiting" if isinstance(retry.error, WaitingError) else "trying again"
+    log.info(event, why=str(retry.error), seconds=round(retry.seconds, 1))
+    kwargs = {**task.request.kwargs, **(keep or {}), "since": retry.first_try}
+    raise task.retry(exc=retry.error, countdown=retry.seconds, kwargs=kwargs)
 
 
-def try_again(
+def retry_or_give_up(
     task: BoundTask,
     error: TransientError,
-    patience: RetryPolicy,
+    policy: RetryPolicy,
     since: int | None,
     *,
-    before: Callable[[float], None] = lambda seconds: None,
     keep: Mapping[str, Any] | None = None,
 ) -> NoReturn:
-    """Put the task back into its queue for later. The worker is free meanwhile.
+    """Requeue a task that met a transient error.
 
-    :param since: when (µs) the task was first tried; None at the first try. It travels with the retries.
-    :param before: told the pause in seconds.
-    :param keep: further keyword arguments for the next tries: what this one decided, and they must not decide anew.
-    :raises GaveUp: the deadline is over.
+    :param since: when (µs) the task was first tried; None at the first try.
+    :param keep: see :func:`requeue`.
+
+    Raises :class:`~booktape.publish.retries.GaveUpError` if the deadline has passed.
     """
-    began = clock.now() if since is None else since
-    if is_over(patience, began):
-        raise GaveUpError(f"gave up after {patience.deadline:.0f} s: {error}") from error
-    seconds = patience.delay(error, task.request.retries)
-    log.info(
-        "waiting" if isinstance(error, WaitingError) else "trying again", why=str(error), seconds=round(seconds, 1)
-    )
-    before(seconds)
-    raise task.retry(exc=error, countdown=seconds, kwargs={**task.request.kwargs, **(keep or {}), "since": began})
+    now = clock.now()
+    first_try = now if since is None else since
+    decision = decide(policy, error, first_try=first_try, now=now, tries=task.request.retries)
+    if isinstance(decision, Retry):
+        requeue(task, decision, keep=keep)
+    raise decision.error from error
 
 
-def is_over(patience: RetryPolicy, began: int) -> bool:
-    """Whether the deadline of what began then (µs) has passed."""
-    return clock.now() - began > patience.deadline * SECOND
+@contextmanager
+def retrying_requests(task: BoundTask, exchange: str, since: int | None) -> Iterator[None]:
+    """Requeue a task if a rate limit stops a request inside the block, or if the venue does not answer."""
+    try:
+        yield
+    except RateLimitedError as error:
+        metrics.emit({"Exchange": exchange}, {"RequestsDelayed": 1})
+        pause = min(error.seconds, settings().retry_most_seconds)  # a ban may outlast the broker's visibility timeout
+        raise task.retry(exc=error, countdown=pause) from error
+    except TransientError as error:
+        retry_or_give_up(task, error, settings().retry_policy, since)

@@ -1,1 +1,1 @@
-"""Connection workers: long-running, one process per exchange and instance (``python -m workers --help``)."""
+"""Connection workers: one long-running process per exchange and instance (``python -m workers --help``)."""

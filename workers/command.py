@@ -1,4 +1,4 @@
-"""The worker's command line: ``booktape record`` and, for containers and supervisors, ``python -m workers``."""
+"""The command line of the worker: ``booktape record`` and, for containers and supervisors, ``python -m workers``."""
 
 from typing import Annotated, Literal
 
@@ -30,8 +30,8 @@ def record(
     data_types: Annotated[str | None, typer.Option(help="A list; default: all that the exchange has.")] = None,
     spool: Annotated[str, typer.Option(help="Directory where batches wait while the store is away.")] = "var/spool",
     shard: Annotated[str, typer.Option(help="2/4: the second of four processes that share the markets.")] = "1/1",
-    websocket_url: Annotated[str | None, typer.Option(help="Another address than the exchange's own.")] = None,
-    rest_url: Annotated[str | None, typer.Option(help="The same for its REST API.")] = None,
+    websocket_url: Annotated[str | None, typer.Option(help="Replaces the exchange's own address.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="Replaces the address of its REST API.")] = None,
     connection_lifetime: Annotated[
         float | None,
         typer.Option(min=1, help="Replace connections after so many seconds. Default: before the venue ends them."),
@@ -39,18 +39,18 @@ def record(
     listing_seconds: Annotated[float, typer.Option(min=1, help="How often to look for new listings.")] = 300,
     raw: Annotated[
         bool | None,
-        typer.Option("--raw/--no-raw", help="Keep every frame as it came, too. Default: the setting BOOKTAPE_RAW."),
+        typer.Option("--raw/--no-raw", help="Also store every frame as received. Default: the setting BOOKTAPE_RAW."),
     ] = None,
     live: Annotated[
         bool, typer.Option("--live", help="Keep each market's last trade and best bid and ask in Redis.")
     ] = False,
 ) -> None:
-    """Record markets of one exchange until Ctrl-C or SIGTERM; then flush what is held.
+    """Record markets of one exchange until Ctrl-C or SIGTERM; then flush all open batches.
 
-    Markets that globs or `all` stand for are looked up in the venue's list of instruments, then and as it changes.
+    Globs and `all` are resolved by the venue's list of instruments, at the start and whenever it changes.
 
-    Run it twice with another --instance: both write the same keys, so the second copy of each batch is a no-op.
-    Either may be killed at any time. Log lines are JSON, on standard output.
+    Run it twice with different --instance names: both write the same keys, so the second copy of each batch is a
+    no-op. Either may be killed at any time. Log lines are JSON, on standard output.
 
     Example: booktape record --exchange kraken --markets BTC-USD,ETH-USD --storage file:///tmp/tape
     """

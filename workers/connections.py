@@ -1,4 +1,4 @@
-"""The connections of one worker, and which market goes over which."""
+"""The connections of one worker: which market goes over which of them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,8 +6,7 @@ from itertools import groupby
 from statistics import median_high
 from typing import Protocol
 
-from booktape.capture.connection import Connection
-from booktape.capture.connection import ConnectionEvents as LinkEvents
+from booktape.capture.connection import Connection, ConnectionEvents
 from booktape.capture.pipeline import Pipeline
 from booktape.capture.raw_writer import RawFrames
 from booktape.capture.subscriptions import WHOLE, Route, Shard, routes, subscriptions, venue_wide
@@ -16,22 +15,22 @@ from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Subscription
 from booktape.model.records import MINUTE, SECOND
 
 
-class WorkerEvents(LinkEvents, Protocol):
-    """What the links tell of themselves, and of what they carry."""
+class WorkerEvents(ConnectionEvents, Protocol):
+    """Receives what happens to the connections and to the streams that they carry."""
 
-    def begun(self, subscriptions: Sequence[Subscription]) -> None:
-        """Streams are to be recorded; their connections are yet to be told of."""
+    def added(self, subscriptions: Sequence[Subscription]) -> None:
+        """Subscriptions are to be recorded; no connection carries them yet."""
 
-    def ended(self, subscriptions: Sequence[Subscription]) -> None:
-        """Streams are to be recorded no more."""
+    def removed(self, subscriptions: Sequence[Subscription]) -> None:
+        """Subscriptions are no longer to be recorded."""
 
 
 class Connections:
-    """Makes connections for markets as they come, and lets markets go.
+    """Adds and removes markets, and creates connections as they are needed. Iterates over its connections.
 
     :param base: the venue's WebSocket URL.
-    :param shard: of several processes that share the markets and what the venue allows to one address, the first one
-        also records the channels that tell of the whole venue.
+    :param shard: the share of the markets, and of what the venue allows per address. The first shard also records the
+        channels for all markets at once.
     """
 
     def __init__(
@@ -39,9 +38,9 @@ class Connections:
         exchange: Exchange,
         base: str,
         data_types: Sequence[str],
-        recorder: Pipeline,
+        pipeline: Pipeline,
         events: WorkerEvents,
-        patience: Timeouts,
+        timeouts: Timeouts,
         *,
         shard: Shard = WHOLE,
         raw: RawFrames | None = None,
@@ -49,57 +48,58 @@ class Connections:
         self._exchange = exchange
         self._base = base
         self._data_types = data_types
-        self._recorder = recorder
+        self._pipeline = pipeline
         self._events = events
-        self._patience = patience
+        self._timeouts = timeouts
         self._raw = raw
-        self._turns = ConnectRateLimiter(shard.total * MINUTE / SECOND / exchange.limits.connections_per_minute)
-        self._wide = venue_wide(exchange, data_types) if shard.number == 1 else []
-        self._links: list[Connection] = []
+        self._rate_limiter = ConnectRateLimiter(shard.total * MINUTE / SECOND / exchange.limits.connections_per_minute)
+        self._venue_wide = venue_wide(exchange, data_types) if shard.number == 1 else []
+        self._connections: list[Connection] = []
         self._tasks: list[asyncio.Future[None]] = []
 
     def __iter__(self) -> Iterator[Connection]:
-        return iter(self._links)
+        return iter(self._connections)
 
     @property
     def symbols(self) -> set[str]:
         """The symbols that are recorded."""
-        return {subscription.symbol for link in self._links for subscription in link.subscriptions} - {WHOLE_VENUE}
+        symbols = {subscription.symbol for connection in self for subscription in connection.subscriptions}
+        return symbols - {WHOLE_VENUE}
 
     @property
     def clock(self) -> int:
-        """The exchange's time (µs; 0 before any): that of the middle connection, lest one that errs decides for all."""
-        clocks = [link.connection.clock for link in self._links if link.connection.clock]
+        """The exchange's time (µs; 0 before any): the median of all connections, in case one of them errs."""
+        clocks = [connection.feed.clock for connection in self if connection.feed.clock]
         return median_high(clocks) if clocks else 0
 
-    def record(self, symbols: Iterable[str]) -> None:
-        """Begin to record markets: over connections that have room, else over new ones."""
-        wanted = subscriptions(self._exchange, symbols, self._data_types)
-        wanted, self._wide = self._wide + wanted, []
-        self._events.begun(wanted)
-        for route in routes(self._exchange, self._placed(wanted)):
-            link = Connection(
+    def add(self, symbols: Iterable[str]) -> None:
+        """Start to record markets: over connections that have room, then over new ones."""
+        added = subscriptions(self._exchange, symbols, self._data_types)
+        added, self._venue_wide = self._venue_wide + added, []
+        self._events.added(added)
+        for route in routes(self._exchange, self._place(added)):
+            connection = Connection(
                 self._exchange,
                 self._base,
                 route,
-                self._recorder,
+                self._pipeline,
                 self._events,
-                self._turns,
-                number=len(self._links),
-                patience=self._patience,
+                self._rate_limiter,
+                number=len(self._connections),
+                timeouts=self._timeouts,
                 raw=self._raw,
             )
-            self._links.append(link)
-            self._tasks.append(asyncio.ensure_future(link.run()))
+            self._connections.append(connection)
+            self._tasks.append(asyncio.ensure_future(connection.run()))
 
-    def forget(self, symbols: Iterable[str]) -> None:
-        """Record markets no longer."""
+    def remove(self, symbols: Iterable[str]) -> None:
+        """Stop recording markets."""
         gone = set(symbols)
-        for link in self._links:
-            left = [subscription for subscription in link.subscriptions if subscription.symbol in gone]
-            if left:
-                link.remove(left)
-                self._events.ended(left)
+        for connection in self:
+            removed = [subscription for subscription in connection.subscriptions if subscription.symbol in gone]
+            if removed:
+                connection.remove(removed)
+                self._events.removed(removed)
 
     async def close(self) -> None:
         """End every connection."""
@@ -107,27 +107,27 @@ class Connections:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _placed(self, wanted: Sequence[Subscription]) -> list[Subscription]:
-        """Give each route of what is wanted to a connection that has room for all of it; the rest is returned."""
-        if not self._links:
-            return list(wanted)
-        rest: list[Subscription] = []
-        more: dict[Connection, list[Subscription]] = {}
-        for _, group in groupby(wanted, key=lambda subscription: subscription.symbol):
+    def _place(self, added: Sequence[Subscription]) -> list[Subscription]:
+        """Add each route to a connection that has room for all of it. Returns the subscriptions that are left."""
+        if not self._connections:
+            return list(added)
+        left: list[Subscription] = []
+        placed: dict[Connection, list[Subscription]] = {}
+        for _, group in groupby(added, key=lambda subscription: subscription.symbol):
             for route in routes(self._exchange, list(group)):
-                link = self._with_room(route, more)
-                if link is None:
-                    rest += route.subscriptions
+                connection = self._with_room(route, placed)
+                if connection is None:
+                    left += route.subscriptions
                 else:
-                    more.setdefault(link, []).extend(route.subscriptions)
-        for link, added in more.items():
-            link.add(added)
-        return rest
+                    placed.setdefault(connection, []).extend(route.subscriptions)
+        for connection, more in placed.items():
+            connection.add(more)
+        return left
 
-    def _with_room(self, route: Route, more: Mapping[Connection, Sequence[Subscription]]) -> Connection | None:
+    def _with_room(self, route: Route, placed: Mapping[Connection, Sequence[Subscription]]) -> Connection | None:
         limit = self._exchange.limits.streams_per_connection
-        for link in self._links:
-            taken = len(link.subscriptions) + len(more.get(link, ()))
-            if link.path == route.path and taken + len(route.subscriptions) <= limit:
-                return link
+        for connection in self:
+            used = len(connection.subscriptions) + len(placed.get(connection, ()))
+            if connection.path == route.path and used + len(route.subscriptions) <= limit:
+                return connection
         return None

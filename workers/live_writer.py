@@ -1,7 +1,7 @@
-"""Keeps the newest of each market in Redis, if the worker is asked to.
+"""Keeps the newest data of each market in Redis (``--live``).
 
-Recording pays nothing for it: a few times a second the streams' newest records are looked at, however many came in
-between. One write is under way at a time, off the event loop; while Redis is slow or away, what is newest waits.
+It costs recording nothing: four times a second it reads the newest record of each stream, however many came in between.
+One write runs at a time, off the event loop. While Redis is slow or unavailable, only the newest data waits.
 """
 
 import asyncio
@@ -23,55 +23,56 @@ from booktape.model.records import (
     levels,
     record_time,
 )
-from booktape.store.live_cache import DEPTH, Latest, LiveCache, LiveCacheUnavailableError, Top, connect_redis
+from booktape.store.live_cache import DEPTH, Latest, LiveCache, Top, connect_redis
+from booktape.store.redis_errors import RedisUnavailableError
 
 EVERY_SECONDS: Final = 0.25
 
 
 class LiveWriter:
-    """Tells what is new of the markets that a worker records.
+    """Writes the changed markets of a worker.
 
-    :param write: takes the markets of which something is new.
-        Raises :class:`~booktape.store.live_cache.LiveCacheUnavailableError`.
+    :param write: receives the markets that have changed.
+        May raise :class:`~booktape.store.redis_errors.RedisUnavailableError`.
     """
 
-    def __init__(self, exchange: Exchange, recorder: Pipeline, write: Callable[[dict[str, Latest]], None]) -> None:
+    def __init__(self, exchange: Exchange, pipeline: Pipeline, write: Callable[[dict[str, Latest]], None]) -> None:
         self._exchange = exchange
-        self._recorder = recorder
+        self._pipeline = pipeline
         self._write = write
         self._seen: dict[tuple[str, str], Any] = {}
         self._latest: dict[str, Latest] = {}
-        self._untold: dict[str, Latest] = {}
-        self._away = False
+        self._unwritten: dict[str, Latest] = {}
+        self._unavailable = False
         self._log = structlog.get_logger().bind(exchange=exchange.id)
         sends = {data_type for channel in exchange.channels for data_type in channel.data_types}
         self._whole_books = BOOK_UPDATES not in sends
 
-    async def tell(self) -> None:
-        """Tell what is new since the last time."""
-        self._look()
-        if not self._untold:
+    async def write_changes(self) -> None:
+        """Write the markets that have changed since the last call."""
+        self._collect()
+        if not self._unwritten:
             return
-        telling, self._untold = self._untold, {}
+        changed, self._unwritten = self._unwritten, {}
         try:
-            await asyncio.to_thread(self._write, telling)
-            self._away = False
-        except LiveCacheUnavailableError as error:
-            self._untold = telling
-            if not self._away:
-                self._log.warning("live_cache_away", error=str(error))
-            self._away = True
+            await asyncio.to_thread(self._write, changed)
+            self._unavailable = False
+        except RedisUnavailableError as error:
+            self._unwritten = changed
+            if not self._unavailable:
+                self._log.warning("live_cache_unavailable", error=str(error))
+            self._unavailable = True
 
-    def _look(self) -> None:
-        for name, stream in list(self._recorder.streams.items()):
-            record = stream.last
+    def _collect(self) -> None:
+        for name, batcher in list(self._pipeline.batchers.items()):
+            record = batcher.last
             if record is self._seen.get(name):
                 continue
             self._seen[name] = record
-            before = self._latest.get(stream.market, Latest())
+            before = self._latest.get(batcher.market, Latest())
             now = self._newest(*name, record, before)
             if now is not before:
-                self._latest[stream.market] = self._untold[stream.market] = now
+                self._latest[batcher.market] = self._unwritten[batcher.market] = now
 
     def _newest(self, data_type: str, symbol: str, record: Any, before: Latest) -> Latest:
         if data_type == TRADES:
@@ -81,8 +82,8 @@ class LiveWriter:
         return before if top is None else Latest(before.trade, top)
 
     def _top(self, data_type: str, symbol: str, record: Any) -> Top | None:
-        """The best levels after a record: those of the book where one is kept, else those that the record tells."""
-        book = self._recorder.book(symbol)
+        """The best levels after a record: of the book where one is kept, else of the record; None without levels."""
+        book = self._pipeline.book(symbol)
         if data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS) and book is not None:
             sides = book.bids.top(DEPTH), book.asks.top(DEPTH)
         elif data_type == QUOTES and book is None:
@@ -97,11 +98,13 @@ class LiveWriter:
 
 
 def live_cache(redis_url: str, exchange: str, worker: str) -> LiveCache:
-    """The cache behind a Redis URL. Nothing is asked of Redis yet.
-    Raises :class:`~booktape.store.live_cache.InvalidRedisUrlError`."""
+    """The cache behind a Redis URL. Does not connect yet.
+
+    :raises InvalidRedisUrlError: the URL is invalid.
+    """
     return LiveCache(connect_redis(redis_url), exchange, worker)
 
 
 def _level(price: str, amount: str) -> list[tuple[str, str]]:
-    """A side's best level; none where the venue leaves it out."""
+    """A side's best level; empty where the venue leaves it out."""
     return [(price, amount)] if price else []

@@ -1,4 +1,4 @@
-"""What a connection worker is told to do."""
+"""The options of a connection worker."""
 
 import re
 from collections.abc import Iterator
@@ -18,16 +18,17 @@ _SHARD: Final = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
 
 class InvalidOptionError(BooktapeError):
-    """An option that makes no sense."""
+    """An option is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """One worker's orders. ``instance`` tells identical workers of one ``system`` apart, in logs and for the spool.
+    """The options of one worker.
 
-    ``markets`` are names, globs or ``all``. ``connection_lifetime`` and ``listing_seconds`` in seconds; the first takes
-    the place of what the venue declares, the second says how often new listings are looked for. ``live``: keep the
-    newest of each market in Redis.
+    ``instance`` distinguishes identical workers of one ``system``, in logs and for the spool. ``markets`` are names,
+    globs or ``all``. ``connection_lifetime`` (s) replaces what the venue declares. ``listing_seconds``: how often the
+    worker looks for new listings. ``raw``: store every frame as received. ``live``: keep the newest data of each market
+    in Redis.
     """
 
     exchange: str
@@ -44,34 +45,35 @@ class Options:
     connection_lifetime: float | None = None
     listing_seconds: float = 300
     raw: bool = False
-    """Whether every frame is kept too."""
     live: bool = False
 
     @property
     def worker(self) -> str:
-        """The instance, and its part of the markets if it has not all of them."""
+        """The instance and, where it has only a share of the markets, its shard."""
         return self.instance if self.shard.total == 1 else f"{self.instance}-{self.shard.number}of{self.shard.total}"
 
     @property
     def spool_url(self) -> str:
-        """Where this instance alone keeps batches while the store is away."""
+        """Where this instance alone keeps batches while the store is unavailable."""
         return self.spool_directory.as_uri()
 
     @property
     def raw_spool_url(self) -> str:
-        """The same for raw frames, so that they are neither counted as batches nor keep these waiting."""
+        """The same for raw frames, so that they neither count as batches nor delay them."""
         return self.spool_directory.with_name(f"{self.spool_directory.name}-raw").as_uri()
 
     @property
     def spool_directory(self) -> Path:
-        """The directory of :attr:`spool_url`. It belongs to one storage too, lest batches end in another one."""
+        """The directory of :attr:`spool_url`, of one storage alone, so that no batch is moved to another storage."""
         storage = sha256(self.storage.encode()).hexdigest()[:8]
         return Path(self.spool).absolute() / f"{self.system}-{self.exchange}-{self.worker}-{storage}"
 
 
 def market_names(text: str) -> tuple[str, ...]:
-    """A list of markets, globs and ``all``.
-    Raises :class:`InvalidOptionError` for what is no market's name in Booktape."""
+    """Parse a list of markets, globs and ``all``.
+
+    :raises InvalidOptionError: a name is not a market's name in Booktape.
+    """
     names = split_list(text)
     for name in literal_names(names):
         if name.islower() or not _MARKET.fullmatch(name):
@@ -82,15 +84,21 @@ def market_names(text: str) -> tuple[str, ...]:
 
 
 def shard(text: str) -> Shard:
-    """``2/4``: the second of four processes that share the markets. Raises :class:`InvalidOptionError`."""
+    """Parse ``2/4``: the second of four processes that share the markets.
+
+    :raises InvalidOptionError: the text is not a shard.
+    """
     match = _SHARD.fullmatch(text)
     if match is None or int(match[1]) > int(match[2]):
-        raise InvalidOptionError(f"{text!r} is no shard; write 2/4 for the second of four")
+        raise InvalidOptionError(f"{text!r} is not a shard; write 2/4 for the second of four")
     return Shard(int(match[1]), int(match[2]))
 
 
 def split_list(text: str) -> tuple[str, ...]:
-    """``a, b`` to its parts. Raises :class:`InvalidOptionError` when nothing is named."""
+    """Parse a list such as ``a, b``.
+
+    :raises InvalidOptionError: the list is empty.
+    """
     parts = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not parts:
         raise InvalidOptionError(f"{text!r} names nothing; expected a list such as BTC-USDT,ETH-USDT")
@@ -99,9 +107,11 @@ def split_list(text: str) -> tuple[str, ...]:
 
 @contextmanager
 def sole_owner(directory: Path) -> Iterator[None]:
-    """Own a spool as long as the context: two workers at one spool would take each other's batches.
+    """Lock a spool for the duration of the context, because two workers would take each other's batches from it.
 
-    Raises :class:`InvalidOptionError` where another process owns it. The lock ends with the process, however it ends.
+    The lock ends with the process, however the process ends.
+
+    :raises InvalidOptionError: another process owns the spool.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_name(f"{directory.name}.lock").open("w") as lock:

@@ -1,4 +1,4 @@
-"""Asks the snapshot workers, through Redis, for the REST book of a market."""
+"""Requests REST books from the snapshot workers, through Redis."""
 
 import asyncio
 from typing import Any
@@ -12,13 +12,14 @@ from config.celery import snapshot_queue
 
 TASK = "tasks.snapshots.fetch"
 _EXPIRES_SECONDS = 600
-"""A request that waits longer than this is worth nothing: the market has been asked for again, or goes on."""
+"""A request that waits longer is useless: by then the market has been requested again, or is whole again."""
 
 
 class SnapshotRequests:
-    """Markets whose book needs a snapshot, each asked for once. While Redis is away they wait; recording goes on.
+    """The markets whose books need a snapshot, each requested once.
 
-    Without ``redis_url`` nobody is asked: the scheduled snapshots must do.
+    While Redis is unavailable they wait, and recording goes on. Without ``redis_url`` nothing is requested, and only
+    the scheduled snapshots are fetched.
     """
 
     def __init__(self, exchange: Exchange, redis_url: str | None) -> None:
@@ -26,15 +27,15 @@ class SnapshotRequests:
         self._log = structlog.get_logger().bind(exchange=exchange.id)
         self._waiting: dict[str, None] = {}
         self._app: Any = None if redis_url is None else _sender(redis_url)
-        self._away = False
+        self._unavailable = False
 
-    def want(self, market: str) -> None:
-        """Ask for a market's book, unless that is waiting already."""
+    def add(self, market: str) -> None:
+        """Request a market's book, unless the request is waiting already."""
         if self._app is not None:
             self._waiting[market] = None
 
     async def send_waiting(self) -> None:
-        """Send what waits, off the event loop. What cannot be sent goes on waiting."""
+        """Send the waiting requests, off the event loop. A request that cannot be sent stays."""
         if self._waiting:
             await asyncio.to_thread(self._send)
 
@@ -50,17 +51,17 @@ class SnapshotRequests:
                     ignore_result=True,
                 )
             except OperationalError as error:
-                if not self._away:
-                    self._log.warning("redis_away", error=str(error), waiting=len(self._waiting))
-                self._away = True
+                if not self._unavailable:
+                    self._log.warning("redis_unavailable", error=str(error), waiting=len(self._waiting))
+                self._unavailable = True
                 return
-            self._away = False
+            self._unavailable = False
             self._waiting.pop(market, None)
 
 
 def _sender(redis_url: str) -> Celery:
     app = Celery(broker=redis_url, set_as_current=False)
-    # Without max_retries, kombu asks an absent Redis again and again, and the worker's exit waits for that.
+    # Without max_retries, kombu retries an unavailable Redis for ever, and the exit of the worker waits for it.
     options = {"socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
     app.conf.update(task_serializer="json", broker_transport_options=options)
     return app

@@ -1,58 +1,60 @@
-"""Streams that have gone quiet, each by its own limit. Pure."""
+"""Detects streams that have been quiet for too long, each by its own limit. Pure."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
-_LONGEST_FACTOR: Final = 64
-_HABIT: Final = 4
-
+_MAX_FACTOR: Final = 64
+_LONGEST_SILENCES: Final = 4
 
 StreamT = TypeVar("StreamT", bound=Hashable)
 
 
-class Heard(NamedTuple):
-    """How many records a stream has had, and after how many seconds of silence it is suspicious."""
+class Activity(NamedTuple):
+    """The number of records that a stream has had, and the seconds without a record after which it counts as stale."""
 
     records: int
-    quiet: int
+    stale_after: int
 
 
 @dataclass
 class _State:
     records: int
     since: float
-    asked: float
+    reported: float
     longest: float = 0.0
     factor: int = 1
 
 
 class StaleStreamDetector(Generic[StreamT]):
-    """Says of each stream, once per silence, that it has been quiet for too long.
+    """Reports each stream whose subscription may have died alone, so that it can be subscribed to again.
 
-    The limit is what is declared, or four times the longest silence after which the stream went on by itself or not,
-    whichever is longer; and it doubles each time that asking anew did not help, up to 64 times. So a dead stream is
-    mended fast, and a quiet market costs ever less.
+    The limit of a stream is the declared one, or four times its longest silence so far, whichever is longer. While the
+    stream stays quiet, the limit doubles with each report, up to 64 times. So a dead stream is repaired fast, and a
+    quiet market costs less and less.
     """
 
     def __init__(self) -> None:
         self._states: dict[StreamT, _State] = {}
 
-    def check(self, now: float, streams: Mapping[StreamT, Heard]) -> list[StreamT]:
-        """The streams that have just become silent. ``now`` in seconds of a clock that never goes back."""
-        return [stream for stream, heard in streams.items() if self._is_silent(now, stream, heard)]
+    def check(self, now: float, streams: Mapping[StreamT, Activity]) -> list[StreamT]:
+        """The streams that have just become stale.
 
-    def _is_silent(self, now: float, stream: StreamT, heard: Heard) -> bool:
+        :param now: seconds of a monotonic clock.
+        """
+        return [stream for stream, activity in streams.items() if self._is_stale(now, stream, activity)]
+
+    def _is_stale(self, now: float, stream: StreamT, activity: Activity) -> bool:
         state = self._states.get(stream)
         if state is None:
-            self._states[stream] = _State(heard.records, now, now)
+            self._states[stream] = _State(activity.records, now, now)
             return False
-        if heard.records != state.records:
+        if activity.records != state.records:
             longest = max(state.longest, now - state.since)
-            self._states[stream] = _State(heard.records, now, now, longest)
+            self._states[stream] = _State(activity.records, now, now, longest)
             return False
-        if now - state.asked < max(heard.quiet, _HABIT * state.longest) * state.factor:
+        if now - state.reported < max(activity.stale_after, _LONGEST_SILENCES * state.longest) * state.factor:
             return False
-        state.asked = now
-        state.factor = min(state.factor * 2, _LONGEST_FACTOR)
+        state.reported = now
+        state.factor = min(state.factor * 2, _MAX_FACTOR)
         return True

@@ -1,4 +1,4 @@
-"""Tells the ledger what happens to the streams of a worker's subscriptions."""
+"""Tracks the state of each stream of a worker, and writes it to the uptime log."""
 
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
@@ -20,7 +20,7 @@ GRACE: Final = 10 * SECOND
 
 
 class _Awaited(NamedTuple):
-    """A stream, by the venue's symbol, of which a record must come for another one to be connected again."""
+    """A stream, by the venue's symbol, that must deliver a record newer than ``before``."""
 
     data_type: str
     symbol: str
@@ -28,181 +28,187 @@ class _Awaited(NamedTuple):
 
 
 class StreamState:
-    """Keeps a worker's :class:`~workers.uptime_writer.UptimeWriter`. Nothing here is called for a record or a frame."""
+    """Turns events of connections and gaps into states in a worker's :class:`~workers.uptime_writer.UptimeWriter`.
 
-    def __init__(self, exchange: Exchange, recorder: Pipeline, ledger: UptimeWriter) -> None:
+    A stream is connected, silent, resyncing or down; see :class:`~booktape.model.uptime.StreamInterval`. Nothing here
+    runs per record or per frame.
+    """
+
+    def __init__(self, exchange: Exchange, pipeline: Pipeline, uptime: UptimeWriter) -> None:
         self._exchange = exchange
-        self._recorder = recorder
-        self._ledger = ledger
+        self._pipeline = pipeline
+        self._uptime = uptime
         self._data_types = {channel.name: channel.data_types for channel in exchange.channels}
-        self._awaited: dict[Name, _Awaited] = {}
-        self._snapshots: dict[str, Any] = {}  # the last one of each symbol that is down, when it went down
-        self._looked = (0, 0)  # when it was looked for the last time but one, and for the last time
+        self._awaited: dict[Name, _Awaited] = {}  # the record that makes a stream connected again
+        self._snapshots: dict[str, Any] = {}  # the last snapshot of each symbol that is down, when it went down
+        self._updated = (0, 0)  # the times of the last update but one, and of the last update
         self._finished: list[Segment] = []
 
-    def begun(self, subscriptions: Collection[Subscription]) -> None:
-        """Streams are to be recorded."""
+    def added(self, subscriptions: Collection[Subscription]) -> None:
+        """Streams are to be recorded. They are down until they are connected."""
         self._go_down(subscriptions)
-        self._ledger.begin(self._names(subscriptions), self._now())
+        self._uptime.begin(self._names(subscriptions), self._now())
 
-    def ended(self, subscriptions: Collection[Subscription]) -> None:
-        """Streams are to be recorded no more."""
+    def removed(self, subscriptions: Collection[Subscription]) -> None:
+        """Streams are no longer to be recorded."""
         names = list(self._names(subscriptions))
-        self._ledger.end(names, self._now())
+        self._uptime.end(names, self._now())
         for name in names:
             self._awaited.pop(name, None)
-        for one in subscriptions:
-            self._snapshots.pop(one.symbol, None)
+        for subscription in subscriptions:
+            self._snapshots.pop(subscription.symbol, None)
 
-    def asked(self, subscriptions: Iterable[Subscription]) -> None:
-        """A connection is up, and streams are being asked for on it: they are down until they are heard."""
-        for one in subscriptions:
-            if one.symbol != WHOLE_VENUE and not self.resyncing(one, even_down=True):
-                for name in self._names([one]):
-                    if self._ledger.state(name) == DOWN:
-                        self._awaited[name] = self._await(name[0], one.symbol)
+    def subscribing(self, subscriptions: Iterable[Subscription]) -> None:
+        """A connection is up and sends its subscriptions. Each stream is down until its first record."""
+        for subscription in subscriptions:
+            if subscription.symbol != WHOLE_VENUE and not self.resyncing(subscription, even_down=True):
+                for name in self._names([subscription]):
+                    if self._uptime.state(name) == DOWN:
+                        self._awaited[name] = self._await(name[0], subscription.symbol)
 
     def connected(self, subscriptions: Iterable[Subscription]) -> None:
-        """Streams are subscribed to. A book that begins with a snapshot is not whole before that."""
+        """Streams are subscribed to. A book that begins with a snapshot is resyncing until the snapshot arrives."""
         for subscription in subscriptions:
             if not self.resyncing(subscription, even_down=True):
                 for name in self._names([subscription]):
                     self._change(name, CONNECTED)
 
-    def joined(self, subscriptions: Iterable[Subscription]) -> None:
-        """Another connection has taken over: streams that had waited for it are connected."""
+    def subscribed(self, subscriptions: Iterable[Subscription]) -> None:
+        """A connection has sent all its subscriptions: those of its streams that are still down are connected."""
         self.connected(one for one in subscriptions if self._state(one) == DOWN)
 
     def disconnected(self, subscriptions: Collection[Subscription]) -> None:
-        """The connection of some streams was lost, at the latest now: nothing was delivered since the last record."""
+        """A connection was lost, now at the latest. Its streams are down from its last delivery on."""
         now = self._now()
         names = list(self._names(subscriptions))
         self._go_down(subscriptions)
-        # A process that stood still notices late: it may have looked once since, but not twice.
-        since = max(min(now, self._looked[0]) - UNNOTICED, self._delivered(subscriptions, now))
+        # A process that was suspended notices late. It may have updated once in between, but not twice.
+        since = max(min(now, self._updated[0]) - UNNOTICED, self._delivered(subscriptions, now))
         for name in names:
             self._change(name, DOWN, since=since)
 
-    def silent(self, data_type: str, symbol: str) -> None:
-        """A stream is quiet beyond its habit, from its last record until it is heard again."""
+    def stale(self, data_type: str, symbol: str) -> None:
+        """A stream is quiet beyond its limit. It is silent from its last record until its next one."""
         last = self._last(data_type, symbol)
         since = 0 if last is None else last.local_timestamp
         for kind in (BOOK_UPDATES, BOOK_SNAPSHOTS) if data_type == BOOK_UPDATES else (data_type,):
             name = (kind, self._market(symbol))
-            if self._ledger.state(name) == CONNECTED:
+            if self._uptime.state(name) == CONNECTED:
                 self._change(name, SILENT, self._await(data_type, symbol), since=since)
 
     def resyncing(self, subscription: Subscription, *, even_down: bool = False) -> bool:
-        """A book is waiting for a snapshot, if it is one whose stream sends them."""
+        """A book waits for a snapshot. Returns False, and does nothing, where the stream sends no snapshots.
+
+        :param even_down: also where the stream is down.
+        """
         book = self._exchange.book
         if book is None or subscription.channel != book.name or not self._exchange.book_starts_with_snapshot:
             return False
         awaited = self._await(BOOK_SNAPSHOTS, subscription.symbol)
-        if even_down:  # it may have come before this was told
+        if even_down:  # the snapshot may have arrived before this call
             awaited = awaited._replace(before=self._snapshots.pop(subscription.symbol, awaited.before))
         for name in self._names([subscription]):
-            if even_down or self._ledger.state(name) != DOWN:
+            if even_down or self._uptime.state(name) != DOWN:
                 self._change(name, RESYNCING, awaited)
         return True
 
     def gap(self, gap: Gap) -> None:
-        """Keep a gap of one stream. A ``time`` gap with an unknown beginning or end has that now."""
+        """Record a gap of one stream. A gap in time whose beginning or end is unknown begins or ends now."""
         now = self._now()
         name = (gap.data_type, gap.market)
-        if not gap.shows_loss and self._ledger.state(name) == SILENT:
-            return  # a quiet stream was subscribed to anew: its silence says already that nothing is known
+        if not gap.shows_loss and self._uptime.state(name) == SILENT:
+            return  # of a stale stream that was subscribed to again: its silent interval says more
         if gap.unit is GapUnit.TIME:
-            there = now if gap.by_receipt else now - (self._ledger.lag or 0)
-            gap = gap._replace(first=gap.first or there, last=gap.last or there)
-        self._ledger.gap(name, gap._replace(noticed=now))
+            exchange_now = now if gap.by_receipt else now - (self._uptime.lag or 0)
+            gap = gap._replace(first=gap.first or exchange_now, last=gap.last or exchange_now)
+        self._uptime.gap(name, gap._replace(noticed=now))
 
-    def frames_lost(self, gap: Gap, connection: ConnectionFeed, subscriptions: Iterable[Subscription]) -> None:
-        """Keep a gap in a connection's frame counter, for each stream whose loss only this counter can show.
+    def frames_lost(self, gap: Gap, feed: ConnectionFeed, subscriptions: Iterable[Subscription]) -> None:
+        """Record a gap in a connection's frame counter, for each stream whose loss only this counter can show.
 
-        :param subscriptions: what the connection carries now; what it has carried counts as well.
+        :param subscriptions: what the connection carries now. What it has carried counts as well.
         """
         lost = Gap(GapUnit.TIME, gap.after, gap.before, GapCause.FRAMES_LOST, noticed=self._now(), by_receipt=True)
-        heard = {(data_type, self._market(symbol)) for data_type, symbol in connection.sinks}
-        for name in sorted(heard | set(self._names(subscriptions))):
+        carried = {(data_type, self._market(symbol)) for data_type, symbol in feed.sinks}
+        for name in sorted(carried | set(self._names(subscriptions))):
             if self._exchange.channel(name[0]).rule == sequence.CONNECTION_COUNTER:
-                self._ledger.gap(name, lost._replace(data_type=name[0], market=name[1]))
+                self._uptime.gap(name, lost._replace(data_type=name[0], market=name[1]))
 
-    def look(self) -> None:
-        """See which streams have been heard again."""
+    def update(self) -> None:
+        """Set the streams connected that have delivered the awaited record. Call it once a second."""
         now = self._now()
-        self._looked = self._looked[1], now
-        if (lag := self._recorder.take_lag(now)) is not None:
-            self._ledger.lags(lag)
+        self._updated = self._updated[1], now
+        if (lag := self._pipeline.take_lag(now)) is not None:
+            self._uptime.add_lag(lag)
         for name, awaited in list(self._awaited.items()):
             last = self._last(awaited.data_type, awaited.symbol)
             if last is not None and last is not awaited.before:
                 self._change(name, CONNECTED, since=min(now, last.local_timestamp))
 
     def write(self, uploader: Uploader) -> None:
-        """Hand finished segments over, once the minutes that they tell of are closed in every stream."""
+        """Upload finished segments, once every stream has closed the minutes that they cover."""
         now = self._now()
-        self._finished += self._ledger.take(now)
+        self._finished += self._uptime.take(now)
         while self._finished:
             end = max(line.end for line in self._finished[0].lines)
-            if end <= now < end + GRACE:  # one that ends later was ended by a clock that was set back
+            if end <= now < end + GRACE:  # a segment that ends later was ended by a clock that was set back
                 return
-            self._recorder.close_past(end - (self._ledger.lag or 0))
-            self._keep(uploader, [self._finished.pop(0)])
+            self._pipeline.close_past(end - (self._uptime.lag or 0))
+            self._upload(uploader, [self._finished.pop(0)])
 
     def close(self, uploader: Uploader) -> None:
-        """Hand over the last segment, once all batches are written."""
-        self._keep(uploader, [*self._finished, *self._ledger.close(self._now())])
+        """Upload the last segment, after all batches were written."""
+        self._upload(uploader, [*self._finished, *self._uptime.close(self._now())])
 
-    def _keep(self, uploader: Uploader, segments: Iterable[Segment]) -> None:
+    def _upload(self, uploader: Uploader, segments: Iterable[Segment]) -> None:
         for start, lines in segments:
-            instance = self._ledger.instance
-            uploader.keep_after(
-                f"the segment of {start}", partial(encode_segment, self._exchange.id, instance, start, lines)
-            )
+            encode = partial(encode_segment, self._exchange.id, self._uptime.instance, start, lines)
+            uploader.submit_object_last(f"the segment of {start}", encode)
 
     def _now(self) -> int:
         now, steady = clock.reading()
-        self._ledger.tick(now, steady)
+        self._uptime.tick(now, steady)
         return now
 
     def _change(
         self, name: Name, state: StateName, awaited: _Awaited | None = None, *, since: int | None = None
     ) -> None:
-        """A stream is in another state, until what is ``awaited`` comes."""
-        self._ledger.change(name, state, self._now(), since)
+        """Change the state of a stream, until the ``awaited`` record arrives."""
+        self._uptime.change(name, state, self._now(), since)
         if awaited is None:
             self._awaited.pop(name, None)
         else:
             self._awaited[name] = awaited
 
     def _go_down(self, subscriptions: Collection[Subscription]) -> None:
-        for one in subscriptions:
-            self._snapshots.setdefault(one.symbol, self._last(BOOK_SNAPSHOTS, one.symbol))
+        for subscription in subscriptions:
+            self._snapshots.setdefault(subscription.symbol, self._last(BOOK_SNAPSHOTS, subscription.symbol))
 
     def _await(self, data_type: str, symbol: str) -> _Awaited:
         return _Awaited(data_type, symbol, self._last(data_type, symbol))
 
     def _last(self, data_type: str, symbol: str) -> Any:
-        stream = self._recorder.streams.get((data_type, symbol))
-        return None if stream is None else stream.last
+        batcher = self._pipeline.batchers.get((data_type, symbol))
+        return None if batcher is None else batcher.last
 
     def _delivered(self, subscriptions: Iterable[Subscription], now: int) -> int:
-        """Until when a connection delivered what was sent (µs, the collector's clock); 0 where it delivered nothing.
+        """The time (µs, the local clock) up to which a connection has delivered; 0 where it delivered nothing.
 
-        One that was held up has not delivered all that was sent by its last receipt, but by the time at which that
-        record was to come. Receipts of before the clock was set back say nothing.
+        A connection that was held up has not delivered everything that was sent before its last receipt, but everything
+        up to the time at which its last record was due. Receipts from before the clock was set back are ignored.
         """
         lasts = [self._last(kind, symbol) for channel, symbol in subscriptions for kind in self._data_types[channel]]
-        heard = [last for last in lasts if last is not None and last.local_timestamp <= now]
-        newest = max((last.local_timestamp for last in heard), default=0)
-        lag = self._ledger.lag
+        received = [last for last in lasts if last is not None and last.local_timestamp <= now]
+        newest = max((last.local_timestamp for last in received), default=0)
+        lag = self._uptime.lag
         if lag is None:
             return newest
-        timed = [(record_time(last), last.local_timestamp) for last in heard if last.local_timestamp > newest - SECOND]
-        return max((min(time + lag, received) for time, received in timed if time != received), default=newest)
+        times = [(record_time(last), last.local_timestamp) for last in received]
+        recent = [(time, receipt) for time, receipt in times if receipt > newest - SECOND and time != receipt]
+        return max((min(time + lag, receipt) for time, receipt in recent), default=newest)
 
     def _state(self, subscription: Subscription) -> StateName | None:
-        return self._ledger.state(next(self._names([subscription])))
+        return self._uptime.state(next(self._names([subscription])))
 
     def _names(self, subscriptions: Iterable[Subscription]) -> Iterator[Name]:
         for channel, symbol in subscriptions:

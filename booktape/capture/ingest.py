@@ -1,8 +1,8 @@
-"""Recorded frames through the very path that live frames take.
+"""Ingests captures: recorded frames take the same path as live frames.
 
-A capture is a gzip file of JSON lines, one WebSocket frame or REST answer each, in the order of arrival: ``t`` receive
-time in ns (or null), ``kind`` ``ws`` or ``http``, ``url``, ``dir`` ``in`` or ``out``, ``data`` the text as received,
-and ``enc`` ``base64`` where it was binary.
+A capture is a gzip file of JSON lines, one WebSocket frame or REST response each, in the order of arrival: ``t`` the
+receive time in ns (or null), ``kind`` ``ws`` or ``http``, ``url``, ``dir`` ``in`` or ``out``, ``data`` the text as
+received, and ``enc`` ``base64`` where it was binary.
 """
 
 import gzip
@@ -27,26 +27,30 @@ from booktape.store.raw_frames import RawLine
 
 
 class InvalidCaptureError(BooktapeError):
-    """A file that is not a capture; the text names the line."""
+    """A file is not a capture. The message names the line."""
 
 
 @dataclass
 class Summary:
-    """What became of a capture. ``objects`` are all that hold its records, ``created`` those not there before."""
+    """What an ingest has read and written.
+
+    ``objects`` counts all objects that hold its records, ``created`` those that did not exist before.
+    ``control_frames`` counts frames without a record. ``checksums`` are the numbers of compared and of wrong ones.
+    """
 
     frames: int = 0
-    control: int = 0
-    not_understood: dict[str, int] = field(default_factory=dict)
+    control_frames: int = 0
+    unknown_frames: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     records: dict[str, dict[str, int]] = field(default_factory=dict)
-    stale: int = 0
+    duplicates: int = 0
     gaps: list[Gap] = field(default_factory=list)
     checksums: tuple[int, int] = (0, 0)
     objects: int = 0
     created: int = 0
 
-    def putting(self, exchange: Exchange, store: Store) -> Callable[[Batch], None]:
-        """What takes a recorder's batches into a store, and counts them."""
+    def batch_writer(self, exchange: Exchange, store: Store) -> Callable[[Batch], None]:
+        """A function that writes the batches of a pipeline to a store and counts them."""
 
         def put(batch: Batch) -> None:
             self.objects += 1
@@ -54,18 +58,18 @@ class Summary:
 
         return put
 
-    def add(self, recorder: Pipeline) -> None:
-        """Add what became of a recorder's frames."""
-        self.frames += recorder.frames
-        self.control += recorder.control
-        self.stale += recorder.stale()
-        self.not_understood = dict(Counter(self.not_understood) + recorder.not_understood)
-        self.refused = dict(Counter(self.refused) + recorder.refused)
-        for data_type, markets in recorder.records().items():
+    def add(self, pipeline: Pipeline) -> None:
+        """Add the counts of a pipeline."""
+        self.frames += pipeline.frames
+        self.control_frames += pipeline.control_frames
+        self.duplicates += pipeline.duplicates()
+        self.unknown_frames = dict(Counter(self.unknown_frames) + pipeline.unknown_frames)
+        self.refused = dict(Counter(self.refused) + pipeline.refused)
+        for data_type, markets in pipeline.records().items():
             before = self.records.setdefault(data_type, {})
             for market, count in markets.items():
                 before[market] = before.get(market, 0) + count
-        checked, failed = recorder.checksums()
+        checked, failed = pipeline.checksums()
         self.checksums = (self.checksums[0] + checked, self.checksums[1] + failed)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,10 +77,10 @@ class Summary:
         checked, failed = self.checksums
         return {
             "frames": self.frames,
-            "control": self.control,
-            "not_understood": self.not_understood,
+            "control": self.control_frames,
+            "not_understood": self.unknown_frames,
             "records": self.records,
-            "stale": self.stale,
+            "stale": self.duplicates,
             "gaps": [
                 {"data_type": gap.data_type, "market": gap.market, "from": first, "to": last}
                 for gap, (first, last) in zip(self.gaps, map(printed_bounds, self.gaps), strict=True)
@@ -96,7 +100,9 @@ def printed_bounds(gap: Gap) -> tuple[int, int]:
 
 def read_capture(path: Path) -> Iterator[tuple[RawLine, bytes]]:
     """The lines of a capture, each with its frame.
-    Raises :class:`InvalidCaptureError`, which names the line that is not one."""
+
+    :raises InvalidCaptureError: a line is invalid, or the file is damaged.
+    """
     decode = json.Decoder(RawLine).decode
     number = 0
     try:
@@ -116,33 +122,33 @@ def read_capture(path: Path) -> Iterator[tuple[RawLine, bytes]]:
 def ingest_capture(
     path: Path, exchange: Exchange, store: Store, on_progress: Callable[[int], None] = lambda frames: None
 ) -> Summary:
-    """Take a capture through parse, sequence, batch and store. Ingesting it twice writes nothing new.
+    """Ingest a capture: parse, check the sequence, batch and store. A second ingest writes nothing new.
 
-    Where the file turns out to be damaged, all that came before is stored, and :class:`InvalidCaptureError` raised.
+    REST responses become snapshots. Where the file is damaged, everything before the damage is stored.
 
-    REST answers are taken as the snapshots they are. ``on_progress`` is told the number of frames so far.
+    :param on_progress: receives the number of frames so far.
+    :raises InvalidCaptureError: the file is not a capture, or is damaged.
     """
     summary = Summary()
-
-    recorder = Pipeline(exchange, summary.putting(exchange, store), summary.gaps.append)
+    pipeline = Pipeline(exchange, summary.batch_writer(exchange, store), summary.gaps.append)
     try:
-        _feed(path, recorder, on_progress)
+        _feed(path, pipeline, on_progress)
     finally:
-        recorder.close()
-    summary.add(recorder)
+        pipeline.close()
+    summary.add(pipeline)
     return summary
 
 
-def _feed(path: Path, recorder: Pipeline, on_progress: Callable[[int], None]) -> None:
-    connection = recorder.connection()
+def _feed(path: Path, pipeline: Pipeline, on_progress: Callable[[int], None]) -> None:
+    feed = pipeline.new_feed()
     received = 0
     for line, frame in read_capture(path):
         if line.dir == "out" or line.kind == "mark":
             continue
         received = max((line.t or 0) // 1_000, received + 1)
         if line.kind == "http":
-            connection.feed_rest(line.url, frame, received, line.sent)
+            feed.feed_rest(line.url, frame, received, line.sent)
         else:
-            connection.feed(frame, received)
-        if recorder.frames % 1_000 == 0:
-            on_progress(recorder.frames)
+            feed.feed(frame, received)
+        if pipeline.frames % 1_000 == 0:
+            on_progress(pipeline.frames)

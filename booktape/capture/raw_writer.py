@@ -1,7 +1,7 @@
-"""Keeps every frame as it came, beside the records: ``booktape record --raw``.
+"""Stores every frame as received, beside the records: ``booktape record --raw``.
 
-Nothing is parsed: a frame's text is written once into its connection's buffer. A buffer becomes an object when the
-collector's clock enters another minute, or when it is full.
+Frames are not parsed: the text of a frame is appended to the buffer of its connection. A buffer becomes an object when
+the local clock enters another minute, or when it is full.
 """
 
 from base64 import b64encode
@@ -15,58 +15,59 @@ from booktape.model.records import MINUTE, SECOND
 from booktape.store.layout import RawKey
 from booktape.store.raw_frames import DISCONNECTED
 
-MOST_BYTES: Final = 4 * 1024 * 1024
-"""Of an object's text."""
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""The size of an object's text, before compression."""
 
-Keep = Callable[[str, bytearray], None]
-"""Takes an object's key and its lines, which are still to be compressed: off the event loop."""
+StoreLines = Callable[[str, bytearray], None]
+"""Receives the key and the lines of an object. It compresses the lines, off the event loop."""
 
 _encode_into: Final = json.Encoder().encode_into
 
 
 class RawFrames:
-    """What one worker keeps.
+    """The raw frames of one worker.
 
     :param instance: the worker's name.
-    :param started: when it began (µs); tells this process from an earlier one.
+    :param started: when the worker began (µs); distinguishes this process from an earlier one.
+    :param store: receives each finished object.
     """
 
-    def __init__(self, exchange: str, instance: str, started: int, keep: Keep) -> None:
+    def __init__(self, exchange: str, instance: str, started: int, store: StoreLines) -> None:
         self._exchange = exchange
         self._instance = instance
         self._started = started
-        self._keep = keep
+        self._store = store
         self._open: set[RawConnection] = set()
-        self._made = 0
+        self._opened = 0
 
-    def connection(self, link: int, url: str) -> "RawConnection":
-        """One connection's frames, until it has disconnected.
+    def connection(self, number: int, url: str) -> "RawConnection":
+        """The frames of a new session, until it has disconnected.
 
-        :param link: which of the worker's links it belongs to.
+        :param number: the number of its connection within the worker.
         """
-        made = RawConnection(url, partial(self._finish, f"{link}-{self._made}"), self._open.discard)
-        self._made += 1
-        self._open.add(made)
-        return made
+        connection = RawConnection(url, partial(self._finish, f"{number}-{self._opened}"), self._open.discard)
+        self._opened += 1
+        self._open.add(connection)
+        return connection
 
     def cut(self, now: int) -> None:
-        """Hand on what was kept in minutes that are over at ``now`` (µs)."""
+        """Pass on the objects of minutes that ended at or before ``now`` (µs)."""
         for connection in self._open:
             connection.cut(now)
 
     def close(self) -> None:
-        """Hand on everything."""
+        """Pass on everything."""
         for connection in list(self._open):
             connection.close()
 
     def _finish(self, connection: str, number: int, began: int, lines: bytearray) -> None:
         start = began // SECOND * SECOND
         key = RawKey(self._started, self._instance, connection, number, start, self._exchange)
-        self._keep(str(key), lines)
+        self._store(str(key), lines)
 
 
 class RawConnection:
-    """One connection's frames. Times in µs, by the collector's clock."""
+    """The frames of one session. Times in µs, by the local clock, and rising."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class RawConnection:
         self._sent = self._received.replace(b'"dir":"in"', b'"dir":"out"')
 
     def received(self, frame: str | bytes, time: int) -> bytes:
-        """Keep a frame: text, or bytes if it was a binary one. Returns its bytes."""
+        """Store a received frame: a string for a text frame, bytes for a binary one. Returns its bytes."""
         if isinstance(frame, str):
             self._append(self._received, frame, time, b"}\n")
             return frame.encode()
@@ -96,30 +97,30 @@ class RawConnection:
         return frame
 
     def sent(self, message: bytes, time: int) -> None:
-        """Keep a message that was sent."""
+        """Store a message that was sent."""
         self._append(self._sent, message.decode(), max(time, self._last), b"}\n")
 
     def mark(self, what: str, time: int, content: Any = None) -> None:
-        """Keep what was done with the connection; the last mark ends it."""
+        """Store an event of the session. :data:`~booktape.store.raw_frames.DISCONNECTED` closes it."""
         data = what if content is None else f"{what} {json.encode(content).decode()}"
         self._append(b'000,"kind":"mark","data":', data, max(time, self._last), b"}\n")
         if what == DISCONNECTED:
             self.close()
 
     def cut(self, now: int) -> None:
-        """Hand on what is held, if its minute is over at ``now``."""
+        """Pass the open object on if its minute ended at or before ``now``."""
         if self._lines and now >= self._end:
             self._finish()
 
     def close(self) -> None:
-        """Hand on what is held. Nothing is kept after that."""
+        """Pass the open object on. Nothing may be stored afterwards."""
         if self._lines:
             self._finish()
         self._on_end(self)
 
     def _append(self, head: bytes, data: str, time: int, tail: bytes) -> None:
         self._last = time
-        if time >= self._end or len(self._lines) > MOST_BYTES:
+        if time >= self._end or len(self._lines) > MAX_BYTES:
             if self._lines:
                 self._finish()
             self._began, self._end = time, time // MINUTE * MINUTE + MINUTE

@@ -1,8 +1,8 @@
-"""Raw frames through the recorder again, as they went through it when they came.
+"""Ingests raw frames again, as they were processed when they were received.
 
-Each worker's run is played with its connections and what was done with them (the marks), so that it ends in the very
-same objects, byte for byte. Where a record came more than ten seconds late, the live recorder may have closed its
-minute by then and written another object with it: the records are the same, the cut is not.
+The frames of each run of a worker are replayed with its connections and their events (the marks), so that the result is
+the same objects, byte for byte. Where a record arrived more than ten seconds late, the worker may have closed its
+minute already and written the record to another object: then the records are the same, but not the objects.
 """
 
 from collections.abc import Callable
@@ -39,91 +39,93 @@ def reingest(
     last: date | None = None,
     on_progress: Callable[[int], None] = lambda frames: None,
 ) -> Summary:
-    """Take what ``booktape record --raw`` kept through parse, sequence, batch and store.
+    """Ingest what ``booktape record --raw`` has stored: parse, check the sequence, batch and store.
 
     :param source: the store that holds the raw frames.
-    :param first: the first day to take (by the collector's clock), ``last`` the last one.
-    :raises NoRaw: there are none.
+    :param first: the first day to ingest, by the local clock of the worker; None for all.
+    :param last: the last day to ingest, included; None for all.
+    :param on_progress: receives the number of frames so far.
+    :raises NoRawFramesError: there are none of these days.
     """
     summary = Summary()
-    put = summary.putting(exchange, store)
+    write = summary.batch_writer(exchange, store)
     for run in raw_runs(source, exchange.id, first, last):
-        recorder = Pipeline(exchange, put, summary.gaps.append)
-        player = _Player(recorder)
+        pipeline = Pipeline(exchange, write, summary.gaps.append)
+        player = _Player(pipeline)
         try:
             for key, line in play(source, run.keys):
-                player.take(key, line)
-                if recorder.frames % 1_000 == 0:
-                    on_progress(summary.frames + recorder.frames)
+                player.process(key, line)
+                if pipeline.frames % 1_000 == 0:
+                    on_progress(summary.frames + pipeline.frames)
         finally:
-            recorder.close()
-        summary.add(recorder)
+            pipeline.close()
+        summary.add(pipeline)
     return summary
 
 
 class _Player:
-    """Does with the connections of one recorder what the collector did."""
+    """Repeats on one pipeline what the worker did with its connections."""
 
-    def __init__(self, recorder: Pipeline) -> None:
-        self._recorder = recorder
-        self._connections: dict[str, ConnectionFeed] = {}
-        self._of_link: dict[int, ConnectionFeed] = {}
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._feeds: dict[str, ConnectionFeed] = {}
+        self._current: dict[int, ConnectionFeed] = {}  # by the number of the connection
         self._handovers: dict[str, Handover] = {}
         self._numbers: dict[str, int] = {}
 
-    def take(self, key: RawKey, line: RawLine) -> None:
-        """Take the next line of all."""
-        connection = self._connection(key)
-        self._look_for_loss(key, connection)
+    def process(self, key: RawKey, line: RawLine) -> None:
+        """Process the next line, in the order of time over all sessions."""
+        feed = self._feed(key)
+        self._interrupt_where_lost(key, feed)
         received = (line.t or 0) // 1_000
         if line.kind == "mark":
-            self._mark(key, connection, line.data)
+            self._mark(key, feed, line.data)
         elif line.dir == "in":
             if line.kind == "http":
-                connection.feed_rest(line.url, line.frame(), received, line.sent)
+                feed.feed_rest(line.url, line.frame(), received, line.sent)
             else:
-                connection.feed(line.frame(), received)
+                feed.feed(line.frame(), received)
 
-    def _look_for_loss(self, key: RawKey, connection: ConnectionFeed) -> None:
-        """An object that was never stored: what it held is missing as if nobody had been connected."""
+    def _interrupt_where_lost(self, key: RawKey, feed: ConnectionFeed) -> None:
+        """Interrupt the streams where an object is missing, as if there had been no connection."""
         if key.number > self._numbers.get(key.connection, key.number) + 1:
-            for stream in connection.sinks.values():
-                stream.disconnected()
+            for sink in feed.sinks.values():
+                sink.interrupt()
         self._numbers[key.connection] = key.number
 
-    def _connection(self, key: RawKey) -> ConnectionFeed:
-        if key.connection not in self._connections:
-            self._connections[key.connection] = self._recorder.connection()
-            self._of_link.setdefault(key.link, self._connections[key.connection])
-        return self._connections[key.connection]
+    def _feed(self, key: RawKey) -> ConnectionFeed:
+        if key.connection not in self._feeds:
+            self._feeds[key.connection] = self._pipeline.new_feed()
+            self._current.setdefault(key.link, self._feeds[key.connection])
+        return self._feeds[key.connection]
 
-    def _mark(self, key: RawKey, connection: ConnectionFeed, data: str) -> None:
-        what, content = _read_mark(data)
-        if what == HANDOVER:
+    def _mark(self, key: RawKey, feed: ConnectionFeed, data: str) -> None:
+        event, content = _parse_mark(data)
+        if event == HANDOVER:
             suspected = [tuple(stream) for stream in content]
-            old = self._of_link[key.link]
-            if old is not connection:  # else what the old one heard is not among the days that are read
-                self._handovers[key.connection] = Handover(self._recorder, old, connection, suspected)
-        elif what == SUBSCRIBED and key.connection in self._handovers:
+            old = self._current[key.link]
+            if old is not feed:  # else the frames of the old session are not of the days that are read
+                self._handovers[key.connection] = Handover(self._pipeline, old, feed, suspected)
+        elif event == SUBSCRIBED and key.connection in self._handovers:
             self._handovers[key.connection].subscribed()
-        elif what == FINISHED and key.connection in self._handovers:
+        elif event == FINISHED and key.connection in self._handovers:
             self._handovers.pop(key.connection).finish(lost=content)
-            self._of_link[key.link] = connection
-        elif what == GIVEN_UP and key.connection in self._handovers:
+            self._current[key.link] = feed
+        elif event == GIVEN_UP and key.connection in self._handovers:
             self._handovers.pop(key.connection).cancel()
-        elif what == INTERRUPTED:
+        elif event == INTERRUPTED:
             for data_type, symbol in content:
-                self._recorder.interrupt(data_type, symbol)
-        elif what == DISCONNECTED:
-            connection.disconnected()
-            if self._of_link.get(key.link) is connection:
-                del self._of_link[key.link]
+                self._pipeline.interrupt(data_type, symbol)
+        elif event == DISCONNECTED:
+            feed.disconnected()
+            if self._current.get(key.link) is feed:
+                del self._current[key.link]
 
 
-def _read_mark(data: str) -> tuple[str, Any]:
-    """What a mark says, and its content."""
-    for what in (HANDOVER, SUBSCRIBED, FINISHED, GIVEN_UP, INTERRUPTED, DISCONNECTED):
-        if data.startswith(what):
-            rest = data.removeprefix(what)
-            return what, json.decode(rest) if rest else None
+def _parse_mark(data: str) -> tuple[str, Any]:
+    """The event of a mark, and its content."""
+    for event in (HANDOVER, SUBSCRIBED, FINISHED, GIVEN_UP, INTERRUPTED, DISCONNECTED):
+        if data.startswith(event):
+            rest = data.removeprefix(event)
+            return event, json.decode(rest) if rest else None
     return data, None

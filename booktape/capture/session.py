@@ -1,4 +1,4 @@
-"""One socket, from its connecting to its end: it subscribes, feeds frames to the recorder, answers and pings."""
+"""One open socket until its end: subscribes, feeds frames to the pipeline, answers and pings."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -14,33 +14,32 @@ from booktape.store import clock
 
 _FRAMES_AT_A_TIME: Final = 256
 
-_PINGS_MISSED: Final = 2.5
+_MISSED_PINGS: Final = 2.5
 
-_AT_ONCE: Final = 0
-_IN_TURN: Final = 1
-"""Keep-alives overtake subscriptions, of which there may be minutes' worth."""
+_URGENT: Final = 0
+_NORMAL: Final = 1
+"""Keep-alives overtake subscriptions, which may take minutes to send."""
 
 
 class Session:
-    """Carries frames from a connected socket to a connection of the recorder.
+    """Passes the frames of a connected socket to a feed of the pipeline. Needs a running event loop.
 
-    ``leaving`` is set when the venue has announced that it will end the connection; ``frames`` counts what came.
+    ``leaving`` is set when the venue announces that it will end the connection. ``frames`` counts received frames.
 
-    Sessions begin in a running event loop.
-
-    :param raw: keeps every frame.
+    :param subscriptions: the streams to subscribe to.
+    :param raw: stores every frame.
     """
 
     def __init__(
         self,
         exchange: Exchange,
         socket: Socket,
-        recorder: Pipeline,
-        wanted: Sequence[Subscription],
-        patience: Timeouts,
+        pipeline: Pipeline,
+        subscriptions: Sequence[Subscription],
+        timeouts: Timeouts,
         raw: RawConnection | None = None,
     ) -> None:
-        self.connection = recorder.connection(self._control)
+        self.feed = pipeline.new_feed(self._handle_signal)
         self.leaving = asyncio.Event()
         self.frames = 0
         self.task: asyncio.Future[None]
@@ -48,29 +47,29 @@ class Session:
         self._exchange = exchange
         self._socket = socket
         self._raw = raw
-        self._idle = _idle(exchange, patience)
+        self._idle = _idle_seconds(exchange, timeouts)
         self._began = asyncio.get_running_loop().time()
         self._received = 0
         self._outbox: asyncio.PriorityQueue[tuple[int, int, bytes]] = asyncio.PriorityQueue()
         self._number = count()
-        symbols = dict.fromkeys(subscription.symbol for subscription in wanted)
+        symbols = dict.fromkeys(subscription.symbol for subscription in subscriptions)
         own = [Subscription(channel, symbol) for channel in exchange.connection_channels for symbol in symbols]
-        self.send(exchange.subscribe([*own, *wanted]))
+        self.send(exchange.subscribe([*own, *subscriptions]))
 
     def send(self, messages: Iterable[bytes]) -> None:
-        """Send messages, as fast as the venue allows."""
+        """Queue messages to send, as fast as the venue allows."""
         for message in messages:
-            self._put(_IN_TURN, message)
+            self._put(_NORMAL, message)
 
     @property
     def is_subscribed(self) -> bool:
         """Whether every subscription has been sent."""
         return self._outbox.empty()
 
-    def begin(self, lifetime: float | None) -> None:
-        """Start to carry frames. ``task`` ends with the connection, always by an exception.
+    def start(self, lifetime: float | None) -> None:
+        """Start to receive frames. ``task`` ends with the connection, always by an exception.
 
-        :param lifetime: after how many seconds another session should take over (:meth:`left`).
+        :param lifetime: the seconds after which another session should take over; see :meth:`seconds_left`.
         """
         self.task = asyncio.ensure_future(self._run())
         if lifetime is not None:
@@ -78,44 +77,42 @@ class Session:
 
     @property
     def age(self) -> float:
-        """Seconds since it was made."""
+        """Seconds since the session was created."""
         return asyncio.get_running_loop().time() - self._began
 
     def replace_in(self, seconds: float) -> None:
-        """Another session should take over after so many seconds."""
+        """Set the time at which another session should take over: ``seconds`` from now."""
         self._due = asyncio.get_running_loop().time() + seconds
 
-    def left(self) -> float | None:
-        """How many seconds are left until another session should take over; None: it may live for ever."""
+    def seconds_left(self) -> float | None:
+        """The seconds left until another session should take over; None where the lifetime is not limited."""
         return None if self._due is None else max(0.0, self._due - asyncio.get_running_loop().time())
 
     async def end(self) -> None:
-        """Stop, and close the socket."""
+        """Stop and close the socket."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
         if self._raw is not None:
             self._raw.close()
 
     def mark(self, what: str, content: Any = None) -> None:
-        """Keep what was done with the connection beside its frames, where these are kept."""
+        """Store an event of the connection beside its frames, where raw frames are stored."""
         if self._raw is not None:
             self._raw.mark(what, clock.now(), content)
 
     async def _run(self) -> None:
-        duties = [asyncio.ensure_future(duty) for duty in (self._read(), self._write(), self._ping(), self._watch())]
         try:
-            done, _ = await asyncio.wait(duties, return_when=asyncio.FIRST_COMPLETED)
-            for duty in done:
-                duty.result()
+            async with asyncio.TaskGroup() as tasks:
+                for task in (self._read(), self._write(), self._ping(), self._detect_idle()):
+                    tasks.create_task(task)
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None  # the one that ended the others
         finally:
-            for duty in duties:
-                duty.cancel()
-            await asyncio.gather(*duties, return_exceptions=True)
             await self._socket.close()
 
-    def _control(self, signal: Reply | Leaving) -> None:
+    def _handle_signal(self, signal: Reply | Leaving) -> None:
         if isinstance(signal, Reply):
-            self._put(_AT_ONCE, signal.frame)
+            self._put(_URGENT, signal.frame)
         else:
             self.leaving.set()
 
@@ -124,19 +121,19 @@ class Session:
 
     async def _read(self) -> None:
         if self._raw is not None:
-            await self._read_and_keep(self._raw)
-        feed, receive, now = self.connection.feed, self._socket.receive, clock.now
+            await self._read_and_store(self._raw)
+        feed, receive, now = self.feed.feed, self._socket.receive, clock.now
         while True:
             for _ in range(_FRAMES_AT_A_TIME):
                 frame = await receive()
                 self._received = received = max(now(), self._received + 1)
                 feed(frame, received)
                 self.frames += 1
-            # Frames that have queued up are received without giving the loop a turn.
+            # Receiving frames that are already queued does not yield to the event loop.
             await asyncio.sleep(0)
 
-    async def _read_and_keep(self, raw: RawConnection) -> None:
-        feed, receive, now = self.connection.feed, self._socket.receive_as_sent, clock.now
+    async def _read_and_store(self, raw: RawConnection) -> None:
+        feed, receive, now = self.feed.feed, self._socket.receive_as_sent, clock.now
         while True:
             for _ in range(_FRAMES_AT_A_TIME):
                 frame = await receive()
@@ -159,10 +156,10 @@ class Session:
         ping = self._exchange.ping
         while ping is not None:
             await asyncio.sleep(ping.seconds)
-            self._put(_AT_ONCE, ping.message)
+            self._put(_URGENT, ping.message)
         await asyncio.Event().wait()
 
-    async def _watch(self) -> None:
+    async def _detect_idle(self) -> None:
         while True:
             before = self.frames
             await asyncio.sleep(self._idle)
@@ -170,8 +167,8 @@ class Session:
                 raise DisconnectedError(f"no frame for {self._idle:g} s")
 
 
-def _idle(exchange: Exchange, patience: Timeouts) -> float:
-    """How many seconds without any frame mean that the connection is dead."""
+def _idle_seconds(exchange: Exchange, timeouts: Timeouts) -> float:
+    """The seconds without any frame after which the connection counts as dead."""
     if exchange.ping is not None:
-        return max(patience.idle, _PINGS_MISSED * exchange.ping.seconds)
-    return patience.idle if exchange.connection_channels else patience.unheard
+        return max(timeouts.idle, _MISSED_PINGS * exchange.ping.seconds)
+    return timeouts.idle if exchange.connection_channels else timeouts.idle_without_heartbeat

@@ -1,4 +1,4 @@
-"""The one place that knows the WebSocket library, so that another transport could be tried here alone."""
+"""Wraps the WebSocket library. No other module imports it, so the transport can be replaced here alone."""
 
 from collections import deque
 from typing import Any, Final
@@ -12,20 +12,21 @@ from websockets.uri import parse_uri
 from booktape.model.errors import BooktapeError, TransientError
 
 MAX_FRAME: Final = 64 * 1024 * 1024
-"""Bytes. Coinbase's first book message has tens of thousands of levels; anything larger than this is not a book."""
+"""In bytes. Coinbase's first book message has tens of thousands of levels; a larger frame is not a book."""
 
 
 class DisconnectedError(TransientError):
-    """The connection could not be made, or was lost. The text says how."""
+    """The connection could not be made, or was lost. The message says how."""
 
 
 class InvalidAddressError(BooktapeError):
-    """Not a WebSocket URL."""
+    """A URL is not a WebSocket URL."""
 
 
-class _Noting(ClientConnection):
-    """Notes of each message whether it is text. The library would tell by decoding it, and end the connection where
-    that fails.
+class _TypedConnection(ClientConnection):
+    """Remembers for each message whether it is a text message.
+
+    The library reports that by decoding the text, and ends the connection where decoding fails.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -39,46 +40,57 @@ class _Noting(ClientConnection):
 
 
 class Socket:
-    """One open WebSocket that carries whole frames as bytes."""
+    """An open WebSocket. Receives and sends whole frames as bytes."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
 
     async def receive(self) -> bytes:
-        """The next frame; text frames come as UTF-8. Raises :class:`DisconnectedError`."""
+        """The next frame; a text frame as UTF-8.
+
+        :raises DisconnectedError: the connection was lost.
+        """
         try:
             return await self._connection.recv(decode=False)
         except ConnectionClosed as error:
             raise DisconnectedError(str(error)) from error
 
     async def receive_as_sent(self) -> str | bytes:
-        """The next frame: text, or bytes if it was a binary frame or is no UTF-8. Raises :class:`DisconnectedError`.
+        """The next frame: a string for a text frame; bytes for a binary frame and for text that is not valid UTF-8.
 
-        Only for sockets that were opened for it.
+        Only for sockets that were opened with ``as_sent``.
+
+        :raises DisconnectedError: the connection was lost.
         """
         frame = await self.receive()
-        assert isinstance(self._connection, _Noting), "opened with as_sent"
+        assert isinstance(self._connection, _TypedConnection), "opened with as_sent"
         if not self._connection.texts.popleft():
             return frame
         try:
             return frame.decode()
-        except UnicodeDecodeError:  # which is for the parser to refuse
+        except UnicodeDecodeError:  # the parser refuses it
             return frame
 
     async def send(self, message: bytes) -> None:
-        """Send one text frame. Raises :class:`DisconnectedError`."""
+        """Send one text frame.
+
+        :raises DisconnectedError: the connection was lost.
+        """
         try:
             await self._connection.send(message, text=True)
         except ConnectionClosed as error:
             raise DisconnectedError(str(error)) from error
 
     async def close(self) -> None:
-        """Say goodbye; a venue that does not answer that is left after two seconds."""
+        """Close the connection. Waits two seconds for the venue's answer at most."""
         await self._connection.close()
 
 
 def check_address(url: str) -> None:
-    """Raise :class:`InvalidAddressError` for what is not a WebSocket URL."""
+    """Check the form of a WebSocket URL.
+
+    :raises InvalidAddressError: it is not a WebSocket URL.
+    """
     try:
         parse_uri(url)
     except InvalidURI as error:
@@ -86,15 +98,15 @@ def check_address(url: str) -> None:
 
 
 async def open_socket(url: str, *, as_sent: bool = False) -> Socket:
-    """A connected socket, to be closed.
-    Raises :class:`DisconnectedError` where nobody answers, or we are sent elsewhere.
+    """Connect to a URL. The caller closes the socket.
 
-    The library answers the server's pings, sends its own every 20 s and ends a connection that leaves them unanswered.
-    Compression is off: it costs more processor time than it saves traffic.
+    The library answers the server's pings, sends its own every 20 s and closes a connection that does not answer them.
+    Compression is off: its processor time costs more than the traffic that it saves.
 
-    :param as_sent: for :meth:`Socket.receive_as_sent`.
+    :param as_sent: allows :meth:`Socket.receive_as_sent`.
+    :raises DisconnectedError: the server does not answer, or redirects.
     """
-    kind = _Noting if as_sent else ClientConnection
+    kind = _TypedConnection if as_sent else ClientConnection
     try:
         return Socket(
             await connect(

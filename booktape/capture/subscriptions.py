@@ -1,4 +1,4 @@
-"""Which streams go over which connection. Pure."""
+"""Chooses what to subscribe to, and over which connections and processes. Pure."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -10,18 +10,21 @@ from booktape.model.errors import BooktapeError
 
 
 class UnknownDataTypeError(BooktapeError):
-    """The exchange has no channel for a data type."""
+    """An exchange has no channel for a data type."""
 
 
 class Route(NamedTuple):
-    """One connection: the path of its URL, and what it subscribes to."""
+    """One connection: the path of its URL and its subscriptions."""
 
     path: str
     subscriptions: list[Subscription]
 
 
 def channels(exchange: Exchange, data_types: Sequence[str] = ()) -> list[Channel]:
-    """The channels that carry some data types; all of them without any. Raises :class:`UnknownDataTypeError`."""
+    """The channels that carry any of ``data_types``; all channels where none is given.
+
+    :raises UnknownDataTypeError: the exchange has no channel for one of them.
+    """
     known = {kind for channel in exchange.channels for kind in channel.data_types}
     for kind in data_types:
         if kind not in known:
@@ -30,21 +33,21 @@ def channels(exchange: Exchange, data_types: Sequence[str] = ()) -> list[Channel
 
 
 def subscriptions(exchange: Exchange, symbols: Iterable[str], data_types: Sequence[str] = ()) -> list[Subscription]:
-    """What is subscribed to for some of the venue's symbols, all channels of a symbol together."""
+    """The subscriptions of some of the venue's symbols, those of one symbol together."""
     wanted = [channel.name for channel in channels(exchange, data_types) if not channel.venue_wide]
     return [Subscription(channel, symbol) for symbol in symbols for channel in wanted]
 
 
 def venue_wide(exchange: Exchange, data_types: Sequence[str] = ()) -> list[Subscription]:
-    """What is subscribed to once, whatever the markets are."""
+    """The subscriptions to channels for all markets at once."""
     return [Subscription(c.name, WHOLE_VENUE) for c in channels(exchange, data_types) if c.venue_wide]
 
 
 def routes(exchange: Exchange, wanted: Sequence[Subscription]) -> list[Route]:
-    """The connections that some subscriptions take, as few as the venue's limit allows.
+    """Distribute subscriptions over as few connections as the venue's limit allows.
 
-    All channels of one market stay on one connection as long as its URL allows, so that records without a time of their
-    own are cut by the same clock in every instance.
+    All channels of one market stay on one connection where their URL allows it, so that every instance assigns records
+    without a time of their own to minutes by the same clock.
     """
     limit = exchange.limits.streams_per_connection
     found: list[Route] = []
@@ -72,15 +75,15 @@ def _by_path(exchange: Exchange, group: Iterable[Subscription]) -> list[tuple[st
 
 
 class Shard(NamedTuple):
-    """One of several processes that share an exchange's markets: the ``number``-th (from 1) of ``total``."""
+    """One of ``total`` processes that share the markets of an exchange. ``number`` counts from 1."""
 
     number: int = 1
     total: int = 1
 
     def holds(self, symbol: str) -> bool:
-        """Whether a symbol is this process's. It depends on nothing else, so a new listing moves no other market."""
+        """Whether a symbol belongs to this process. Other symbols do not matter, so a new listing moves no market."""
         return crc32(symbol.encode()) % self.total == self.number - 1
 
 
 WHOLE: Final = Shard()
-"""One process has all markets."""
+"""One process records all markets."""

@@ -1,4 +1,7 @@
-"""From finished batches to objects, off the event loop. When the store is away, batches wait in a spool on disk."""
+"""Writes finished batches to the store, off the event loop.
+
+While the store is unavailable, batches wait in a spool on the local disk.
+"""
 
 import time
 from collections.abc import Callable
@@ -16,17 +19,18 @@ from booktape.store.layout import BatchKey, batch_key, is_in_uptime_log
 from booktape.store.objects import ObjectNotFoundError, Store
 
 _THREADS: Final = 8
-_MOST_WAITING: Final = 2048
+_MAX_WAITING: Final = 2048
 _RETRY_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """What became of the batches so far.
+    """Counts of uploaded batches.
 
-    ``objects`` were written by this instance; ``collisions`` were there already, written by another instance or an
-    earlier run; ``spooled`` went to disk first; ``dropped`` could be written nowhere and are lost. ``size`` in bytes.
-    ``segments`` are the ledger's objects: they are nobody else's, so they count neither as objects nor as collisions.
+    ``objects``: written by this instance. ``collisions``: already there, written by another instance or an earlier
+    run. ``spooled``: written to the spool first. ``dropped``: could not be written anywhere and are lost. ``size``:
+    bytes written by this instance. ``segments``: objects of the uptime log; only this instance writes them, so they
+    count neither as objects nor as collisions.
     """
 
     objects: int = 0
@@ -38,32 +42,34 @@ class Uploads:
 
 
 class _Object(NamedTuple):
-    """What is to be written; ``kept`` is told when it lies in the store or in the spool."""
+    """An object to write. ``on_saved`` is called when it is in the store or in the spool."""
 
     key: str
     content: bytes
-    kept: Callable[[], None]
+    on_saved: Callable[[], None]
 
 
-class _Wanted(NamedTuple):
-    """What makes an object, and is told if it is lost."""
+class _Upload(NamedTuple):
+    """Creates an object off the event loop. ``on_lost`` is called when it could not be written anywhere."""
 
     name: str
     make: Callable[[], _Object]
-    lost: Callable[[], None]
+    on_lost: Callable[[], None]
 
 
 class Uploader:
     """Writes batches to the store on a few threads.
 
-    At most ``most_waiting`` batches wait in memory; more go to the spool at once. A batch that the store does not take
-    goes to the spool, from where :meth:`drain` moves it later; a batch that not even the spool takes is dropped,
-    counted and told to ``on_error``.
+    At most ``max_waiting`` batches wait in memory; further ones go to the spool at once. A batch that the store does
+    not accept goes to the spool, and :meth:`drain` moves it to the store later. A batch that the spool does not accept
+    either is dropped, counted and reported to ``on_error``.
 
-    :param spool: a store on the local disk, of this instance alone.
-    :param on_kept: is told of each batch that lies in the store or in the spool: its key and how many records it has.
-        It is called on the upload threads, where the key is made anyway.
-    :param on_lost: is told of each batch that is dropped, on any thread.
+    :param spool: a store on the local disk, used by this instance alone.
+    :param on_error: receives the key or name of an object, and why it could not be written.
+    :param on_saved: receives the key and the number of records of each batch that is in the store or in the spool.
+        It runs on the upload threads, because the key is computed there.
+    :param on_lost: receives each batch that is dropped, on any thread.
+    :param retry_seconds: for how long the store is not tried again after it was unavailable.
     """
 
     def __init__(
@@ -73,25 +79,25 @@ class Uploader:
         exchange: str,
         on_error: Callable[[str, BooktapeError], None],
         *,
-        on_kept: Callable[[BatchKey, int], None] = lambda key, count: None,
+        on_saved: Callable[[BatchKey, int], None] = lambda key, count: None,
         on_lost: Callable[[Batch], None] = lambda batch: None,
-        most_waiting: int = _MOST_WAITING,
+        max_waiting: int = _MAX_WAITING,
         retry_seconds: float = _RETRY_SECONDS,
     ) -> None:
         self._store = store
         self._spool = spool
         self._exchange = exchange
         self._on_error = on_error
-        self._on_kept = on_kept
+        self._on_saved = on_saved
         self._on_lost = on_lost
-        self._most_waiting = most_waiting
+        self._max_waiting = max_waiting
         self._retry_seconds = retry_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="upload")
         self._lock = Condition()
         self._draining = Lock()
-        self._taken = count()
+        self._numbers = count()
         self._pending: set[int] = set()
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
         self._uploads = Uploads()
 
     @property
@@ -101,45 +107,47 @@ class Uploader:
 
     @property
     def waiting(self) -> int:
-        """How many batches wait in memory."""
+        """The number of objects that wait in memory."""
         return len(self._pending)
 
     def submit(self, batch: Batch) -> None:
-        """Take a finished batch. Returns at once, unless so many wait that this one is spooled here and now."""
+        """Upload a finished batch. Returns at once; where too many wait already, spools the batch before it returns."""
         name = f"{batch.data_type} of {batch.market}, {batch.first}-{batch.last}"
-        self._take(_Wanted(name, partial(self._of_batch, batch), partial(self._on_lost, batch)))
+        self._submit(_Upload(name, partial(self._encode_batch, batch), partial(self._on_lost, batch)))
 
-    def keep(self, name: str, make: Callable[[], tuple[str, bytes]]) -> None:
-        """Take another object, as :meth:`submit` takes a batch.
+    def submit_object(self, name: str, make: Callable[[], tuple[str, bytes]]) -> None:
+        """Upload another object, as :meth:`submit` does a batch.
 
-        :param make: gives its key and its content; called off the event loop.
+        :param name: names it in errors.
+        :param make: returns its key and its content; runs off the event loop.
         """
-        self._take(_Wanted(name, lambda: _Object(*make(), _nothing), _nothing))
+        self._submit(_Upload(name, lambda: _Object(*make(), _nothing), _nothing))
 
-    def keep_after(self, name: str, make: Callable[[], tuple[str, bytes]]) -> None:
-        """As :meth:`keep`, and written when all that was taken before is safe, or lost: a segment of the ledger.
+    def submit_object_last(self, name: str, make: Callable[[], tuple[str, bytes]]) -> None:
+        """Upload an object after everything that was submitted before it is saved or lost.
 
-        A process that is killed in between has not told that a stream was heard whose batches went with it.
+        For segments of the uptime log: if the process is killed in between, no segment claims that a stream was
+        connected whose batches are lost.
         """
         with self._lock:
             before = frozenset(self._pending)
 
         def after() -> _Object:
-            with self._lock:  # those of before have threads already, so that nobody waits for ever
+            with self._lock:  # the earlier ones have threads already, so this cannot deadlock
                 self._lock.wait_for(lambda: before.isdisjoint(self._pending))
             return _Object(*make(), _nothing)
 
-        self._hand_over(_Wanted(name, after, _nothing))
+        self._enqueue(_Upload(name, after, _nothing))
 
-    def settle(self) -> None:
-        """Wait until everything that was taken lies in the store or in the spool, or is dropped."""
+    def wait(self) -> None:
+        """Wait until everything that was submitted is in the store or in the spool, or is dropped."""
         with self._lock:
             self._lock.wait_for(lambda: not self._pending)
 
     def drain(self) -> int:
-        """Move what the spool holds to the store, oldest first. Returns how many moved.
+        """Move the objects of the spool to the store, oldest first. Returns how many it moved.
 
-        Ends where the store is away. What the store refuses for itself stays, and stops nothing else.
+        Stops when the store is unavailable. An object that the store refuses stays in the spool and stops no other.
         """
         moved = 0
         with self._draining:
@@ -147,10 +155,10 @@ class Uploader:
                 try:
                     content = self._spool.read(spooled.key)
                     created = self._store.create(spooled.key, content)
-                except ObjectNotFoundError:  # somebody else moved it
+                except ObjectNotFoundError:  # another thread moved it
                     continue
                 except TransientError as error:
-                    self._mark_away(spooled.key, error)
+                    self._mark_unavailable(spooled.key, error)
                     break
                 except BooktapeError as error:
                     self._on_error(spooled.key, error)
@@ -161,80 +169,80 @@ class Uploader:
         return moved
 
     def close(self) -> int:
-        """Wait for every batch taken, try the spool once more, and return how many objects still lie there.
+        """Wait for all uploads, drain the spool once more, and return how many objects are left there.
 
-        A store that is away is not waited for again: this process may not have the time.
+        Does not retry a store that is unavailable, because the process may be killed soon.
         """
         self._threads.shutdown(wait=True)
-        if not self._is_away():
+        if not self._is_unavailable():
             self.drain()
         return sum(1 for _ in self._spool.objects(""))
 
-    def _take(self, wanted: _Wanted) -> None:
-        if self.waiting >= self._most_waiting:
-            self._to_spool(wanted.make(), wanted.lost)
+    def _submit(self, upload: _Upload) -> None:
+        if self.waiting >= self._max_waiting:
+            self._to_spool(upload.make(), upload.on_lost)
         else:
-            self._hand_over(wanted)
+            self._enqueue(upload)
 
-    def _hand_over(self, wanted: _Wanted) -> None:
+    def _enqueue(self, upload: _Upload) -> None:
         with self._lock:
-            self._pending.add(number := next(self._taken))
-        self._threads.submit(self._upload, number, wanted)
+            self._pending.add(number := next(self._numbers))
+        self._threads.submit(self._upload, number, upload)
 
-    def _upload(self, number: int, wanted: _Wanted) -> None:
+    def _upload(self, number: int, upload: _Upload) -> None:
         try:
-            made = wanted.make()
-            if self._is_away():
-                self._to_spool(made, wanted.lost)
+            item = upload.make()
+            if self._is_unavailable():
+                self._to_spool(item, upload.on_lost)
                 return
             try:
-                created = self._store.create(made.key, made.content)
+                created = self._store.create(item.key, item.content)
             except BooktapeError as error:
-                self._refused(made.key, error)
-                self._to_spool(made, wanted.lost)
+                self._refused(item.key, error)
+                self._to_spool(item, upload.on_lost)
             else:
-                self._stored(made.key, made.content, created=created)
-                made.kept()
-        except Exception as error:  # nobody waits for this thread: what it loses must be counted and told here
+                self._stored(item.key, item.content, created=created)
+                item.on_saved()
+        except Exception as error:  # nobody waits for this thread, so a loss must be counted and reported here
             self._count(dropped=1)
-            self._on_error(wanted.name, BooktapeError(f"{type(error).__name__}: {error}"))
-            wanted.lost()
+            self._on_error(upload.name, BooktapeError(f"{type(error).__name__}: {error}"))
+            upload.on_lost()
         finally:
             with self._lock:
                 self._pending.discard(number)
                 self._lock.notify_all()
 
-    def _of_batch(self, batch: Batch) -> _Object:
+    def _encode_batch(self, batch: Batch) -> _Object:
         key = batch_key(batch, self._exchange)
-        return _Object(str(key), codec.compress(batch.lines), partial(self._on_kept, key, batch.count))
+        return _Object(str(key), codec.compress(batch.lines), partial(self._on_saved, key, batch.count))
 
-    def _to_spool(self, made: _Object, lost: Callable[[], None]) -> None:
+    def _to_spool(self, item: _Object, on_lost: Callable[[], None]) -> None:
         try:
-            self._spool.create(made.key, made.content)
+            self._spool.create(item.key, item.content)
         except BooktapeError as error:
             self._count(dropped=1)
-            self._on_error(made.key, error)
-            lost()
+            self._on_error(item.key, error)
+            on_lost()
         else:
             self._count(spooled=1)
-            made.kept()
+            item.on_saved()
 
-    def _is_away(self) -> bool:
-        return time.monotonic() < self._away_until
+    def _is_unavailable(self) -> bool:
+        return time.monotonic() < self._unavailable_until
 
     def _refused(self, key: str, error: BooktapeError) -> None:
         if isinstance(error, TransientError):
-            self._mark_away(key, error)
+            self._mark_unavailable(key, error)
         else:
             self._on_error(key, error)
 
-    def _mark_away(self, key: str, error: BooktapeError) -> None:
-        if not self._is_away():
+    def _mark_unavailable(self, key: str, error: BooktapeError) -> None:
+        if not self._is_unavailable():
             self._on_error(key, error)
-        self._away_until = time.monotonic() + self._retry_seconds
+        self._unavailable_until = time.monotonic() + self._retry_seconds
 
     def _stored(self, key: str, content: bytes, *, created: bool) -> None:
-        self._away_until = 0.0
+        self._unavailable_until = 0.0
         if is_in_uptime_log(key):
             self._count(segments=1)
         elif created:
@@ -249,4 +257,4 @@ class Uploader:
 
 
 def _nothing() -> None:
-    """Nobody wants to know."""
+    """The callback of objects that nobody tracks."""

@@ -6,8 +6,8 @@ from booktape.console import err
 from booktape.merge import Merge
 from booktape.merge.inputs import require_markets
 from booktape.model.errors import BooktapeError
-from booktape.publish.backfill_step import is_backfilled
 from booktape.publish.days import past_day
+from booktape.publish.file_steps import is_backfilled
 from booktape.rest.backfill_results import BackfillResult
 from booktape.store.objects import open_store
 from config.backfill import open_backfiller

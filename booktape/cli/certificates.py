@@ -16,7 +16,7 @@ from booktape.integrity.certificate import BookCheck, Certificate, MarketCertifi
 from booktape.integrity.parquet_check import parquet_differences
 from booktape.integrity.verify import csv_differences
 from booktape.model.errors import BooktapeError
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.days import past_day
 from booktape.publish.results import Compute
 from booktape.store import objects
@@ -105,7 +105,7 @@ def check_day(
 def _certificate(settings: ReaderSettings, source: str, day: date, number: int | None) -> bytes:
     """A run's certificate: from the runs' own storage, where held ones lie too, else from beside the published file."""
     store = open_store(settings.storage, make=False)
-    run = Run(source, day, number) if number is not None else manifest.last(store, source, day)
+    run = Run(source, day, number) if number is not None else lifecycle.last_run(store, source, day)
     if run is not None:
         try:
             return store.read(certificate_key(run))
@@ -126,8 +126,8 @@ def _why_none(settings: ReaderSettings, source: str, day: date, number: int | No
     """Why a published file has no certificate, from the manifest of its run."""
     with suppress(BooktapeError):  # the recordings need not be at hand
         store = open_store(settings.storage, make=False)
-        run = Run(source, day, number) if number is not None else manifest.last(store, source, day)
-        computed = manifest.result(store, run, Compute) if run is not None else None
+        run = Run(source, day, number) if number is not None else lifecycle.last_run(store, source, day)
+        computed = manifest.read_result(store, run, Compute) if run is not None else None
         if computed is not None:
             return f"computed data has none of its own, see that of {computed.of}"
     return "a day that was published before there were certificates has none"

@@ -60,14 +60,14 @@ def ingest(
         print_json(summary.to_json())
     else:
         _print_summary(summary, store.url)
-    if summary.frames and sum(summary.not_understood.values()) == summary.frames:
+    if summary.frames and sum(summary.unknown_frames.values()) == summary.frames:
         raise NothingUnderstoodError(f"none of {summary.frames:,} frames is one of {venue.id}'s; is --exchange right?")
 
 
 def _print_summary(summary: Summary, url: str) -> None:
     checked, failed = summary.checksums
     out.print(
-        f"{summary.frames:,} frames ({summary.control:,} without a record), "
+        f"{summary.frames:,} frames ({summary.control_frames:,} without a record), "
         f"{summary.objects:,} objects ({summary.created:,} new) in {url}"
     )
     table = Table("data type", "market", "records")
@@ -75,9 +75,9 @@ def _print_summary(summary: Summary, url: str) -> None:
         for market, count in sorted(markets.items()):
             table.add_row(data_type, market, f"{count:,}")
     out.print(table)
-    out.print(f"stale {summary.stale:,}; checksums {checked:,}, wrong {failed:,}; gaps {len(summary.gaps):,}")
+    out.print(f"stale {summary.duplicates:,}; checksums {checked:,}, wrong {failed:,}; gaps {len(summary.gaps):,}")
     for gap in summary.gaps:
         first, last = printed_bounds(gap)
         out.print(f"  gap in {gap.data_type} of {gap.market}: {first} to {last}")
-    for kind, count in {**summary.not_understood, **summary.refused}.items():
+    for kind, count in {**summary.unknown_frames, **summary.refused}.items():
         out.print(f"  [yellow]not understood: {kind}: {count:,}[/]")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.status import Status
 
 from booktape.cli.options import AsJson, DayText, Now, Replica, SourceName, Storage
 from booktape.cli.queue import enqueue
@@ -12,15 +13,15 @@ from booktape.cli.redundancy import show_redundancy
 from booktape.cli.terminal import out, print_json, print_line
 from booktape.console import err
 from booktape.model.errors import BooktapeError
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.context import Context
 from booktape.publish.days import past_day, yesterday
-from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import run_chain
-from booktape.publish.results import Certify, Check, Rename
+from booktape.publish.executor import RunObserver, run_steps
+from booktape.publish.lifecycle import RunStatus, run_status, source_statuses
+from booktape.publish.results import Certify, Check, Rename, StepResult
+from booktape.publish.retries import GateFailedError, Retry
 from booktape.publish.sources import in_publication_order
-from booktape.publish.status import Status, status, statuses
 from booktape.store.layout import Run
 from booktape.store.objects import Store, open_store
 from config.context import open_context
@@ -56,7 +57,7 @@ def nightly(
     chosen = past_day(day) if day is not None else yesterday()
     names = [context.source(source).name] if source is not None else in_publication_order(context.sources)
     request = f"booktape nightly {uuid.uuid4()}"
-    runs = [manifest.claim(context.store, name, chosen, "nightly", request) for name in names]
+    runs = [lifecycle.claim_run(context.store, name, chosen, "nightly", request) for name in names]
     _run_all(context, settings, runs, as_json=as_json)
 
 
@@ -86,7 +87,7 @@ def republish_day(
         require_revocable(known)
     if now:
         request = f"booktape republish {uuid.uuid4()}"
-        run = manifest.claim(context.store, known.name, chosen, "republish", request, revoke=revoke)
+        run = lifecycle.claim_run(context.store, known.name, chosen, "republish", request, revoke=revoke)
         _run_all(context, settings, [run], as_json=as_json)
         return
     task = enqueue(settings, "tasks.nightly.republish", source, str(chosen), revoke=revoke)
@@ -121,7 +122,10 @@ def show_status(
     names = [_known_source(settings, source)] if source is not None else sorted(load_sources(settings.sources))
     store = open_store(settings.storage, make=False)
     found = [
-        state for name in names for state in statuses(store, name, since=chosen) if chosen in (None, state.run.day)
+        state
+        for name in names
+        for state in source_statuses(store, name, since=chosen)
+        if chosen in (None, state.run.day)
     ]
     if as_json:
         print_json([_fields(store, state) for state in found])
@@ -141,21 +145,26 @@ def _known_source(settings: Settings, name: str) -> str:
     return open_context(settings).source(name).name
 
 
+class _StatusLine(RunObserver):
+    """Shows a run's newest step in a line of the terminal."""
+
+    def __init__(self, line: Status) -> None:
+        self._line = line
+
+    def on_result(self, run: Run, step: str, result: StepResult, seconds: float | None) -> None:
+        self._line.update(f"{run}: {step} done")
+
+    def on_retry(self, run: Run, step: str, retry: Retry) -> None:
+        self._line.update(f"{run}: {step}: {retry.error}")
+
+
 def _run_all(context: Context, settings: Settings, runs: list[Run], *, as_json: bool) -> None:
-    """Run the chains one after the other; all of them, even where one fails."""
+    """Run the steps of several runs, one run after the other; a run that fails does not stop the others."""
     stopped = []
     for run in runs:
         try:
             with err.status(f"{run}: starting") as line:
-                run_chain(
-                    context,
-                    run.source,
-                    run.day,
-                    run.number,
-                    patience=settings.patience,
-                    on_step=lambda step, result, run=run, line=line: line.update(f"{run}: {step} done"),  # type: ignore[misc]  # bound at once
-                    on_wait=lambda step, error, run=run, line=line: line.update(f"{run}: {step}: {error}"),  # type: ignore[misc]  # bound at once
-                )
+                run_steps(context, run, settings.retry_policy, _StatusLine(line))
         except GateFailedError as error:
             stopped.append(f"{run} is held: {error}")
         except BooktapeError as error:
@@ -163,7 +172,7 @@ def _run_all(context: Context, settings: Settings, runs: list[Run], *, as_json: 
         if not as_json:
             _print_run(context, run)
     if as_json:
-        print_json([_fields(context.store, status(context.store, run)) for run in runs])
+        print_json([_fields(context.store, run_status(context.store, run)) for run in runs])
     if len(stopped) == 1:
         raise RunsFailedError(stopped[0])
     if stopped:
@@ -172,9 +181,9 @@ def _run_all(context: Context, settings: Settings, runs: list[Run], *, as_json: 
 
 
 def _print_run(context: Context, run: Run) -> None:
-    checked = manifest.result(context.store, run, Check)
-    renamed = manifest.result(context.store, run, Rename)
-    state = status(context.store, run)
+    checked = manifest.read_result(context.store, run, Check)
+    renamed = manifest.read_result(context.store, run, Rename)
+    state = run_status(context.store, run)
     out.print(f"{run}: {state.state}: {state.detail}", highlight=False, soft_wrap=True)
     if checked is not None and renamed is not None:
         changed = {True: ", differs from the run before", False: ", the same as the run before", None: ""}
@@ -182,10 +191,10 @@ def _print_run(context: Context, run: Run) -> None:
         print_line(f"  {renamed.url}")
 
 
-def _fields(store: Store, state: Status) -> dict[str, object]:
-    checked = manifest.result(store, state.run, Check)
-    certified = manifest.result(store, state.run, Certify)
-    renamed = manifest.result(store, state.run, Rename)
+def _fields(store: Store, state: RunStatus) -> dict[str, object]:
+    checked = manifest.read_result(store, state.run, Check)
+    certified = manifest.read_result(store, state.run, Certify)
+    renamed = manifest.read_result(store, state.run, Rename)
     return {
         "source": state.run.source,
         "day": str(state.run.day),
@@ -202,18 +211,18 @@ def _fields(store: Store, state: Status) -> dict[str, object]:
     }
 
 
-def _print_status(store: Store, state: Status) -> None:
+def _print_status(store: Store, state: RunStatus) -> None:
     color = {"done": "green", "running": "cyan"}.get(state.state, "red")
     step = f", after {state.step}" if state.step and state.state != "done" else ""
     out.print(f"{state.run} ({state.reason}): [{color}]{state.state}[/]{step}", highlight=False, soft_wrap=True)
     if state.detail:
         out.print(f"  {escape(state.detail)}", highlight=False, soft_wrap=True)
-    if (checked := manifest.result(store, state.run, Check)) is not None:
+    if (checked := manifest.read_result(store, state.run, Check)) is not None:
         out.print(f"  {checked.rows:,} rows{_share_text(store, state.run)}", highlight=False)
 
 
 def _share_text(store: Store, run: Run) -> str:
-    certified = manifest.result(store, run, Certify)
+    certified = manifest.read_result(store, run, Certify)
     if certified is None:
         return ""
     return ", unverifiable" if certified.share is None else f", {certified.share} of the venue's numbers are there"

@@ -4,16 +4,12 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from booktape.model.errors import BooktapeError
+from booktape.store.redis_errors import RedisUnavailableError
 from config.settings import Settings
 
 
-class QueueUnavailableError(BooktapeError):
-    """The broker cannot be reached, so that no task can be enqueued."""
-
-
 def enqueue(settings: Settings, task: str, *arguments: object, **options: Any) -> str:
-    """Enqueue a task; returns its id. Raises :class:`QueueUnavailableError`.
+    """Enqueue a task; returns its id. Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`.
 
     :param task: its name, as ``tasks.nightly.republish``.
     """
@@ -22,6 +18,6 @@ def enqueue(settings: Settings, task: str, *arguments: object, **options: Any) -
     try:
         return str(app.send_task(task, args=list(arguments), kwargs=options, retry=False).id)
     except OperationalError as error:
-        raise QueueUnavailableError(
+        raise RedisUnavailableError(
             f"Redis at {settings.redis_url} is not reachable ({error}); start it, set REDIS_URL, or use --now"
         ) from error

@@ -11,9 +11,9 @@ from booktape.cli.queue import enqueue
 from booktape.cli.terminal import print_json, print_line
 from booktape.model.errors import BooktapeError
 from booktape.publish.days import past_day
-from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import run_chain
-from booktape.publish.release import release_held_run, require_releasable, run_to_release
+from booktape.publish.executor import run_steps
+from booktape.publish.lifecycle import release_held_run, require_releasable, run_to_release
+from booktape.publish.retries import GateFailedError
 from booktape.store.layout import Run
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary
@@ -60,7 +60,7 @@ def _settings(storage: str | None) -> Settings:
 
 def _finish(settings: Settings, run: Run) -> None:
     try:
-        run_chain(open_context(settings), run.source, run.day, run.number, patience=settings.patience)
+        run_steps(open_context(settings), run, settings.retry_policy)
     except GateFailedError as error:
         raise StillHeldError(f"{run} is held: {error}") from error
 

@@ -1,6 +1,8 @@
-"""The nightly publication of a data source: each step of it, and the record of what was done.
+"""Publishes a source's day as a run of steps, and records each step's result in the run's manifest.
 
-``merge → check → rename → create revision → import → poll → finalise → change set → poll``. Every step can be repeated:
-its result is kept in the run's manifest (:mod:`booktape.publish.manifest`), and whatever it asks of AWS is looked for
-there before it is asked for again.
+``backfill → merge → check → certify → rename → Parquet`` make the files; ``create revision → import → poll → finalise →
+change set → poll → revoke`` publish them at AWS.
+
+Any step can be repeated. A step that has a result is not done again (:mod:`booktape.publish.manifest`), and the steps
+at AWS look for what exists before they create it.
 """

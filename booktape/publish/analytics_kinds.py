@@ -1,4 +1,4 @@
-"""Kinds of computed data: what each is computed of, its columns, and its rows."""
+"""The kinds of analytics data sets: what each is computed from, its columns, and its rows."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,10 +27,13 @@ BOOK_QUOTES: Final = "book_quotes"
 
 @dataclass(frozen=True, slots=True)
 class DayWindow:
-    """A market's day: its records in the published order, with what is missing of them in its place.
+    """A market's day.
 
-    ``rule`` and ``checksum`` tell how loss is seen in them; ``start`` and ``end`` are the day's in µs, ``end`` not
-    included.
+    :param records: in the published order, with gaps between them.
+    :param rule: the sequence rule by which a loss is detected.
+    :param checksum: how the venue computes the checksum of its books; None if it sends none.
+    :param start: the start of the day in µs, inclusive.
+    :param end: the end of the day in µs, exclusive.
     """
 
     exchange: str
@@ -44,9 +47,12 @@ class DayWindow:
 
 @dataclass(frozen=True, slots=True)
 class AnalyticsKind:
-    """What it is computed ``of``; its columns; its rows, from a market's day and an interval in seconds.
+    """A kind of analytics data set.
 
-    ``every`` tells whether it has an interval. The times of a market's rows rise, and stand in the column ``time``.
+    :param of: the type of the records that it is computed from.
+    :param every: whether a source of this kind has an interval.
+    :param time: the column with a row's time (µs), which never decreases within a market.
+    :param rows: the rows of a market's day, at an interval in seconds.
     """
 
     of: Literal["trades", "book_updates"]
@@ -79,10 +85,10 @@ def _quotes(day: DayWindow, every: float | None) -> Iterator[Row]:
             yield (day.exchange, day.market, *row)
 
 
-KINDS: Final[dict[str, AnalyticsKind]] = {
+ANALYTICS_KINDS: Final[dict[str, AnalyticsKind]] = {
     TRADE_BARS: AnalyticsKind(TRADES, "needed", ("exchange", "symbol", *BAR_COLUMNS), "start", _bars),
     BOOK_SNAPSHOT_5: AnalyticsKind(BOOK_UPDATES, "possible", top_columns(5), "timestamp", _tops(5)),
     BOOK_SNAPSHOT_25: AnalyticsKind(BOOK_UPDATES, "possible", top_columns(25), "timestamp", _tops(25)),
     BOOK_QUOTES: AnalyticsKind(BOOK_UPDATES, "none", QUOTE_COLUMNS, "timestamp", _quotes),
 }
-"""By the ``data_type`` that a source of it has in the sources file."""
+"""By the ``data_type`` of a source in the sources file."""

@@ -1,18 +1,20 @@
-"""A CSV file as it is published, from rows that come market by market: sorted by time, then market, then as they came.
+"""The steps that make the file of an analytics data set: compute, check, rename.
 
-Rows may be many more than fit into memory, so DuckDB sorts and writes them, with the quoting that Athena has too.
-
-The steps that make the file of computed data: compute, check, rename. It is computed from what is published.
+The file is computed from published records. Rows come market by market and may exceed memory, so DuckDB sorts them by
+time, then market, then the order of computation, and writes them with the same quoting as Athena.
 """
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import duckdb
 
+from booktape.archive import Archive
+from booktape.archive.catalog import Catalog, open_catalog
 from booktape.exchanges import exchange
 from booktape.integrity import csv_check
 from booktape.merge.sql_fragments import CSV_FORMAT, copy_to, escape_glob, literal, struct
@@ -20,30 +22,40 @@ from booktape.model.csv import Row
 from booktape.model.errors import BooktapeError
 from booktape.model.records import DAY
 from booktape.model.timestamps import midnight
-from booktape.publish import files, manifest, published_records, results
+from booktape.publish import files, lifecycle, manifest, results
 from booktape.publish.analytics_kinds import DayWindow
 from booktape.publish.context import Context
-from booktape.publish.errors import WaitingError
-from booktape.publish.file_steps import place_file
+from booktape.publish.file_steps import publish_file
 from booktape.publish.files import FileChangedError
+from booktape.publish.retries import WaitingError
 from booktape.publish.sources import DataSource, base_of
 from booktape.store import objects
 from booktape.store.layout import Run, analytics_key
 
 _MEMORY: Final = "1GB"
 _PLACE: Final = "place"
+_RULE: Final = "none"
+"""The sequence rule of computed rows: they have no ids."""
 
 
 class CsvWriteFailedError(BooktapeError):
-    """DuckDB could not sort the rows or write the file."""
+    """DuckDB cannot sort the rows or write the file."""
+
+
+class BaseNotPublishedError(BooktapeError):
+    """The records to compute from are not published, and no run that would publish them is under way."""
 
 
 def write_sorted_csv(
     columns: Sequence[str], time: str, markets: Iterable[tuple[str, Iterator[Row]]], path: Path
 ) -> dict[str, int]:
-    """Write the rows of all markets into one file; how many there are of each. Raises :class:`CsvWriteFailedError`.
+    """Write the rows of all markets into one file, sorted.
 
-    :param columns: ``symbol`` among them, and ``time``, the one with the rows' times (µs).
+    :param columns: the columns' names; ``symbol`` is one of them.
+    :param time: the column that holds the rows' times (µs).
+    :returns: the number of rows of each market.
+
+    Raises :class:`CsvWriteFailedError`.
     """
     unsorted = path.with_suffix(".unsorted")
     with unsorted.open("w", newline="", encoding="utf-8") as file:
@@ -77,18 +89,11 @@ def _sort(unsorted: Path, columns: Sequence[str], time: str, path: Path) -> None
         raise CsvWriteFailedError(f"the rows cannot be sorted: {str(error).partition(chr(10))[0]}") from error
 
 
-_RULE: Final = "none"
-"""Nothing numbers what is computed."""
-
-
-class BaseNotPublishedError(BooktapeError):
-    """What something is to be computed of is not there, and does not come by itself."""
-
-
 def compute(context: Context, run: Run) -> results.Compute:
-    """Compute the day's rows of the newest run of the base source that is done.
+    """Compute the day's rows from the newest run of the base source that is done.
 
-    Raises :class:`WaitingError` while a run of it is under way, and :class:`BaseNotPublishedError` where there is none.
+    Raises :class:`WaitingError` while a run of the base source is under way, and :class:`BaseNotPublishedError` if
+    there is none.
     """
     source = context.source(run.source)
     base = base_of(source, context.sources)
@@ -98,14 +103,14 @@ def compute(context: Context, run: Run) -> results.Compute:
         path = Path(name) / "computed.csv"
         markets = _write(context, source, base, run, path)
         if _newest(context, base, run) != read:
-            raise WaitingError(f"{base.name} {run.day} was published anew while {run.source} was computed of it")
+            raise WaitingError(f"{base.name} {run.day} was republished while {run.source} was computed from it")
         found = objects.fingerprint(objects.stream_file(path.as_uri()))
         context.store.upload(key, path)
     return results.Compute(
         url=f"{context.store.url}/{key}",
         of=read.source,
         run=read.number,
-        of_sha256=manifest.required(context.store, read, results.Check).sha256,
+        of_sha256=manifest.require_result(context.store, read, results.Check).sha256,
         bytes=found.bytes,
         sha256=found.sha256,
         markets=markets,
@@ -113,29 +118,47 @@ def compute(context: Context, run: Run) -> results.Compute:
 
 
 def _newest(context: Context, base: DataSource, run: Run) -> Run:
-    """The run of the base whose files are read."""
-    last = manifest.last(context.store, base.name, run.day)
-    if last is not None and not manifest.has_ended(context.store, last):
-        raise WaitingError(f"{last} is under way; {run.source} is computed of it")
-    found = published_records.newest_published(context, base, run)
+    """The newest run of the base source's day that is done."""
+    last = lifecycle.last_run(context.store, base.name, run.day)
+    if last is not None and not lifecycle.has_ended(context.store, last):
+        raise WaitingError(f"{last} is under way; {run.source} is computed from it")
+    found = _catalog(context).published(base.exchange, base.data_type, run.day)
     if found is None:
         why = f"{last} is held or failed" if last is not None else f"there is no run of {base.name} on {run.day}"
         raise BaseNotPublishedError(
-            f"{why}, and {run.source} is computed of it: booktape status --source {base.name}; "
+            f"{why}, and {run.source} is computed from it: booktape status --source {base.name}; "
             f"once that is done, booktape nightly --day {run.day} --source {run.source}"
         )
     return found
 
 
 def _write(context: Context, source: DataSource, base: DataSource, run: Run, path: Path) -> dict[str, int]:
-    """Write the day's rows; how many there are of each market."""
+    """Write the day's rows. Returns the number of rows of each market."""
     kind = source.kind
-    assert kind is not None, "only computed data is computed"
+    assert kind is not None, "a recorded source has no kind of analytics"
     rows = (
         (market, kind.rows(_day_window(source, run, market, records), source.every))
-        for market, records in published_records.read_published(context, base, run)
+        for market, records in _published_records(context, base, run)
     )
     return write_sorted_csv(kind.columns, kind.time, rows, path)
+
+
+def _published_records(context: Context, base: DataSource, run: Run) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Each market of a run's day with its published records, and a gap where records are missing.
+
+    Read each market to its end before the next one.
+    """
+    catalog = _catalog(context)
+    found = catalog.published(base.exchange, base.data_type, run.day)
+    markets = catalog.certificate(found).markets if found is not None else {}
+    with Archive(context.store.url, publication=context.publication.url, memory=_MEMORY) as archive:
+        for name in sorted(markets):
+            end = run.day + timedelta(days=1)
+            yield name, iter(archive.rows(base.data_type, base.exchange, name, run.day, end, gaps="mark"))
+
+
+def _catalog(context: Context) -> Catalog:
+    return open_catalog(context.store.url, None, context.publication.url)
 
 
 def _day_window(source: DataSource, run: Run, market: str, records: Iterable[Any]) -> DayWindow:
@@ -144,16 +167,18 @@ def _day_window(source: DataSource, run: Run, market: str, records: Iterable[Any
 
 
 def check_computed(context: Context, run: Run) -> results.Check:
-    """Hold what was stored to what was computed, and say whether it may be published."""
-    computed = manifest.required(context.store, run, results.Compute)
+    """Check that the stored file is the computed one, and whether it may be published."""
+    computed = manifest.require_result(context.store, run, results.Compute)
     version = files.version(computed.url, context.aws)
     if objects.fingerprint(objects.stream_file(computed.url)) != (computed.bytes, computed.sha256):
         raise FileChangedError(
             f"{computed.url} is not the file that was computed: booktape republish {run.source} {run.day}"
         )
-    previous = manifest.required(context.store, run, results.Start).previous
+    previous = manifest.require_result(context.store, run, results.Start).previous
     rows = sum(computed.markets.values())
     base = f"{computed.of} run {computed.run}"
+    again = f"booktape republish {run.source} {run.day}"
+    held = f"no rows can be computed from {base}; once that is republished: {again}" if rows == 0 else None
     return results.Check(
         rows=rows,
         bytes=computed.bytes,
@@ -161,9 +186,7 @@ def check_computed(context: Context, run: Run) -> results.Check:
         rule=_RULE,
         completeness=None,
         markets={market: csv_check.MarketRows(count) for market, count in computed.markets.items()},
-        held=None
-        if rows
-        else f"nothing can be computed of {base}; once that is republished: booktape republish {run.source} {run.day}",
+        held=held,
         version=version,
         previous=previous,
         differs=previous.sha256 != computed.sha256 if previous is not None else None,
@@ -172,5 +195,5 @@ def check_computed(context: Context, run: Run) -> results.Check:
 
 def rename_computed(context: Context, run: Run) -> results.Rename:
     """Copy the file to the key under which it is published, with its hash beside it."""
-    computed = manifest.required(context.store, run, results.Compute)
-    return place_file(context, run, computed.url)
+    computed = manifest.require_result(context.store, run, results.Compute)
+    return publish_file(context, run, computed.url)

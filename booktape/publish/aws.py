@@ -1,4 +1,4 @@
-"""AWS clients, and the one place where their errors become transient or terminal.
+"""AWS clients, and the translation of their errors into transient and final ones.
 
 Sources: botocore's service models of ``dataexchange`` and ``marketplace-catalog`` (the HTTP status of each exception),
 and the botocore guide "Retries".
@@ -31,22 +31,22 @@ CATALOG_REGION: Final = "us-east-1"
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _MAY_PASS: Final = frozenset({402, 408, 423, 429})
-"""A limit of things at once (402), a timeout, an entity with a change set in flight (423), throttling."""
+"""A limit of concurrent jobs (402), a timeout, an entity that a change set is changing (423), throttling."""
 
 _THROTTLED: Final = frozenset({"ThrottlingException", "Throttling", "SlowDown", "RequestLimitExceeded"})
 _FIRST_SERVER_ERROR: Final = 500
 
 
 class AwsUnavailableError(TransientError):
-    """AWS does not answer, is busy, or broke."""
+    """AWS does not answer, is busy, or has an internal error."""
 
 
 class AwsRefusedError(BooktapeError):
-    """AWS says no, and would again."""
+    """AWS refuses the request, and would refuse it again."""
 
 
 class ConflictError(AwsRefusedError):
-    """The resource is not in a state that allows this: maybe because it was done already. Ask before judging."""
+    """The resource is not in a state that allows this, perhaps because it was done already. Check its state."""
 
 
 class ResourceNotFoundError(AwsRefusedError):
@@ -54,7 +54,10 @@ class ResourceNotFoundError(AwsRefusedError):
 
 
 class Aws:
-    """The clients, made when first used. ``region`` is that of the data set and the publication bucket."""
+    """The clients, made on first use.
+
+    :param region: that of the data set and the publication bucket; default: that of the environment.
+    """
 
     def __init__(self, region: str | None = None) -> None:
         self._session = Session()
@@ -63,12 +66,12 @@ class Aws:
 
     @cached_property
     def data_exchange(self) -> DataExchangeClient:
-        """One attempt per call: its creating calls have no client token, so a blind repetition makes duplicates."""
+        """Makes one attempt per call: creating calls have no client token, so a blind repetition makes duplicates."""
         return self._session.client("dataexchange", region_name=self._region, config=_config(1))
 
     @cached_property
     def catalog(self) -> MarketplaceCatalogClient:
-        """The Marketplace Catalog, always in us-east-1. Its one creating call is given a token."""
+        """The Marketplace Catalog, always in us-east-1. Its one creating call has a client token."""
         return self._session.client("marketplace-catalog", region_name=CATALOG_REGION, config=_config(3))
 
     @cached_property
@@ -84,12 +87,12 @@ def _config(attempts: int) -> Config:
 
 @contextmanager
 def aws_errors() -> Iterator[None]:
-    """Turn what boto3 raises inside into :class:`AwsUnavailableError` or a kind of :class:`AwsRefusedError`."""
+    """Turn the errors of boto3 inside the block into :class:`AwsUnavailableError` or :class:`AwsRefusedError`."""
     try:
         yield
     except ClientError as error:
         raise _translated(error) from error
-    except (NotConnected, HTTPClientError, IncompleteReadError) as error:  # the effect may have happened
+    except (NotConnected, HTTPClientError, IncompleteReadError) as error:  # the request may have taken effect
         raise AwsUnavailableError(f"AWS does not answer: {_first_line(error)}") from error
     except (BotoCoreError, Boto3Error) as error:
         raise AwsRefusedError(f"AWS cannot be called: {_first_line(error)}") from error

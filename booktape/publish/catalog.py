@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from booktape.model.errors import BooktapeError
 from booktape.publish.aws import aws_errors
-from booktape.publish.errors import WaitingError
+from booktape.publish.retries import WaitingError
 
 if TYPE_CHECKING:
     from mypy_boto3_marketplace_catalog import MarketplaceCatalogClient
@@ -21,7 +21,7 @@ _UNDER_WAY: Final = frozenset({"PREPARING", "APPLYING"})
 
 
 class ChangeSetFailedError(BooktapeError):
-    """A change set ended without its change. ``may_pass``: the service broke, so a new one may succeed."""
+    """A change set failed. ``may_pass``: by a fault of the service, so a new one may succeed."""
 
     def __init__(self, text: str, *, may_pass: bool) -> None:
         super().__init__(text)
@@ -29,10 +29,9 @@ class ChangeSetFailedError(BooktapeError):
 
 
 def add_revision(client: MarketplaceCatalogClient, product: str, revision_arn: str, attempt: int) -> str:
-    """The id of the change set that adds a revision to a product: the same one each time for the same attempt.
+    """Start the change set that adds a revision to a product. Returns its id, the same for the same attempt.
 
-    An entity that another change set is changing answers 423, which is transient: AWS itself keeps the changes of one
-    product in a row.
+    While another change set is changing the product, AWS responds with 423, which is transient.
     """
     token = sha256(f"{product} {revision_arn} {attempt}".encode()).hexdigest()
     with aws_errors():
@@ -52,14 +51,14 @@ def add_revision(client: MarketplaceCatalogClient, product: str, revision_arn: s
 
 
 def data_set_arn(revision_arn: str) -> str:
-    """The data set's part of ``arn:…:data-sets/{id}/revisions/{id}``."""
+    """The data set's ARN, from that of a revision: ``arn:…:data-sets/{id}/revisions/{id}``."""
     return revision_arn.partition("/revisions/")[0]
 
 
 def wait_for_change_set(client: MarketplaceCatalogClient, change_set: str) -> None:
     """Return once a change set has succeeded.
 
-    Raises :class:`WaitingError` before that, :class:`ChangeSetFailedError` if it never will.
+    Raises :class:`WaitingError` while it is applied, and :class:`ChangeSetFailedError` if it has failed.
     """
     with aws_errors():
         found = client.describe_change_set(Catalog=_CATALOG, ChangeSetId=change_set)

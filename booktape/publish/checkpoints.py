@@ -1,7 +1,7 @@
-"""The step that leaves whole books in between beside a book's Parquet file, so that any instant is near one of them.
+"""The step that publishes checkpoints beside a book's Parquet file, so that readers need not replay from a snapshot.
 
-A checkpoint is the market's book after some message, only where it is known to be right. It is no more than a help to
-readers: who has none begins with a snapshot.
+A checkpoint is a market's whole book after some message, at a position where the book is known to be correct. It only
+speeds up reading.
 """
 
 import gzip
@@ -29,7 +29,7 @@ from booktape.publish.sources import DataSource
 from booktape.store.layout import Run, checkpoints_key, hash_key, parquet_key
 
 LEVELS: Final = 50_000
-"""A book is kept after so many levels of its messages: what a reader applies at most in a fraction of a second."""
+"""A checkpoint is made after so many levels of messages: a reader applies them in a fraction of a second."""
 
 _MEMORY: Final = "500MB"
 _COLUMNS: Final = {
@@ -52,7 +52,7 @@ _FORMAT: Final = f"{PARQUET_FORMAT}, ROW_GROUP_SIZE 2048"
 
 
 class Checkpoint(Struct, frozen=True):
-    """A market's book after the ``position``-th of its messages, which has these times and this id."""
+    """A market's book after the ``position``-th of its messages, with that message's times and last id."""
 
     position: int
     timestamp: int
@@ -63,11 +63,11 @@ class Checkpoint(Struct, frozen=True):
     symbol: str
 
 
-def keep_checkpoints(context: Context, run: Run) -> results.Checkpoints:
-    """Rebuild each market's book from the run's published Parquet, and keep it now and then."""
+def publish_checkpoints(context: Context, run: Run) -> results.Checkpoints:
+    """Replay each market's book from the run's published Parquet, and publish its checkpoints."""
     source = context.source(run.source)
-    certificate = parse_certificate(context.store.read(manifest.required(context.store, run, results.Certify).key))
-    certified = certificate.markets
+    certificate = manifest.require_result(context.store, run, results.Certify).key
+    certified = parse_certificate(context.store.read(certificate)).markets
     key, parquet = checkpoints_key(run), parquet_key(run)
     keys = sorted(item.key for item in context.publication.objects(parquet)) or [parquet]
     with (
@@ -95,8 +95,8 @@ def _connected(directory: str) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"memory_limit": _MEMORY, "temp_directory": directory})
 
 
-def of_book(source: DataSource) -> bool:
-    """Whether a source's files get checkpoints."""
+def has_checkpoints(source: DataSource) -> bool:
+    """Whether a source gets checkpoints: only books do."""
     return source.data_type == BOOK_UPDATES
 
 

@@ -16,11 +16,14 @@ VERIFY_SECONDS: Final = 600
 
 @dataclass(frozen=True)
 class Context:
-    """The stores, the merge engine, AWS and the sources.
+    """The stores, the merge engine, AWS and the data sources.
 
-    ``store`` holds the recordings and the run manifests, ``publication`` the published files. ``verify_seconds`` is
-    how long a product in the mode ``verify`` may take to publish by itself before a change set is sent. ``healer``
-    fetches the trades of an exchange's day that no system has, for a night of that name; None where that is not wanted.
+    :param store: holds the recordings and the manifests.
+    :param publication: holds the published files.
+    :param verify_seconds: how long a product in the mode ``verify`` may take to publish by itself before a change set
+        is sent.
+    :param backfiller: fetches the missing trades of an exchange's day; its third argument is the request whose calls
+        share one quota. None if missing trades are not fetched.
     """
 
     store: Store
@@ -29,10 +32,10 @@ class Context:
     sources: Mapping[str, DataSource]
     aws: Aws
     verify_seconds: float = VERIFY_SECONDS
-    healer: Callable[[str, date, str], BackfillResult] | None = None
+    backfiller: Callable[[str, date, str], BackfillResult] | None = None
 
     def source(self, name: str) -> DataSource:
-        """The source of that name. Raises :class:`UnknownSourceError`, whose text lists the names there are."""
+        """The source of that name. Raises :class:`UnknownSourceError`, whose text lists all names."""
         try:
             return self.sources[name]
         except KeyError:

@@ -1,7 +1,7 @@
-"""AWS Data Exchange: a revision, one asset in it, finalised. Each call looks first whether it was made already.
+"""AWS Data Exchange: creates a revision, imports one asset into it, and finalises it.
 
-None of these operations takes a client token ("AWS Data Exchange API Reference"), so an answer that was lost cannot be
-asked for again. What stands at the service is the truth: a revision is found by its comment, a job by its revision.
+None of these operations takes a client token ("AWS Data Exchange API Reference"), so a request whose response was lost
+cannot be repeated blindly. Each function first looks for what exists: a revision by its comment, a job by its revision.
 """
 
 from __future__ import annotations
@@ -12,24 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from booktape.model.errors import BooktapeError
 from booktape.publish.aws import ConflictError, aws_errors
-from booktape.publish.errors import WaitingError
+from booktape.publish.retries import WaitingError
 
 if TYPE_CHECKING:
     from mypy_boto3_dataexchange import DataExchangeClient
 
-LONGEST_COMMENT: Final = 128
-"""AWS Data Exchange User Guide, "Service quotas"."""
-
 _FAILED: Final = frozenset({"ERROR", "CANCELLED", "TIMED_OUT"})
-_BROKE: Final = "INTERNAL_SERVER_EXCEPTION"
+_SERVICE_FAULT: Final = "INTERNAL_SERVER_EXCEPTION"
 
 
 class WrongAssetError(BooktapeError):
-    """A revision holds something other than the file that was checked."""
+    """A revision does not hold exactly the file that was checked."""
 
 
 class ImportJobFailedError(BooktapeError):
-    """An import ended without its asset. ``may_pass``: the service broke, so a new job may succeed."""
+    """An import failed. ``may_pass``: by a fault of the service, so a new job may succeed."""
 
     def __init__(self, text: str, *, may_pass: bool) -> None:
         super().__init__(text)
@@ -37,7 +34,7 @@ class ImportJobFailedError(BooktapeError):
 
 
 class RevisionEntry(NamedTuple):
-    """A revision, in the order of creation."""
+    """A revision. Revisions sort by time of creation."""
 
     created_at: datetime
     id: str
@@ -45,7 +42,7 @@ class RevisionEntry(NamedTuple):
 
 
 class Asset(NamedTuple):
-    """An asset, in the order of creation. ``name`` is the S3 key that it was imported from, ``size`` in bytes."""
+    """An asset. Assets sort by time of creation. ``name`` is the S3 key of its source, ``size`` is in bytes."""
 
     created_at: datetime
     id: str
@@ -56,8 +53,8 @@ class Asset(NamedTuple):
 def find_or_create_revision(client: DataExchangeClient, data_set: str, comment: str) -> RevisionEntry:
     """The one revision with this comment.
 
-    Two workers that create it at the same moment both see two: the earliest stands, and the other worker takes back
-    its own.
+    Two workers that create it at the same moment both see two: the earlier one stays, and the other worker deletes its
+    own.
     """
     before = _revisions(client, data_set, comment)
     if before:
@@ -82,7 +79,7 @@ def _revision(entry: Mapping[str, Any]) -> RevisionEntry:
 
 
 def find_or_create_job(client: DataExchangeClient, data_set: str, revision: str, bucket: str, key: str) -> str:
-    """The id of the import into a revision that has not failed, started."""
+    """Find or create the import into a revision, and start it. Returns the id of the job."""
     with aws_errors():
         pages = client.get_paginator("list_jobs").paginate(DataSetId=data_set, RevisionId=revision)
         jobs = [job for page in pages for job in page["Jobs"] if job["State"] not in _FAILED]
@@ -107,7 +104,7 @@ def find_or_create_job(client: DataExchangeClient, data_set: str, revision: str,
 
 
 def _start(client: DataExchangeClient, job: str) -> None:
-    """Start a job. That it was started already is no error: whoever polls it sees its state."""
+    """Start a job, unless it was started already."""
     try:
         with aws_errors():
             client.start_job(JobId=job)
@@ -117,7 +114,9 @@ def _start(client: DataExchangeClient, job: str) -> None:
 
 def wait_for_job(client: DataExchangeClient, job: str) -> None:
     """Return once a job is completed.
-    Raises :class:`WaitingError` before that, :class:`ImportJobFailedError` if it never will be."""
+
+    Raises :class:`WaitingError` while it runs, and :class:`ImportJobFailedError` if it has failed.
+    """
     with aws_errors():
         found = client.get_job(JobId=job)
     state = found["State"]
@@ -126,15 +125,15 @@ def wait_for_job(client: DataExchangeClient, job: str) -> None:
     if state in _FAILED:
         errors = found.get("Errors", [])
         reasons = "; ".join(f"{error['Code']}: {error['Message']}" for error in errors) or "no reason given"
-        broke = state == "TIMED_OUT" or (bool(errors) and all(error["Code"] == _BROKE for error in errors))
-        raise ImportJobFailedError(f"import job {job} ended as {state}: {reasons}", may_pass=broke)
-    if state == "WAITING":  # the answer to StartJob, or its effect, was lost
+        is_fault = state == "TIMED_OUT" or (bool(errors) and all(error["Code"] == _SERVICE_FAULT for error in errors))
+        raise ImportJobFailedError(f"import job {job} ended as {state}: {reasons}", may_pass=is_fault)
+    if state == "WAITING":  # the request StartJob was lost
         _start(client, job)
     raise WaitingError(f"import job {job} is {state}")
 
 
 def is_final(client: DataExchangeClient, data_set: str, revision: str) -> bool:
-    """Whether a revision is finalised. One that was revoked is refused."""
+    """Whether a revision is final. Raises :class:`WrongAssetError` if it was revoked."""
     with aws_errors():
         found = client.get_revision(DataSetId=data_set, RevisionId=revision)
     if found.get("Revoked"):
@@ -145,10 +144,9 @@ def is_final(client: DataExchangeClient, data_set: str, revision: str) -> bool:
 
 
 def only_asset(client: DataExchangeClient, data_set: str, revision: str, name: str, size: int) -> Asset:
-    """The one asset of an open revision, which must be this file.
+    """The one asset of an open revision, which must be this file. Copies that a second import left are deleted.
 
-    The copies that a second import left are deleted. Raises :class:`WaitingError` while an import could still add one,
-    :class:`WrongAssetError` if there is none or another.
+    Raises :class:`WaitingError` while an import runs, and :class:`WrongAssetError` if there is no asset or another one.
     """
     with aws_errors():
         pages = client.get_paginator("list_jobs").paginate(DataSetId=data_set, RevisionId=revision)
@@ -182,7 +180,7 @@ def assets(client: DataExchangeClient, data_set: str, revision: str) -> list[Ass
 
 
 def finalise_revision(client: DataExchangeClient, data_set: str, revision: str) -> None:
-    """Make a revision final. This cannot be undone, and publishes to products that publish by themselves."""
+    """Make a revision final. This cannot be undone. Products in the mode ``auto`` show it from then on."""
     try:
         with aws_errors():
             client.update_revision(DataSetId=data_set, RevisionId=revision, Finalized=True)
@@ -192,10 +190,10 @@ def finalise_revision(client: DataExchangeClient, data_set: str, revision: str) 
 
 
 def revoke_revision(client: DataExchangeClient, data_set: str, revision: str, comment: str) -> bool:
-    """Take a final revision back from its subscribers, unless it was already. This cannot be undone.
+    """Revoke a final revision, unless it is revoked already. Subscribers lose it. This cannot be undone.
 
-    :param comment: 10 to 512 characters, which subscribers read.
-    :returns: whether it is revoked; one that was never final has nothing to be taken back.
+    :param comment: 10 to 512 characters, which subscribers see.
+    :returns: whether the revision is revoked; False if it was never final.
     """
     with aws_errors():
         found = client.get_revision(DataSetId=data_set, RevisionId=revision)
@@ -208,8 +206,8 @@ def revoke_revision(client: DataExchangeClient, data_set: str, revision: str, co
 def is_published(client: DataExchangeClient, data_set: str, revision: str, product: str) -> bool:
     """Whether a product's subscribers see a revision.
 
-    The owner of a data set is shown the copy of it that a product entitles to: its ``SourceId`` is the owned data set,
-    and those of its revisions the owned revisions (API reference, ``DataSetEntry`` and ``RevisionEntry``).
+    The owner of a data set sees the copy that a product entitles to. Its ``SourceId`` is the owned data set, and the
+    ``SourceId`` of each of its revisions is the owned revision (API reference, ``DataSetEntry`` and ``RevisionEntry``).
     """
     with aws_errors():
         pages = client.get_paginator("list_data_sets").paginate(Origin="ENTITLED")

@@ -10,9 +10,9 @@ from booktape.store.objects import Store
 
 
 def store_end_of_day_snapshot(exchange: str, market: str, lines: bytes, store: Store) -> str | None:
-    """Store a derived snapshot in the day that it begins; return its key, or None where that day has one already.
+    """Store a derived snapshot in the day that it begins. Returns its key; None if that day has one already.
 
-    A reader would take two of them for one message, since both have the time of midnight.
+    A reader would take two of them for one message, because both have the time of midnight.
 
     :param lines: the snapshot, as the lines of a stored object.
     """

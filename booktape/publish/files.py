@@ -1,4 +1,4 @@
-"""Whole files by URL, of any size in bounded memory: reading, hashing, and copying to a key that stays as it is."""
+"""Copies files of any size, by URL, to a key of the publication store that is never overwritten."""
 
 import errno
 import os
@@ -16,18 +16,18 @@ _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPN
 
 
 class FileChangedError(BooktapeError):
-    """A file is not, or no longer, the one that was checked."""
+    """A file is not the one that was checked, or has changed since."""
 
 
 class S3Object(NamedTuple):
-    """An object's place in S3."""
+    """The bucket and key of an object in S3."""
 
     bucket: str
     key: str
 
 
 def version(url: str, aws: Aws) -> str | None:
-    """An S3 object's ETag, by which a copy can be pinned to these bytes; None for a local file."""
+    """The ETag of an S3 object, which identifies its content; None for a local file."""
     found = s3_object(url)
     if found is None:
         return None
@@ -36,16 +36,18 @@ def version(url: str, aws: Aws) -> str | None:
 
 
 def s3_object(url: str) -> S3Object | None:
-    """The bucket and key of an ``s3://`` URL; None for others."""
+    """The bucket and key of an ``s3://`` URL; None for another URL."""
     parts = urlsplit(url)
     return S3Object(parts.netloc, parts.path.lstrip("/")) if parts.scheme == "s3" else None
 
 
 def copy(url: str, pinned: str | None, target: Store, key: str, aws: Aws) -> None:
-    """Copy a file to a key of a store; a key that is taken stays as it is.
+    """Copy a file to a key of a store, unless the key exists.
 
-    Between S3 buckets the server copies (in parts above 5 GB), and only the ``pinned`` ETag. Who calls must compare
-    the fingerprint at the key afterwards: S3 cannot make such a copy conditional on the key being free.
+    Between S3 buckets the server copies (in parts above 5 GB). The caller must compare the fingerprint at the key
+    afterwards, because S3 cannot make such a copy conditional on the key being free.
+
+    :param pinned: the ETag that the source must have, for copies within S3; None to copy any.
     """
     if target.exists(key):
         return
@@ -62,7 +64,7 @@ def copy(url: str, pinned: str | None, target: Store, key: str, aws: Aws) -> Non
 
 
 def _to_directory(url: str, target: Store, key: str) -> None:
-    """Link the file into its place, or write it aside and link that: readers see all of it or nothing, once."""
+    """Link the file to its key, or write a temporary file and link that. Readers see the whole file or none."""
     directory = directory_of(target.url)
     assert directory is not None, "only a directory has no S3 object behind its keys"
     path = directory / key
@@ -70,15 +72,15 @@ def _to_directory(url: str, target: Store, key: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if source is None or not _link(source, path):
-            _write_aside(stream_file(url), path)
+            _write_and_link(stream_file(url), path)
     except FileExistsError:
-        pass  # the first writer wins; the caller compares
+        pass  # the first writer wins; the caller compares the content
     except OSError as error:
         raise BooktapeError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _link(source: Path, path: Path) -> bool:
-    """A second name for a file that never changes costs no space; False where the file system has no such thing."""
+    """Make a hard link, which costs no space. Returns False if the file system cannot."""
     try:
         os.link(source, path)
     except OSError as error:
@@ -88,11 +90,11 @@ def _link(source: Path, path: Path) -> bool:
     return True
 
 
-def _write_aside(chunks: Iterator[bytes], path: Path) -> None:
-    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part") as aside:
+def _write_and_link(chunks: Iterator[bytes], path: Path) -> None:
+    with NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".part") as temporary:
         for chunk in chunks:
-            aside.write(chunk)
-        aside.flush()
-        os.fsync(aside.fileno())
-        os.chmod(aside.name, 0o644)
-        os.link(aside.name, path)
+            temporary.write(chunk)
+        temporary.flush()
+        os.fsync(temporary.fileno())
+        os.chmod(temporary.name, 0o644)
+        os.link(temporary.name, path)

@@ -1,6 +1,7 @@
-"""The step that places the Parquet file: the records of the published CSV in full, with where each came from.
+"""The steps that publish Parquet and market files.
 
-The step that writes each market's file, as others read them: see :mod:`booktape.archive.exports`.
+The Parquet file holds the records of the published CSV in full, with the origin of each. Market files have the formats
+of :mod:`booktape.archive.exports`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,9 @@ from booktape.integrity.parquet_reader import InvalidParquetError, ParquetMarket
 from booktape.model.errors import BooktapeError
 from booktape.publish import files, manifest, results
 from booktape.publish.context import Context
-from booktape.publish.errors import WaitingError
-from booktape.publish.file_steps import sound
+from booktape.publish.file_steps import require_passed_check
 from booktape.publish.files import FileChangedError
+from booktape.publish.retries import WaitingError
 from booktape.store.layout import MARKET_FILES, Run, hash_key, parquet_key
 from booktape.store.objects import open_store
 
@@ -24,16 +25,16 @@ class NoParquetError(BooktapeError):
     """The merge wrote no Parquet file."""
 
 
-def keep_parquet(context: Context, run: Run) -> results.Parquet:
-    """Copy what the merge wrote beside the published CSV, hold it against the CSV's records, and place its hash.
+def publish_parquet(context: Context, run: Run) -> results.Parquet:
+    """Publish the merge's Parquet beside the CSV, check that both hold the same records, and publish its hash.
 
-    One file where the merge ran on DuckDB; below the same key a folder for each market where it ran on Athena. Raises
-    :class:`NoParquetError`, or :class:`~booktape.publish.files.FileChangedError` where it is not of the CSV's
-    records: two of
+    A merge by DuckDB writes one file; a merge by Athena writes a folder for each market below the same key.
+
+    Raises :class:`NoParquetError`, or :class:`~booktape.publish.files.FileChangedError` if the records differ: two of
     Athena's queries may have seen different objects.
     """
-    query = manifest.required(context.store, run, results.MergeResult).query
-    checked = sound(context, run)
+    query = manifest.require_result(context.store, run, results.MergeResult).query
+    checked = require_passed_check(context, run)
     merged = context.engine.poll(query)
     if merged is None:
         raise WaitingError(f"query {query} is running")
@@ -41,13 +42,13 @@ def keep_parquet(context: Context, run: Run) -> results.Parquet:
         raise NoParquetError(f"query {query} wrote no Parquet file: booktape republish {run.source} {run.day}")
     key = parquet_key(run)
     placed = {f"{key}/{name}" if name else key: url for name, url in sorted(merged.parquet.items())}
-    for place, url in placed.items():
-        files.copy(url, files.version(url, context.aws), context.publication, place, context.aws)
+    for target, url in placed.items():
+        files.copy(url, files.version(url, context.aws), context.publication, target, context.aws)
     with parquet_reader.local(context.publication, list(placed)) as paths:
         found = _read_parquet(paths, context.source(run.source).data_type, folders="" not in merged.parquet)
         size = sum(path.stat().st_size for path in paths)
         listed = parquet_reader.hashes(key, list(placed), paths)
-    different = difference(found, checked.markets)
+    different = difference_of_rows(found, checked.markets)
     url = f"{context.publication.url}/{key}"
     if different is not None:
         again = f"booktape republish {run.source} {run.day}"
@@ -58,8 +59,8 @@ def keep_parquet(context: Context, run: Run) -> results.Parquet:
     return results.Parquet(url, len(placed), size, sha256(listed).hexdigest())
 
 
-def difference(found: Mapping[str, ParquetMarket], expected: Mapping[str, csv_check.MarketRows]) -> str | None:
-    """In what the Parquet's records differ from the rows of the CSV, market by market; None where they are the same."""
+def difference_of_rows(found: Mapping[str, ParquetMarket], expected: Mapping[str, csv_check.MarketRows]) -> str | None:
+    """How the records of the Parquet differ from the rows of the CSV; None if they are the same."""
     for name in sorted({*expected, *(name for name, market in found.items() if market.rows)}):
         rows = (found[name].rows if name in found else 0, expected[name].rows if name in expected else 0)
         if rows[0] != rows[1]:
@@ -76,8 +77,8 @@ def _read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> di
         raise FileChangedError(str(error)) from error
 
 
-def write_files(context: Context, run: Run) -> results.MarketFiles:
-    """Write the market files of what this run published, over those of earlier runs of its day."""
+def publish_market_files(context: Context, run: Run) -> results.MarketFiles:
+    """Write the market files of this run's day, over those of earlier runs."""
     source = context.source(run.source)
     target = open_store(f"{context.publication.url}/{MARKET_FILES}")
     written = write_market_files(

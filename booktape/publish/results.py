@@ -1,6 +1,7 @@
-"""What each step leaves in the run's manifest, for the steps after it and for whoever asks later.
+"""The results of the steps, as they are stored in a run's manifest.
 
-A result's tag is the name of its step and of its object: :class:`MergeResult` is kept in ``merge.json``.
+The tag of a type is the name of its step and of its object: :class:`MergeResult` is stored as ``merge.json``. Field
+names are stored too, and must not change.
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from booktape.rest.backfill_results import BackfilledMarket
 
 
 class PublishedFile(Struct, frozen=True):
-    """An earlier run's file: what a republication is compared with."""
+    """The file of an earlier run, with which a republication is compared."""
 
     run: int
     sha256: str
@@ -20,9 +21,11 @@ class PublishedFile(Struct, frozen=True):
 
 
 class Start(Struct, frozen=True, tag="start"):
-    """Why there is a run. ``request`` names who asked, so that the same request never starts two runs.
+    """The start of a run.
 
-    ``revoke``: the revisions of earlier runs are to be revoked, once this run's is final.
+    :param request: identifies the request, so that the same request never starts two runs.
+    :param previous: the file that an earlier run of the day published.
+    :param revoke: whether the revisions of earlier runs are revoked once this run's is final.
     """
 
     reason: Literal["nightly", "republish"]
@@ -32,23 +35,25 @@ class Start(Struct, frozen=True, tag="start"):
 
 
 class Heal(Struct, frozen=True, tag="heal"):
-    """What became of the trades that no system had, by market. ``why``: the venue was not asked for all of them."""
+    """The backfill of missing trades, by market. ``why``: what ended it early, if anything did."""
 
     markets: dict[str, BackfilledMarket]
     why: str | None = None
 
 
 class MergeResult(Struct, frozen=True, tag="merge"):
-    """Where the merged file lies (``file://…`` or ``s3://bucket/key``), and the query that wrote it."""
+    """The URL of the merged file (``file://…`` or ``s3://bucket/key``), and the query that wrote it."""
 
     query: str
     url: str
 
 
 class Compute(Struct, frozen=True, tag="compute"):
-    """Where the computed file lies, of which run of which source it was computed, and each market's rows.
+    """The computed file of an analytics source.
 
-    ``of_sha256`` is that of the CSV which that run published.
+    :param of: the source from which it is computed, and ``run`` that source's run.
+    :param of_sha256: the hash of the CSV that this run published.
+    :param markets: the number of rows of each market.
     """
 
     url: str
@@ -61,18 +66,20 @@ class Compute(Struct, frozen=True, tag="compute"):
 
 
 class Query(Struct, frozen=True):
-    """The merge's query that was started: it is asked for by its id until it is over."""
+    """The query that a merge started, by whose id it is polled."""
 
     id: str
 
 
 class Check(Struct, frozen=True, tag="check"):
-    """What the merged file was found to hold.
+    """The content of the file.
 
-    ``rule`` is the sequence rule that the venue declares. ``completeness`` (0 to 1) is rows seen over the span of their
-    ids; None says that the ids in this file cannot show loss: *unverifiable*, not complete. What the venue numbered and
-    what is missing of it, the certificate says. ``held`` says why the run must not go on. ``version`` is the S3 ETag of
-    what was read. ``differs`` compares with the ``previous`` run.
+    :param rule: the sequence rule that the venue declares.
+    :param completeness: the rows as a share (0 to 1) of the span of their ids; None if the ids cannot show a loss,
+        which means unverifiable, not complete. The certificate says which ids are missing.
+    :param held: why the run is held; None if it is not.
+    :param version: the S3 ETag of the file.
+    :param differs: whether the file differs from that of the ``previous`` run.
     """
 
     rows: int
@@ -88,10 +95,13 @@ class Check(Struct, frozen=True, tag="check"):
 
 
 class Certify(Struct, frozen=True, tag="certify"):
-    """The day's certificate: its key in the run's storage, and what it says of the whole file.
+    """The day's certificate.
 
-    ``share`` is the part of the venue's numbers that is there, as decimal text; None where nothing is numbered.
-    ``held`` says why the run must not go on; ``releasable``: for no other reason than the source's threshold.
+    :param key: the certificate's key in the recordings' store.
+    :param expected: how many records the venue numbered; None if it numbers none.
+    :param seen: how many of these are present, and ``share`` their share, as decimal text.
+    :param held: why the run is held; None if it is not.
+    :param releasable: whether the run is held for its source's threshold only, and can be released.
     """
 
     key: str
@@ -104,7 +114,7 @@ class Certify(Struct, frozen=True, tag="certify"):
 
 
 class Released(Struct, frozen=True, tag="released"):
-    """Somebody let a run go on that was held for its source's threshold: who, why, and what had held it."""
+    """A run that was held for its source's threshold was released: by whom, why, and what had held it."""
 
     who: str
     why: str
@@ -112,7 +122,7 @@ class Released(Struct, frozen=True, tag="released"):
 
 
 class Rename(Struct, frozen=True, tag="rename"):
-    """Where the file and its certificate are published. ``version`` is the file's S3 ETag."""
+    """The URLs of the published file and of its certificate. ``version`` is the file's S3 ETag."""
 
     url: str
     version: str | None = None
@@ -120,9 +130,10 @@ class Rename(Struct, frozen=True, tag="rename"):
 
 
 class Parquet(Struct, frozen=True, tag="parquet"):
-    """Where the same records are published in full: one file, or several below this URL. ``bytes`` of all of them.
+    """The published Parquet: one file at this URL, or several below it.
 
-    ``sha256`` is that of the list of their hashes, which lies beside them as ``….parquet.sha256``.
+    :param bytes: the size of all files together.
+    :param sha256: the hash of the list of their hashes, which is published as ``….parquet.sha256``.
     """
 
     url: str
@@ -132,7 +143,7 @@ class Parquet(Struct, frozen=True, tag="parquet"):
 
 
 class Checkpoints(Struct, frozen=True, tag="checkpoints"):
-    """Where whole books lie that stand in between a day's messages, how many, and their ``bytes``."""
+    """The published checkpoints of books: their URL, their number and the size of the file."""
 
     url: str
     books: int
@@ -140,9 +151,10 @@ class Checkpoints(Struct, frozen=True, tag="checkpoints"):
 
 
 class MarketFiles(Struct, frozen=True, tag="market_files"):
-    """The files of single markets that were written, in which form, and below which URL.
+    """The files of single markets, all below one URL.
 
-    ``left_out`` counts the book messages before a market's first snapshot, which Tardis's form leaves out.
+    :param form: their format.
+    :param left_out: how many book messages precede a market's first snapshot; Tardis's format leaves these out.
     """
 
     url: str
@@ -154,7 +166,7 @@ class MarketFiles(Struct, frozen=True, tag="market_files"):
 
 
 class Revision(Struct, frozen=True, tag="create_revision"):
-    """The revision that this run fills."""
+    """The run's revision at AWS Data Exchange."""
 
     id: str
     arn: str
@@ -162,7 +174,7 @@ class Revision(Struct, frozen=True, tag="create_revision"):
 
     @property
     def data_set(self) -> str:
-        """The data set that it was made in (its ARN names it), whatever the sources file says by now."""
+        """The id of its data set, by its ARN. The sources file may name another one by now."""
         return self.arn.partition(":data-sets/")[2].partition("/")[0]
 
 
@@ -173,34 +185,34 @@ class Import(Struct, frozen=True, tag="import_assets"):
 
 
 class Imported(Struct, frozen=True, tag="poll_job"):
-    """The job that did it: another than at first, where the service broke that one."""
+    """The job that completed the import; another than the first one if that failed by a fault of the service."""
 
     job: str
 
 
 class Finalised(Struct, frozen=True, tag="finalise"):
-    """The revision is final, with this one asset in it."""
+    """The final revision and its one asset."""
 
     revision: str
     asset: str
 
 
 class Submitted(Struct, frozen=True, tag="submit_change_set"):
-    """For each product's entity id the change set that is to add the revision; None where it publishes by itself."""
+    """The change set that is to add the revision to each product, by entity id; None if AWS adds it."""
 
     products: dict[str, str | None]
 
 
 class Shown(Struct, frozen=True, tag="poll_change_set"):
-    """For each product's entity id the change set that added the revision; None where it publishes by itself."""
+    """The change set that added the revision to each product, by entity id; None if AWS added it."""
 
     products: dict[str, str | None]
 
 
 class Revoked(Struct, frozen=True, tag="revoke"):
-    """The revisions of earlier runs that are taken back, once this run's was final; empty where that was not asked.
+    """The revisions of earlier runs that were revoked; none unless the run's request says so.
 
-    ``gone``: those that Data Exchange does not know any more.
+    :param gone: revisions that do not exist at Data Exchange any more.
     """
 
     revisions: list[str]
@@ -208,27 +220,27 @@ class Revoked(Struct, frozen=True, tag="revoke"):
 
 
 class Attempt(Struct, frozen=True):
-    """A try that the service itself broke, and what replaced it."""
+    """An attempt that failed by a fault of the service, and the id of its replacement."""
 
     why: str
     replaced_by: str | None = None
 
 
 class Done(Struct, frozen=True, tag="done"):
-    """The run is over, well. ``detail`` says what was reached."""
+    """The run is done. ``detail`` says where its file is published."""
 
     detail: str
 
 
 class HeldRun(Struct, frozen=True, tag="held"):
-    """The run must not go on: the file is not fit to be published."""
+    """The run is held: the file is not fit to be published."""
 
     step: str
     why: str
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """The run stopped at a step. Outdated as soon as that step has a result."""
+    """The run failed at a step. Obsolete as soon as that step has a result."""
 
     step: str
     why: str
@@ -255,7 +267,7 @@ StepResult = (
 
 
 def name_of(kind: type[Struct]) -> str:
-    """The name of the step, and of the manifest object, that a kind of result belongs to."""
+    """The name of the step, and of the manifest object, of a type of result."""
     tag = kind.__struct_config__.tag
     assert isinstance(tag, str), f"{kind.__name__} has no name in the manifest"
     return tag

@@ -1,4 +1,4 @@
-"""What is published: data sources, and the AWS data set and products that each one feeds."""
+"""Data sources, and the AWS data set and products in which each one is published."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
 from booktape.model.errors import BooktapeError
 from booktape.model.records import BOOK_UPDATES
-from booktape.publish.analytics_kinds import KINDS, AnalyticsKind
+from booktape.publish.analytics_kinds import ANALYTICS_KINDS, AnalyticsKind
 
 AUTO: Final = "auto"
 VERIFY: Final = "verify"
-CHANGE_SET: Final = "change-set"
 
 Mode = Literal["auto", "verify", "change-set"]
 
@@ -25,8 +24,8 @@ class UnknownSourceError(BooktapeError):
 class Product:
     """A Marketplace product, by its entity id.
 
-    ``auto``: a finalised revision publishes by itself, nothing is called. ``change-set``: it must be added by a change
-    set. ``verify``: look whether it was published by itself, and only then fall back to a change set.
+    :param mode: how a finalised revision gets into the product. ``auto``: AWS adds it. ``change-set``: a change set
+        adds it. ``verify``: AWS may add it; if it has not after a while, a change set does.
     """
 
     entity: str
@@ -35,15 +34,16 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """An exchange's data type: the unit that is published.
+    """A data type of an exchange: the unit of publication.
 
-    ``threshold`` is the smallest share (0 to 1) of what the venue numbered which a day must hold, told by its
-    certificate, to be published. Without ``data_set`` the file is published in the publication store only. With
-    ``market_files`` each market gets a file of its own as well.
+    Analytics sources (:mod:`booktape.publish.analytics_kinds`) are computed from the published records of another
+    source.
 
-    Computed data (:mod:`booktape.publish.analytics_kinds`) is computed from what another source published: the one
-    named ``of``,
-    or the exchange's only one. ``every`` is its interval in seconds.
+    :param threshold: the smallest share (0 to 1) of the numbered records that a day must hold to be published.
+    :param data_set: the AWS data set; without one, the file is published in the publication store only.
+    :param market_files: whether each market gets a file of its own too.
+    :param of: the source that an analytics source is computed from; None if the exchange has only one.
+    :param every: the interval of an analytics source, in seconds.
     """
 
     name: str
@@ -61,15 +61,16 @@ class DataSource:
 
     @property
     def kind(self) -> AnalyticsKind | None:
-        """What is computed; None for what is recorded."""
-        return KINDS.get(self.data_type)
+        """The kind of analytics; None for recorded data."""
+        return ANALYTICS_KINDS.get(self.data_type)
 
     @property
     def channel(self) -> Channel:
-        """The venue's channel that these records, or those that they are computed of, come by.
+        """The venue's channel of the records that are published, or from which the analytics are computed.
 
-        Some venues send their books as whole snapshots only. Raises
-        :class:`~booktape.exchanges.UnknownExchangeError`, or KeyError where the venue has no such channel.
+        Some venues send their books as whole snapshots only.
+
+        Raises :class:`~booktape.exchanges.UnknownExchangeError`, or KeyError if the venue has no such channel.
         """
         venue = exchange(self.exchange)
         recorded = self.kind.of if self.kind is not None else self.data_type
@@ -79,9 +80,11 @@ class DataSource:
 
 
 def base_of(source: DataSource, sources: Mapping[str, DataSource]) -> DataSource:
-    """The source that a computed one is computed of.
-    Raises :class:`UnknownSourceError` where there is none, or several."""
-    assert source.kind is not None, "only computed data is computed of something"
+    """The source that an analytics source is computed from.
+
+    Raises :class:`UnknownSourceError` if there is none, or if there are several and ``of`` names none of them.
+    """
+    assert source.kind is not None, "a recorded source is not computed"
     fitting = [
         found for found in sources.values() if (found.exchange, found.data_type) == (source.exchange, source.kind.of)
     ]
@@ -90,12 +93,12 @@ def base_of(source: DataSource, sources: Mapping[str, DataSource]) -> DataSource
         return named[0]
     what = f"source of {source.exchange}'s {source.kind.of}"
     if not fitting:
-        raise UnknownSourceError(f"there is no {what} that it could be computed of")
+        raise UnknownSourceError(f"there is no {what} that it could be computed from")
     known = ", ".join(sorted(found.name for found in fitting))
     wanted = f"{source.of} is no {what}" if source.of is not None else f"name the {what} with of"
     raise UnknownSourceError(f"{wanted}; there are: {known}")
 
 
 def in_publication_order(sources: Mapping[str, DataSource]) -> list[str]:
-    """The names of all sources, by name, computed ones after those that they are computed of."""
+    """The names of all sources in alphabetical order, the analytics sources last."""
     return sorted(sources, key=lambda name: (sources[name].kind is not None, name))

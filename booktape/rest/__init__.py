@@ -1,1 +1,1 @@
-"""What is asked of venues over REST: order books and lists of instruments, under one budget for all who ask."""
+"""Requests to venues over REST: order books, lists of instruments, past trades. All processes share a rate limit."""

@@ -1,9 +1,9 @@
-"""Fetching a day's missing trades over REST, and keeping them as objects of their own.
+"""Fetches a day's missing trades over REST, and stores them as objects of their own.
 
-Markets are asked for in turn, one answer each, those that lack least first: where a night is too short for all, the
-small holes are whole, and the large ones have got equal parts. A hole is asked for until it is filled or an answer
-brings nothing new. What is fetched goes the way of every record: contiguous runs, minute batches, keys that say what is
-inside. So what is healed is covered from then on, and healing again asks only for the rest.
+Markets take turns, with one response each, starting with those that lack least. If a quota is too small for all, small
+ranges are filled, and large ones get equal shares. A range is requested until it is filled or a response brings nothing
+new. Fetched trades are stored like recorded ones: batches of consecutive ids, at most a minute each, whose keys say
+what they hold. So the next backfill finds them, and requests only what is still missing.
 """
 
 import time
@@ -25,62 +25,60 @@ from booktape.model.codec import CorruptObjectError
 from booktape.model.records import MINUTE, TRADES, Record, Trade, record_time, sequence_id
 from booktape.model.resets import CERTAINLY_LATER
 from booktape.model.sequence import CONTIGUOUS, SEQUENCED, rule
-from booktape.rest import missing_ranges
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
-from booktape.rest.client import RateLimiter
-from booktape.rest.missing_ranges import IdRun, MissingIds
-from booktape.rest.quota import QuotaAccount
-from booktape.rest.trade_history import BackfillStoppedError, Quota, TradeHistory, TradesNotGivenError
+from booktape.rest.missing_ranges import IdRun, MissingIds, find_missing
+from booktape.rest.quota import DEFAULT_MAX_SECONDS, DEFAULT_MAX_TRADES, BackfillStoppedError, Quota, QuotaAccount
+from booktape.rest.rate_limits import RateLimiter
+from booktape.rest.trade_history import TradeHistory, TradesNotGivenError
 from booktape.store.layout import batch_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
-REST: Final = "rest"
-"""The system that healed trades are stored under."""
-
-MOST_TRADES: Final = 100_000
-SECONDS: Final = 900.0
+BACKFILL_SYSTEM: Final = "rest"
+"""The name of the system whose records are the fetched trades."""
 
 _FORGOTTEN: Final = "the venue does not have them any more"
-_MOST_REFUSALS: Final = 5
-"""A venue that refuses so many markets in a row refuses all of them."""
+_MAX_REFUSALS: Final = 5
+"""A venue that refuses so many markets in a row is taken to refuse all."""
 
 
-def answered(hole: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], list[MissingRange]]:
-    """What an answer brings of a hole, by number, and what is to be asked for then.
+def match_trades(missing: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], list[MissingRange]]:
+    """The trades of a response that fill a missing range, by id, and the ranges to request next.
 
-    That is what the answer leaves of the hole. An answer that only brings the times around a hole nearer is something
-    new too: venues that are asked by time answer in pages. One that brings nothing new leaves nothing to be asked for.
-    A number that was made at another time is another trade's: the venue has begun its numbers anew.
+    These are the ranges that the response leaves open. A response that only brings the times around a range closer
+    together is progress too, because venues that are queried by time respond in pages. After a response without any
+    progress there is nothing to request next.
+
+    A trade whose time is far from the range is a different one with the same id: the venue has reset its ids.
     """
-    earliest, latest = hole.after - CERTAINLY_LATER, hole.before + CERTAINLY_LATER
-    told = {
+    earliest, latest = missing.after - CERTAINLY_LATER, missing.before + CERTAINLY_LATER
+    known = {
         number: trade
         for trade in trades
         if (number := sequence_id(trade)) is not None and earliest <= trade.timestamp <= latest
     }
-    left = narrowed(hole, {number: trade.timestamp for number, trade in told.items()})
-    found = [told[number] for number in sorted(told) if hole.first <= number <= hole.last]
-    return found, left if left != [hole] else []
+    left = remaining_ranges(missing, {number: trade.timestamp for number, trade in known.items()})
+    found = [known[number] for number in sorted(known) if missing.first <= number <= missing.last]
+    return found, left if left != [missing] else []
 
 
-def narrowed(hole: MissingRange, times: Mapping[int, int]) -> list[MissingRange]:
-    """What is left of a hole once some numbers are known, in it or around it, and their times (µs)."""
-    after = [times[number] for number in times if number < hole.first]
-    before = [times[number] for number in times if number > hole.last]
+def remaining_ranges(missing: MissingRange, times: Mapping[int, int]) -> list[MissingRange]:
+    """What is left of a missing range once the times (µs) of some ids, in it or around it, are known."""
+    after = [times[number] for number in times if number < missing.first]
+    before = [times[number] for number in times if number > missing.last]
     edges = [
-        (hole.first - 1, max(hole.after, *after) if after else hole.after),
-        *((number, times[number]) for number in sorted(times) if hole.first <= number <= hole.last),
-        (hole.last + 1, min(hole.before, *before) if before else hole.before),
+        (missing.first - 1, max(missing.after, *after) if after else missing.after),
+        *((number, times[number]) for number in sorted(times) if missing.first <= number <= missing.last),
+        (missing.last + 1, min(missing.before, *before) if before else missing.before),
     ]
     return [
-        MissingRange(hole.symbol, left + 1, right - 1, since, until)
+        MissingRange(missing.symbol, left + 1, right - 1, since, until)
         for (left, since), (right, until) in pairwise(edges)
         if right - left > 1
     ]
 
 
 def store_trades(exchange: Exchange, market: str, trades: Iterable[Trade], store: Store) -> None:
-    """Store trades, which come in the order of their numbers, as collectors do."""
+    """Store trades, which come in the order of their ids, in the same form as collectors do."""
 
     def put(batch: Batch) -> None:
         store.create(str(batch_key(batch, exchange.id)), codec.compress(batch.lines))
@@ -94,59 +92,61 @@ def store_trades(exchange: Exchange, market: str, trades: Iterable[Trade], store
 
 @dataclass(frozen=True)
 class Backfiller:
-    """Heals any exchange's trades.
+    """Fetches the missing trades of any exchange.
 
     :param systems: the stores of the systems that recorded, by name.
-    :param rest: where healed trades are kept.
-    :param purse: an exchange's budget.
+    :param target: where fetched trades are stored.
+    :param rate_limiter: an exchange's rate limit.
     :param client: makes an HTTP client for one night.
-    :param base: an exchange's REST URL where it is not the one that it declares.
-    :param most_trades: how many trades may be asked for in a night, and in how many ``seconds``, of one exchange.
-    :param accounts: where it is kept what a night has asked for; None if each call is a night by itself.
+    :param base: the REST URL of an exchange; None for the one that the exchange declares.
+    :param max_trades: how many trades a night may request from each exchange.
+    :param max_seconds: for how long a night may send requests to each exchange.
+    :param quotas: where the calls of one night share their quota; None if each call has a quota of its own.
     """
 
     systems: Mapping[str, Store]
-    rest: Store
-    purse: Callable[[Exchange], RateLimiter]
+    target: Store
+    rate_limiter: Callable[[Exchange], RateLimiter]
     client: Callable[[], httpx.Client]
     base: Callable[[Exchange], str | None] = lambda exchange: None
-    most_trades: int = MOST_TRADES
-    seconds: float = SECONDS
+    max_trades: int = DEFAULT_MAX_TRADES
+    max_seconds: float = DEFAULT_MAX_SECONDS
     sleep: Callable[[float], None] = time.sleep
-    accounts: Store | None = None
+    quotas: Store | None = None
 
     def __call__(self, exchange: str, day: date, night: str | None = None) -> BackfillResult:
-        """Fetch what nobody has of a day, as far as the venue gives it.
+        """Fetch a day's trades that no system has, as far as the venue serves them.
 
-        Only the stores' errors are raised; why the venue did not give something is told in the result.
+        Only the stores' errors are raised. Why the venue did not serve some trades is part of the result.
 
-        :param night: calls for the same night share what may be asked of an exchange; None: this is a night by itself.
+        :param night: calls for the same night share a quota; None gives this call a quota of its own.
         """
         venue = exchange_of(exchange)
         past = venue.rest.trades
         if past is None or venue.channel(TRADES).rule not in (CONTIGUOUS, SEQUENCED):
-            return BackfillResult({}, f"{exchange} gives no past trades by number")
-        systems = {**self.systems, REST: self.rest}
-        wards = [
-            _market_backfill(venue, market, found)
-            for market, found in missing_ranges.find_missing(systems, exchange, day)
-            if found
+            return BackfillResult({}, f"{exchange} serves no past trades by id")
+        systems = {**self.systems, BACKFILL_SYSTEM: self.target}
+        markets = [
+            _market_backfill(venue, market, found) for market, found in find_missing(systems, exchange, day) if found
         ]
-        shared = QuotaAccount(self.accounts, exchange, day, night) if self.accounts is not None and night else None
-        allowance = Quota(self.most_trades, self.seconds, self.sleep, account=shared)
+        account = QuotaAccount(self.quotas, exchange, day, night) if self.quotas is not None and night else None
+        quota = Quota(self.max_trades, self.max_seconds, self.sleep, account=account)
         with self.client() as client:
-            asking = TradeHistory(venue, past, self.purse(venue), client, allowance, self.base(venue))
-            stopped = _heal(
-                wards, asking, lambda ward, trades: store_trades(venue, ward.market, trades, self.rest), systems
+            history = TradeHistory(venue, past, self.rate_limiter(venue), client, quota, self.base(venue))
+            stopped = _fill(
+                markets, history, lambda market, trades: store_trades(venue, market, trades, self.target), systems
             )
-        return BackfillResult({ward.market: ward.result(stopped) for ward in wards}, stopped)
+        return BackfillResult({market.market: market.result(stopped) for market in markets}, stopped)
 
 
 @dataclass
 class _MarketBackfill:
-    """One market: its holes, what is to be asked for of the current one, and how much was healed.
+    """One market's missing ranges, and how many of their trades were fetched.
 
-    ``symbol`` is None where the market's name is none; ``why``: nothing more is asked for, before all is healed.
+    :param symbol: the venue's symbol; None if the market's name is invalid.
+    :param ahead: the ranges that were not requested yet.
+    :param left: what is left of the range that is being requested.
+    :param why: why nothing more is requested.
     """
 
     market: str
@@ -154,68 +154,68 @@ class _MarketBackfill:
     found: Sequence[MissingIds]
     ahead: Iterator[MissingIds]
     left: list[MissingRange] = field(default_factory=list)
-    healed: int = 0
+    fetched: int = 0
     why: str | None = None
 
     @property
     def missing(self) -> int:
-        return sum(hole.size for hole in self.found)
+        return sum(ids.size for ids in self.found)
 
-    def next_hole(self, systems: Mapping[str, Store]) -> MissingRange | None:
-        """What is to be asked for now; None where nothing is."""
+    def next_range(self, systems: Mapping[str, Store]) -> MissingRange | None:
+        """The range to request now; None if there is none."""
         if self.symbol is None or self.why is not None:
             return None
-        if not self.left and (missing := next(self.ahead, None)) is not None:
-            after, before = _time(systems, missing.left, -1), _time(systems, missing.right, 0)
-            self.left = [MissingRange(self.symbol, missing.first, missing.last, after, before)]
+        if not self.left and (ids := next(self.ahead, None)) is not None:
+            after, before = _edge_time(systems, ids.left, -1), _edge_time(systems, ids.right, 0)
+            self.left = [MissingRange(self.symbol, ids.first, ids.last, after, before)]
         return self.left.pop() if self.left else None
 
     def result(self, stopped: str | None) -> BackfilledMarket:
-        why = None if self.healed == self.missing else self.why or stopped or _FORGOTTEN
-        return BackfilledMarket(len(self.found), self.missing, self.healed, why)
+        why = None if self.fetched == self.missing else self.why or stopped or _FORGOTTEN
+        return BackfilledMarket(len(self.found), self.missing, self.fetched, why)
 
 
 def _market_backfill(venue: Exchange, market: str, found: Sequence[MissingIds]) -> _MarketBackfill:
-    """A folder may have a name that is no market: it is named, and stops no other."""
+    """A folder in the storage may have an invalid name; it is reported, and does not stop the other markets."""
     try:
         return _MarketBackfill(market, venue.symbol(market), found, iter(found))
     except (ValueError, LookupError) as error:
-        return _MarketBackfill(market, None, found, iter(()), why=f"{market!r} is no market of {venue.id}: {error}")
+        return _MarketBackfill(market, None, found, iter(()), why=f"{market!r} is not a market of {venue.id}: {error}")
 
 
-def _heal(
-    wards: Iterable[_MarketBackfill],
-    asking: TradeHistory,
-    keep_found: Callable[[_MarketBackfill, Sequence[Trade]], None],
+def _fill(
+    markets: Iterable[_MarketBackfill],
+    history: TradeHistory,
+    store: Callable[[str, Sequence[Trade]], None],
     systems: Mapping[str, Store],
 ) -> str | None:
-    """Ask for the markets' holes in turn. Why no more is asked for, though something is left; else None."""
-    waiting = deque(sorted(wards, key=lambda ward: (ward.missing, ward.market)))
+    """Request the markets' missing ranges in turns. Returns what stopped this early; None if nothing did."""
+    waiting = deque(sorted(markets, key=lambda market: (market.missing, market.market)))
     refusals = 0
     while waiting:
-        ward = waiting.popleft()
-        hole = ward.next_hole(systems)
-        if hole is None:
+        market = waiting.popleft()
+        missing = market.next_range(systems)
+        if missing is None:
             continue
         try:
-            found, left = answered(hole, asking.ask(hole))
+            found, left = match_trades(missing, history.fetch(missing))
         except BackfillStoppedError as error:
             return str(error)
         except TradesNotGivenError as error:
-            ward.why, refusals = str(error), refusals + 1
-            if refusals == _MOST_REFUSALS:
+            market.why, refusals = str(error), refusals + 1
+            if refusals == _MAX_REFUSALS:
                 return str(error)
             continue
         refusals = 0
-        keep_found(ward, found)
-        ward.left += left
-        ward.healed += len(found)
-        waiting.append(ward)
+        store(market.market, found)
+        market.left += left
+        market.fetched += len(found)
+        waiting.append(market)
     return None
 
 
-def _time(systems: Mapping[str, Store], run: IdRun, index: int) -> int:
-    """The time of an object's first or last record; that of its minute's edge where it cannot be read."""
+def _edge_time(systems: Mapping[str, Store], run: IdRun, index: int) -> int:
+    """The time of an object's first or last record; if it cannot be read, that of its minute's start or end."""
     try:
         records: list[Record] = codec.decode_records(TRADES, systems[run.system].read(run.key))
         return record_time(records[index])

@@ -1,10 +1,16 @@
-"""What became of a day's holes: plain data, as it stands in a run's manifest."""
+"""The outcome of a day's backfill, as it is stored in a run's manifest."""
 
 from msgspec import Struct
 
 
 class BackfilledMarket(Struct, frozen=True):
-    """One market: its holes, the numbers in them, and how many of these were fetched. ``why`` not all of them were."""
+    """One market's outcome.
+
+    :param holes: the number of missing ranges.
+    :param missing: the number of ids in them.
+    :param healed: how many of these were fetched.
+    :param why: why not all were fetched; None if all were.
+    """
 
     holes: int
     missing: int
@@ -13,19 +19,19 @@ class BackfilledMarket(Struct, frozen=True):
 
     @property
     def still_missing(self) -> int:
-        """How many numbers nobody has even now."""
+        """How many ids are still missing."""
         return self.missing - self.healed
 
 
 class BackfillResult(Struct, frozen=True):
-    """The markets that had holes, by name. ``why``: what ended the asking before its end, if anything did."""
+    """The markets in which trades were missing, by name. ``why``: what ended the backfill early, if anything did."""
 
     markets: dict[str, BackfilledMarket]
     why: str | None = None
 
     @property
     def missing(self) -> int:
-        """How many numbers nobody had, of all markets."""
+        """How many ids were missing in all markets."""
         return sum(market.missing for market in self.markets.values())
 
     @property

@@ -1,4 +1,4 @@
-"""Fetching one market's order book over REST, and keeping it like every other record."""
+"""Fetches one market's order book over REST, and stores it like a recorded one."""
 
 import httpx
 
@@ -7,7 +7,8 @@ from booktape.exchanges.spec import Exchange, RestBook
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.errors import BooktapeError
-from booktape.rest.client import RateLimiter, RestAnswer, VenueRefusedError, send_request
+from booktape.rest.client import RestResponse, VenueRefusedError, send_request
+from booktape.rest.rate_limits import RateLimiter
 from booktape.store import raw_frames
 from booktape.store.layout import batch_key
 from booktape.store.objects import Store
@@ -18,7 +19,7 @@ class NoRestBookError(BooktapeError):
 
 
 def require_book(exchange: Exchange) -> RestBook:
-    """How the exchange gives order books over REST. Raises :class:`NoRestBookError`."""
+    """How the exchange serves order books over REST. Raises :class:`NoRestBookError`."""
     if exchange.rest.book is None:
         raise NoRestBookError(f"{exchange.id} declares no order books over REST; its stream begins with one")
     return exchange.rest.book
@@ -28,37 +29,37 @@ def fetch_book(
     exchange: Exchange,
     market: str,
     store: Store,
-    purse: RateLimiter,
+    rate_limiter: RateLimiter,
     client: httpx.Client,
     *,
     base: str | None = None,
     keep_raw: bool = False,
 ) -> str:
-    """Fetch a market's order book and store it create-only under its content's key, which is returned.
+    """Fetch a market's order book and store it. Returns the key, which depends on the content.
 
     :param base: used instead of the REST URL that the exchange declares.
-    :param keep_raw: store the answer as it came, too (:mod:`booktape.store.raw_frames`).
+    :param keep_raw: whether the response is stored unchanged too (:mod:`booktape.store.raw_frames`).
 
     Raises :class:`NoRestBookError`, and what :func:`~booktape.rest.client.send_request` raises.
     """
     book = require_book(exchange)
     request = book.request(exchange.symbol(market))
-    answer = send_request(request, book.weight, purse, client, base or exchange.rest.url)
+    response = send_request(request, book.weight, rate_limiter, client, base or exchange.rest.url)
     if keep_raw:
-        store.create(*raw_frames.answer_object(exchange.id, *answer))
-    batch = _batch(exchange, answer)
+        store.create(*raw_frames.answer_object(exchange.id, *response))
+    batch = _batch(exchange, response)
     key = str(batch_key(batch, exchange.id))
     store.create(key, codec.compress(batch.lines))
     return key
 
 
-def _batch(exchange: Exchange, answer: RestAnswer) -> Batch:
-    """The answer's one snapshot, by the path that every record takes."""
+def _batch(exchange: Exchange, response: RestResponse) -> Batch:
+    """The response's one snapshot, made by the same pipeline as recorded ones."""
     batches: list[Batch] = []
-    recorder = Pipeline(exchange, batches.append, on_gap=lambda gap: None)
-    recorder.connection().feed_rest(*answer)
-    recorder.close()
+    pipeline = Pipeline(exchange, batches.append, on_gap=lambda gap: None)
+    pipeline.new_feed().feed_rest(*response)
+    pipeline.close()
     if len(batches) != 1:
-        kinds = ", ".join(recorder.not_understood) or "it holds no order book"
-        raise VenueRefusedError(f"{answer.url}: the answer is not understood: {kinds}")
+        kinds = ", ".join(pipeline.unknown_frames) or "it holds no order book"
+        raise VenueRefusedError(f"{response.url}: the response is not understood: {kinds}")
     return batches[0]

@@ -1,4 +1,4 @@
-"""Fetching the list of a venue's instruments, and keeping it as data of its own."""
+"""Fetches the list of a venue's instruments, and stores it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -10,17 +10,18 @@ from booktape.exchanges.spec import Exchange, Listing, Request, UnknownFrameErro
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import INSTRUMENTS, MINUTE, Instrument
-from booktape.rest.client import RateLimiter, VenueRefusedError, send_request
+from booktape.rest.client import VenueRefusedError, send_request
+from booktape.rest.rate_limits import RateLimiter
 from booktape.store.layout import EVERY_MARKET, batch_key
 from booktape.store.objects import Store
 
-_MOST_PAGES: Final = 100
+_MAX_PAGES: Final = 100
 
 
 def fetch_instruments(
-    exchange: Exchange, purse: RateLimiter, client: httpx.Client, *, base: str | None = None
+    exchange: Exchange, rate_limiter: RateLimiter, client: httpx.Client, *, base: str | None = None
 ) -> list[Instrument]:
-    """Every instrument of a venue, by symbol, each symbol once.
+    """All instruments of a venue in order of symbol, each symbol once.
 
     :param base: used instead of the REST URL that the exchange declares.
 
@@ -30,30 +31,32 @@ def fetch_instruments(
     found = {
         instrument.symbol: instrument
         for request in listing.requests
-        for instrument in _pages(listing, request, purse, client, base or exchange.rest.url)
+        for instrument in _pages(listing, request, rate_limiter, client, base or exchange.rest.url)
     }
     if not found:
         raise VenueRefusedError(f"{exchange.id} lists no instrument at all")
     return [found[symbol] for symbol in sorted(found)]
 
 
-def _pages(listing: Listing, first: Request, purse: RateLimiter, client: httpx.Client, base: str) -> list[Instrument]:
+def _pages(
+    listing: Listing, first: Request, rate_limiter: RateLimiter, client: httpx.Client, base: str
+) -> list[Instrument]:
     found: list[Instrument] = []
     request: Request | None = first
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         if request is None:
             return found
-        answer = send_request(request, listing.weight, purse, client, base)
+        response = send_request(request, listing.weight, rate_limiter, client, base)
         try:
-            found += listing.parse(answer.body, answer.received)
-            request = listing.next_page(request, answer.body)
+            found += listing.parse(response.body, response.received)
+            request = listing.next_page(request, response.body)
         except (UnknownFrameError, MsgspecError, ValueError, LookupError) as error:
-            raise VenueRefusedError(f"{answer.url}: the answer is not understood: {error}") from error
-    raise VenueRefusedError(f"{base.rstrip('/')}{first.path}: its list has more than {_MOST_PAGES} pages")
+            raise VenueRefusedError(f"{response.url}: the response is not understood: {error}") from error
+    raise VenueRefusedError(f"{base.rstrip('/')}{first.path}: its list has more than {_MAX_PAGES} pages")
 
 
 def store_instruments(exchange: Exchange, instruments: Sequence[Instrument], store: Store) -> str:
-    """Keep a venue's instruments as one object, under the minute of their receipt; returns its key."""
+    """Store a venue's instruments as one object, in the minute of their receipt. Returns its key."""
     first, last = instruments[0].local_timestamp, instruments[-1].local_timestamp
     batch = Batch(
         INSTRUMENTS,

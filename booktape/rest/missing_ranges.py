@@ -1,31 +1,32 @@
-"""The numbers that none of several systems has of a day's trades, told by the keys of their objects alone.
+"""Finds the ids of a day's trades that no system has, from the keys of the stored objects.
 
-Only where the venue numbers trades by one (the rules ``contiguous`` and ``sequenced``): there, a key's ``first`` and
-``last`` say that its object holds every number between them. Where a venue has begun its numbers anew, each era has
-holes of its own; objects are opened only there.
+This works for venues whose trade ids are consecutive (the rules ``contiguous`` and ``sequenced``): there an object
+holds every id between the ``first`` and the ``last`` of its key. If a venue has reset its ids, each epoch has missing
+ranges of its own; only then objects are read.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.records import DAY, MINUTE, SECOND, TRADES
+from booktape.model.records import DAY, MINUTE, TRADES
 from booktape.model.resets import ObjectSpan, ObjectTimes, by_epoch, object_times
+from booktape.model.timestamps import midnight
 from booktape.store.layout import InvalidKeyError, day_prefix, exchange_prefix, parse_batch_key
 from booktape.store.objects import ObjectNotFoundError, Store
 
-_AT_ONCE: Final = 32
+_THREADS: Final = 32
 _PAIR: Final = "pair="
 
 
 class IdRun(NamedTuple):
-    """An object that holds the numbers ``first..last``, and the minute (µs) that it begins in."""
+    """An object that holds the ids ``first`` to ``last``, both inclusive, and the minute (µs) in which it begins."""
 
     first: int
     last: int
@@ -35,7 +36,7 @@ class IdRun(NamedTuple):
 
 
 class MissingIds(NamedTuple):
-    """Numbers that nobody has, both ends included, and the objects that hold the numbers just before and after."""
+    """Ids that no system has, both ends inclusive, and the objects that hold the ids just before and after."""
 
     first: int
     last: int
@@ -44,26 +45,27 @@ class MissingIds(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers are missing."""
+        """How many ids are missing."""
         return self.last - self.first + 1
 
 
 def missing_between(runs: Iterable[IdRun], day: date) -> list[MissingIds]:
-    """The holes between the runs of one market that touch a day (UTC), in the order of their numbers.
+    """The missing ranges of one market that touch a day (UTC), in order of id.
 
-    Runs of the days around it show what is missing at the day's edges; before the first run and after the last one,
-    nobody can know. Where a higher number is older, the venue began again from a lower one: that is no hole.
+    Runs of the neighbouring days show what is missing at the day's ends. Nothing shows what is missing before the first
+    run and after the last. If a higher id is older than a lower one, the venue has reset its ids: nothing is missing
+    between the two.
     """
-    begin = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
+    begin = midnight(day)
     return [
         MissingIds(left.last + 1, right.first - 1, left, right)
-        for (_, left), (right, _) in pairwise(_stretches(runs))
+        for (_, left), (right, _) in pairwise(_covered_ranges(runs))
         if left.minute <= right.minute + MINUTE and left.minute < begin + DAY and right.minute >= begin
     ]
 
 
-def _stretches(runs: Iterable[IdRun]) -> Iterator[tuple[IdRun, IdRun]]:
-    """What the runs cover together: of each stretch without a hole the first run and the one that reaches farthest."""
+def _covered_ranges(runs: Iterable[IdRun]) -> Iterator[tuple[IdRun, IdRun]]:
+    """The ranges of ids that the runs cover together: for each its first run and the run with its last id."""
     begin: IdRun | None = None
     end: IdRun | None = None
     for run in sorted(runs):
@@ -79,14 +81,14 @@ def _stretches(runs: Iterable[IdRun]) -> Iterator[tuple[IdRun, IdRun]]:
 
 
 def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iterator[tuple[str, list[MissingIds]]]:
-    """Every market that any system has, and its holes. Lists keys, opens nothing; one market's keys are held at a time.
+    """Each market that any system has, and its missing ranges. The keys of a few markets are in memory at a time.
 
     Raises what :meth:`~booktape.store.objects.Store.objects` raises.
     """
     stores = systems.values()
     names = {name for store in stores for name in store.folders(exchange_prefix(TRADES, exchange))}
     markets = sorted(name.removeprefix(_PAIR) for name in names if name.startswith(_PAIR))
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(_THREADS) as pool:
         yield from zip(markets, pool.map(partial(_of_market, systems, exchange, day), markets), strict=True)
 
 
@@ -100,14 +102,14 @@ def _of_market(systems: Mapping[str, Store], exchange: str, day: date, market: s
         return _times(systems[runs[span][0].system], span)
 
     return [
-        hole
+        missing
         for spans in by_epoch(runs, read)
-        for hole in missing_between((run for span in spans for run in runs[span]), day)
+        for missing in missing_between((run for span in spans for run in runs[span]), day)
     ]
 
 
 def _times(store: Store, span: ObjectSpan) -> ObjectTimes:
-    """The times of an object's records; those of its minute where it cannot be read: the merge says so."""
+    """The times of an object's records; if it cannot be read, those of its minute. The merge reports such an object."""
     try:
         return object_times(codec.decode_records(TRADES, store.read(span.key)))
     except (CorruptObjectError, ObjectNotFoundError, ValueError):
@@ -120,6 +122,6 @@ def _runs(systems: Mapping[str, Store], exchange: str, day: date, market: str) -
             for found in store.objects(day_prefix(TRADES, exchange, market, day + timedelta(days=days))):
                 try:
                     key = parse_batch_key(found.key)
-                except InvalidKeyError:  # not one of ours; the merge names it
+                except InvalidKeyError:  # not a batch; the merge reports it
                     continue
                 yield IdRun(key.first, key.last, key.minute, system, found.key)

@@ -1,111 +1,116 @@
-"""How much may still be asked of a venue this minute: one count in Redis for all who ask.
+"""The rate limit of a venue's REST API.
 
-Windows are fixed minutes, as Binance counts its request weight ("General API Information", LIMITS). A venue that
-answers 429 or 418 with ``Retry-After`` is left alone by everyone until that time is over.
+Windows are fixed minutes, as Binance counts its request weight ("General API Information", LIMITS). After a venue has
+answered 429 or 418 with ``Retry-After``, no process sends it requests until that time has passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError
 
+from booktape.exchanges.spec import Exchange
 from booktape.model.errors import TransientError
 from booktape.model.records import MINUTE, SECOND
 from booktape.store import clock
+from booktape.store.redis_errors import redis_errors
 
-_WINDOW_LIFE: Final = 120
-"""Seconds: a window's count must outlive its minute, on clocks that differ a little."""
+_WINDOW_LIFETIME: Final = 120
+"""Seconds. A window's count outlives its minute, because the clocks of two machines differ a little."""
 
 
 class RateLimitedError(TransientError):
-    """The venue must not be asked now. ``seconds``: after which it may be."""
+    """The venue must not be sent a request now. ``seconds``: when it may be again."""
 
     def __init__(self, text: str, seconds: float) -> None:
         super().__init__(text)
         self.seconds = seconds
 
 
-class RedisUnavailableError(TransientError):
-    """Redis does not answer, so nobody knows what is left."""
+class RateLimiter(Protocol):
+    """The rate limit of one venue."""
+
+    def take(self, weight: int, /) -> None:
+        """Take the weight of one request out of the limit. Raises :class:`RateLimitedError`."""
+
+    def ban(self, seconds: float, /) -> None:
+        """Refuse all requests for some seconds."""
 
 
 class RedisRateLimiter:
-    """One venue's budget, shared by every process that has this Redis.
+    """A rate limit that all processes with the same Redis share.
 
-    :param weight_per_minute: what the venue allows.
+    Methods raise :class:`~booktape.store.redis_errors.RedisUnavailableError` too.
+
+    :param name: what the limit belongs to; limiters of the same name share it.
+    :param weight_per_minute: the weight of requests that the venue allows.
     """
 
-    def __init__(self, client: Redis[bytes], exchange: str, weight_per_minute: int) -> None:
+    def __init__(self, client: Redis[bytes], name: str, weight_per_minute: int) -> None:
         self._client = client
-        self._exchange = exchange
+        self._name = name
         self._limit = weight_per_minute
 
     def take(self, weight: int) -> None:
-        """Take the weight of one request out of this minute's budget. Raises :class:`RateLimitedError`.
+        """Take the weight of one request out of this minute's limit. Raises :class:`RateLimitedError`.
 
-        What is refused is not given back: the minute is used up anyway.
+        The weight of a refused request is not returned: the minute is used up anyway.
         """
         now = clock.now()
-        window = f"booktape:budget:{self._exchange}:{now // MINUTE}"
-        with _explained(), self._client.pipeline(transaction=True) as pipe:
+        window = f"booktape:budget:{self._name}:{now // MINUTE}"
+        with redis_errors(), self._client.pipeline(transaction=True) as pipe:
             pipe.pttl(self._ban_key)
             pipe.incrby(window, weight)
-            pipe.expire(window, _WINDOW_LIFE)
+            pipe.expire(window, _WINDOW_LIFETIME)
             banned, used, _ = pipe.execute()
-            if banned > 0:
-                raise RateLimitedError(
-                    f"{self._exchange} asked to be left alone for {banned / 1_000:.0f} s", banned / 1_000
-                )
-            if used > self._limit:
-                rest = (MINUTE - now % MINUTE) / SECOND
-                raise RateLimitedError(
-                    f"{self._exchange}: this minute's {self._limit} of request weight are used up", rest
-                )
+        if banned > 0:
+            raise _banned(self._name, banned / 1_000)
+        if used > self._limit:
+            left = (MINUTE - now % MINUTE) / SECOND
+            raise RateLimitedError(f"{self._name}: this minute's request weight of {self._limit} is used up", left)
 
     def ban(self, seconds: float) -> None:
-        """Let nobody ask the venue for some seconds: it said so. A ban that lasts longer than that stays as it is."""
+        """Refuse all requests for some seconds. A longer ban stays as it is."""
         milliseconds = max(1, round(seconds * 1_000))
 
         def extend(pipe: Pipeline[bytes]) -> None:
-            left = cast(int, pipe.pttl(self._ban_key))  # negative: there is no ban
+            left = cast(int, pipe.pttl(self._ban_key))  # negative if there is no ban
             pipe.multi()
             if left < milliseconds:
                 pipe.set(self._ban_key, "1", px=milliseconds)
 
-        with _explained():
+        with redis_errors():
             self._client.transaction(extend, self._ban_key)  # type: ignore[no-untyped-call]  # redis types
 
     @property
     def _ban_key(self) -> str:
-        return f"booktape:ban:{self._exchange}"
+        return f"booktape:ban:{self._name}"
+
+
+def shared_rate_limiter(client: Redis[bytes], exchange: Exchange) -> RedisRateLimiter:
+    """The rate limit of an exchange's REST API. Exchanges at one host share it."""
+    return RedisRateLimiter(client, exchange.rest.host, exchange.rest.weight_per_minute)
 
 
 class LocalRateLimiter:
-    """The budget of a process that shares with nobody it knows of: it only keeps away when it was told to."""
+    """The bans of one process that shares its limit with no other. It does not count weights."""
 
-    def __init__(self, exchange: str) -> None:
-        self._exchange = exchange
+    def __init__(self, name: str) -> None:
+        self._name = name
         self._banned_until = 0
 
     def take(self, weight: int) -> None:
-        """Raises :class:`RateLimitedError` while banned."""
+        """Raise :class:`RateLimitedError` while a ban lasts."""
         left = (self._banned_until - clock.now()) / SECOND
         if left > 0:
-            raise RateLimitedError(f"{self._exchange} asked to be left alone for {left:.0f} s", left)
+            raise _banned(self._name, left)
 
     def ban(self, seconds: float) -> None:
-        """Ask no more for some seconds."""
+        """Refuse all requests for some seconds. A longer ban stays as it is."""
         self._banned_until = max(self._banned_until, clock.now() + round(seconds * SECOND))
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise RedisUnavailableError(f"Redis does not answer: {error}") from error
+def _banned(name: str, seconds: float) -> RateLimitedError:
+    return RateLimitedError(f"{name} accepts no requests for {seconds:.0f} s", seconds)

@@ -5,16 +5,15 @@ its own, so that identical workers need not agree on an order: a reader takes th
 expires five minutes after its worker last wrote it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import DecodeError, Struct, json
 from redis import Redis
-from redis.exceptions import RedisError
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError
 from booktape.model.records import Level, Trade, last_position
+from booktape.store.redis_errors import redis_errors
 
 DEPTH: Final = 10
 """The most levels of a side that a worker writes."""
@@ -22,10 +21,6 @@ DEPTH: Final = 10
 _PREFIX: Final = "booktape:live:"
 _EXPIRES_AFTER_SECONDS: Final = 300
 _TIMEOUT_SECONDS: Final = 2
-
-
-class LiveCacheUnavailableError(TransientError):
-    """Redis does not answer."""
 
 
 class InvalidRedisUrlError(BooktapeError):
@@ -79,17 +74,20 @@ class LiveCache:
         self._key = f"{_PREFIX}{exchange}:{worker}"
 
     def write(self, markets: Mapping[str, Latest]) -> None:
-        """Write the new values of some markets. Raises :class:`LiveCacheUnavailableError`."""
-        with _redis_errors(), self._client.pipeline(transaction=False) as pipe:
+        """Write the new values of some markets. Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`."""
+        with redis_errors(), self._client.pipeline(transaction=False) as pipe:
             pipe.hset(self._key, mapping={market: json.encode(latest) for market, latest in markets.items()})
             pipe.expire(self._key, _EXPIRES_AFTER_SECONDS)
             pipe.execute()
 
 
 def latest(client: "Redis[bytes]", exchange: str) -> dict[str, Latest]:
-    """Read the newest values of each market of an exchange, by market. Raises :class:`LiveCacheUnavailableError`."""
+    """Read the newest values of each market of an exchange, by market.
+
+    Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`.
+    """
     newest: dict[str, Latest] = {}
-    with _redis_errors():
+    with redis_errors():
         for key in client.scan_iter(match=f"{_PREFIX}{exchange}:*"):
             for market, written in _markets(client.hgetall(key)):
                 newest[market] = written.or_newer(newest.get(market, written))
@@ -97,8 +95,11 @@ def latest(client: "Redis[bytes]", exchange: str) -> dict[str, Latest]:
 
 
 def live_exchanges(client: "Redis[bytes]") -> list[str]:
-    """List the exchanges whose values any worker writes. Raises :class:`LiveCacheUnavailableError`."""
-    with _redis_errors():
+    """List the exchanges whose values any worker writes.
+
+    Raises :class:`~booktape.store.redis_errors.RedisUnavailableError`.
+    """
+    with redis_errors():
         keys = [key.decode() for key in client.scan_iter(match=f"{_PREFIX}*")]
     return sorted({key.removeprefix(_PREFIX).partition(":")[0] for key in keys})
 
@@ -109,11 +110,3 @@ def _markets(fields: Mapping[bytes, bytes]) -> Iterable[tuple[str, Latest]]:
             yield market.decode(), json.decode(written, type=Latest)
         except DecodeError:  # of another version: its worker is updated soon, or its hash expires
             continue
-
-
-@contextmanager
-def _redis_errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise LiveCacheUnavailableError(f"Redis does not answer: {error}; is REDIS_URL right?") from error

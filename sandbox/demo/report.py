@@ -12,8 +12,8 @@ from rich.table import Column, Table
 from booktape.model import codec
 from booktape.model.records import TRADES, Trade
 from booktape.publish import manifest
+from booktape.publish.lifecycle import RunStatus
 from booktape.publish.results import Check, Finalised, Rename
-from booktape.publish.status import Status
 from booktape.store.objects import Store
 from config.sources import load_sources
 from sandbox.demo.judge import Verdict, judge
@@ -25,7 +25,7 @@ from sandbox.demo.world import World
 class Published:
     """One run's outcome: its status, its file as a subscriber would get it, and the judge's verdict."""
 
-    status: Status
+    status: RunStatus
     check: Check
     url: str
     content: bytes
@@ -34,13 +34,13 @@ class Published:
     verdict: Verdict
 
 
-def outcome(world: World, store: Store, status: Status) -> Published:
+def outcome(world: World, store: Store, status: RunStatus) -> Published:
     """Fetch what a run published, and judge it by the exchange's ledger."""
     run = status.run
     source = load_sources(world.directory / "sources.yaml")[run.source]
-    finalised = manifest.required(store, run, Finalised)
+    finalised = manifest.require_result(store, run, Finalised)
     content = world.asset(finalised.asset)
-    check = manifest.required(store, run, Check)
+    check = manifest.require_result(store, run, Check)
     assert hashlib.sha256(content).hexdigest() == check.sha256, f"{run}: the asset is not the file that was checked"
     state = world.aws_state()
     assets = [asset for asset in state["assets"] if asset["revision_id"] == finalised.revision]
@@ -50,7 +50,7 @@ def outcome(world: World, store: Store, status: Status) -> Published:
     return Published(
         status,
         check,
-        manifest.required(store, run, Rename).url,
+        manifest.require_result(store, run, Rename).url,
         content,
         "final" if final and len(assets) == 1 else f"open or {len(assets)} assets",
         "succeeded" if changes == {"SUCCEEDED": 1} else f"{dict(changes)}",

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from booktape.model.errors import BooktapeError
 from booktape.model.records import SECOND
-from booktape.publish.status import Status, statuses
+from booktape.publish.lifecycle import RunStatus, source_statuses
 from booktape.store.objects import Store
 from config.celery import NIGHTLY
 from sandbox.demo.cast import SYSTEMS, Cast, start_collector
@@ -147,7 +147,7 @@ def end_collection(stage: Stage) -> None:
     stage.world.processes.stop([stage.cast.retire(name) for name in list(stage.cast.collectors)])
 
 
-def publish(stage: Stage, sender: Celery, store: Store, day: date) -> list[Status]:
+def publish(stage: Stage, sender: Celery, store: Store, day: date) -> list[RunStatus]:
     """The night of a day, then one republication; returns where every run stands."""
     sender.send_task("tasks.nightly.night", args=[day.isoformat()], queue=NIGHTLY)
     _follow(stage, store, day, runs=len(SOURCES))
@@ -156,15 +156,15 @@ def publish(stage: Stage, sender: Celery, store: Store, day: date) -> list[Statu
     return _follow(stage, store, day, runs=len(SOURCES) + 1)
 
 
-def _follow(stage: Stage, store: Store, day: date, runs: int) -> list[Status]:
+def _follow(stage: Stage, store: Store, day: date, runs: int) -> list[RunStatus]:
     """Show the runs' steps until all have ended."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=stage.console, transient=True) as progress:
         bar = progress.add_task("publishing", total=runs)
-        found: list[Status] = []
+        found: list[RunStatus] = []
 
         def ended() -> bool:
-            found[:] = [state for source in SOURCES for state in statuses(store, source, since=day)]
+            found[:] = [state for source in SOURCES for state in source_statuses(store, source, since=day)]
             steps = sum(len(state.steps) for state in found)
             over = sum(state.state != "running" for state in found)
             progress.update(bar, completed=over, description=f"publishing: {steps} steps, {over} of {runs} runs")

@@ -10,8 +10,8 @@ import yaml
 from booktape.integrity import parquet_check, verify
 from booktape.integrity.certificate import Certificate, parse_certificate
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
-from booktape.publish import manifest
-from booktape.publish.executor import run_chain
+from booktape.publish import lifecycle, manifest
+from booktape.publish.executor import run_steps
 from booktape.publish.results import Rename
 from booktape.store.layout import Run, published_key
 from config.context import open_context
@@ -43,14 +43,14 @@ def publish(made: World) -> list[Published]:
     context = open_context(settings)
     found = []
     for name, data_type in _names(made.venue).items():
-        run = manifest.claim(context.store, name, DAY, "nightly", "matrix")
-        run_chain(context, name, DAY, run.number)
+        run = lifecycle.claim_run(context.store, name, DAY, "nightly", "matrix")
+        run_steps(context, run)
         found.append(_read(context.store, run, data_type))
     return found
 
 
 def _read(store: Any, run: Run, data_type: str) -> Published:
-    renamed = manifest.required(store, run, Rename)
+    renamed = manifest.require_result(store, run, Rename)
     assert renamed.certificate is not None
     csv = Path(unquote(urlsplit(renamed.url).path)).read_bytes()
     certificate = parse_certificate(Path(unquote(urlsplit(renamed.certificate).path)).read_bytes())

@@ -4,10 +4,10 @@ from datetime import date
 from pathlib import Path
 
 from booktape.merge import open_engine
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.results import Done
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run
@@ -23,9 +23,9 @@ def publish(
     context = Context(store, store, engine, {source.name: source}, Aws())
     runs = []
     for day in days:
-        last = manifest.last(store, source.name, day)
-        is_done = last is not None and manifest.result(store, last, Done) is not None
-        reason: manifest.Reason = "republish" if is_done else "nightly"
-        runs.append(manifest.claim(store, source.name, day, reason, f"test {len(runs)} {day} {reason}"))
-        run_chain(context, source.name, day, runs[-1].number)
+        last = lifecycle.last_run(store, source.name, day)
+        is_done = last is not None and manifest.read_result(store, last, Done) is not None
+        reason: lifecycle.Reason = "republish" if is_done else "nightly"
+        runs.append(lifecycle.claim_run(store, source.name, day, reason, f"test {len(runs)} {day} {reason}"))
+        run_steps(context, runs[-1])
     return runs

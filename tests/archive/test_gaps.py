@@ -11,8 +11,8 @@ from booktape.archive import Coverage, Gap, GapError
 from booktape.model.gap import GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, QUOTES, SECOND, TRADES, BookUpdate, Trade
 from booktape.model.timestamps import day_of
-from booktape.publish.errors import GateFailedError
-from booktape.publish.release import release_held_run
+from booktape.publish.lifecycle import release_held_run
+from booktape.publish.retries import GateFailedError
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run
 from booktape.store.objects import Store, open_store

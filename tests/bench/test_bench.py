@@ -34,7 +34,7 @@ def test_every_generated_frame_is_one_good_record(name: str) -> None:
     exchange_id, data_type, generate = GENERATED[name]
     batches, gaps = [], []
     recorder = Pipeline(exchange(exchange_id), batches.append, gaps.append)
-    connection = recorder.connection()
+    connection = recorder.new_feed()
 
     for received, frame in enumerate(generate(), frames.START):
         connection.feed(frame, received)
@@ -42,12 +42,12 @@ def test_every_generated_frame_is_one_good_record(name: str) -> None:
 
     assert list(recorder.records()) == [data_type]
     assert [batch.count for batch in batches] == [20, 20, 10]
-    assert (gaps, recorder.stale(), recorder.not_understood, recorder.control) == ([], 0, {}, 0)
+    assert (gaps, recorder.duplicates(), recorder.unknown_frames, recorder.control_frames) == ([], 0, {}, 0)
 
 
 def test_krakens_generated_books_have_right_checksums() -> None:
     recorder = Pipeline(exchange("kraken"), lambda batch: None, lambda gap: None)
-    connection = recorder.connection()
+    connection = recorder.new_feed()
 
     for received, frame in enumerate(frames.kraken_books(50, 20, 4), frames.START):
         connection.feed(frame, received)

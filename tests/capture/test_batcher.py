@@ -82,7 +82,7 @@ def test_records_seen_before_are_counted_and_left_out() -> None:
     feed(stream, [(1, T0), (2, T0), (1, T0), (2, T0), (3, T0)])
     stream.close()
     assert sink.ranges() == [(1, 3)]
-    assert (stream.stale, stream.records) == (2, 3)
+    assert (stream.duplicates, stream.records) == (2, 3)
 
 
 def test_a_quiet_streams_batch_is_past_when_the_exchanges_clock_says_so() -> None:
@@ -97,7 +97,7 @@ def test_ids_tell_what_a_reconnect_cost() -> None:
     sink = Sink()
     stream = trades_stream(sink)
     feed(stream, [(1, T0)])
-    stream.disconnected()
+    stream.interrupt()
     feed(stream, [(2, T0), (4, T0)])
     stream.close()
     assert sink.ranges() == [(1, 2), (4, 4)]
@@ -116,7 +116,7 @@ def test_without_ids_every_reconnect_is_a_gap_between_two_times() -> None:
     sink = Sink()
     stream = quotes_stream(sink)
     stream.append(quote(T0 + 5), T0 + 5)
-    stream.disconnected()
+    stream.interrupt()
     stream.append(quote(T0 + 900), T0 + 900)
     stream.close()
     assert short(sink.gaps) == [(GapUnit.TIME, T0 + 5, T0 + 900, GapCause.INTERRUPTED)]
@@ -126,7 +126,7 @@ def test_without_ids_every_reconnect_is_a_gap_between_two_times() -> None:
 def test_a_reconnect_before_the_first_record_costs_nothing() -> None:
     sink = Sink()
     stream = quotes_stream(sink)
-    stream.disconnected()
+    stream.interrupt()
     stream.append(quote(T0), T0)
     assert sink.gaps == []
 
@@ -205,21 +205,21 @@ def test_numbers_that_the_venue_begins_anew_are_news_and_the_restart_is_told() -
     stream.close()
     assert sink.ranges() == [(900, 901), (1, 2)]
     assert short(sink.gaps) == [(GapUnit.TIME, T0 + 10, T0 + 3_000_000, GapCause.RESET)]
-    assert stream.stale == 0
+    assert stream.duplicates == 0
 
 
 def test_a_copy_is_no_restart_however_late_it_comes() -> None:
     sink = Sink()
     stream = trades_stream(sink)
     feed(stream, [(900, T0), (901, T0 + 10), (900, T0), (902, T0 + 5_000_000), (901, T0 + 10)])
-    assert (stream.stale, sink.gaps) == (2, [])
+    assert (stream.duplicates, sink.gaps) == (2, [])
 
 
 def test_a_trade_out_of_order_within_a_second_is_no_restart() -> None:
     sink = Sink()
     stream = trades_stream(sink)
     feed(stream, [(900, T0), (902, T0 + 10), (901, T0 + 900_000)])
-    assert (stream.stale, short(sink.gaps)) == (1, [(GapUnit.ID, 901, 901, GapCause.LOST)])
+    assert (stream.duplicates, short(sink.gaps)) == (1, [(GapUnit.ID, 901, 901, GapCause.LOST)])
 
 
 @pytest.mark.parametrize(
@@ -246,4 +246,4 @@ def test_where_only_the_connection_tells_a_time_a_restart_shows_after_a_minute()
         stream.append(book_update(None, first_id=number, last_id=number, sent_timestamp=sent), sent)
     stream.close()
     assert sink.ranges() == [(900, 900), (2, 3)]
-    assert (stream.stale, short(sink.gaps)) == (1, [(GapUnit.TIME, T0, T0 + 61_000_000, GapCause.RESET)])
+    assert (stream.duplicates, short(sink.gaps)) == (1, [(GapUnit.TIME, T0, T0 + 61_000_000, GapCause.RESET)])

@@ -26,7 +26,9 @@ from tests.waiting import FOR_EVER
 from tests.waiting import run as in_time_of_its_own
 from tests.waiting import soon as until
 
-QUICK = Timeouts(idle=FOR_EVER, unheard=FOR_EVER, proven=0.1, settle=0.1, first_pause=0.02, longest_pause=0.1)
+QUICK = Timeouts(
+    idle=FOR_EVER, idle_without_heartbeat=FOR_EVER, stable=0.1, settle=0.1, first_pause=0.02, longest_pause=0.1
+)
 MARKETS = {"binance": "BTC-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
 
 
@@ -34,22 +36,22 @@ MARKETS = {"binance": "BTC-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
 class Collected:
     """One collector's link, what it recorded and what it told."""
 
-    recorder: Pipeline
+    pipeline: Pipeline
     batches: list[Batch]
     gaps: list[Gap]
     told: list[str] = field(default_factory=list)
-    link: Connection | None = None
+    connection: Connection | None = None
 
-    def connected(self, link: Connection) -> None:
+    def connected(self, connection: Connection) -> None:
         self.told.append("connected")
 
-    def disconnected(self, link: Connection, reason: str, pause: float) -> None:
+    def disconnected(self, connection: Connection, reason: str, pause: float) -> None:
         self.told.append(reason)
 
     def subscribed(self, subscriptions: Sequence[Subscription]) -> None:
         self.told.append("subscribed")
 
-    def handed_over(self, link: Connection, reason: str | None) -> None:
+    def handed_over(self, connection: Connection, reason: str | None) -> None:
         self.told.append(reason or "handed over")
 
     def records(self, data_type: str) -> list[Trade | BookUpdate]:
@@ -61,14 +63,14 @@ class Collected:
         ]  # type: ignore[return-value]  # asked for trades and books only
 
 
-def collector(simulation: Simulation, venue: Exchange, patience: Timeouts) -> Collected:
+def collector(simulation: Simulation, venue: Exchange, timeouts: Timeouts) -> Collected:
     batches: list[Batch] = []
     gaps: list[Gap] = []
     collected = Collected(Pipeline(venue, batches.append, gaps.append), batches, gaps)
     (route,) = routes(venue, subscriptions(venue, [venue.symbol(MARKETS[venue.id])]))
     url = simulation.routes["primary"].ws + {"binance": "/stream", "kraken": "/v2"}.get(venue.id, "")
-    collected.link = Connection(
-        venue, url, route, collected.recorder, collected, ConnectRateLimiter(0), patience=patience
+    collected.connection = Connection(
+        venue, url, route, collected.pipeline, collected, ConnectRateLimiter(0), timeouts=timeouts
     )
     return collected
 
@@ -81,7 +83,7 @@ def play(
     scene: Scene,
     *,
     rate: float = 200.0,
-    patience: Timeouts = QUICK,
+    timeouts: Timeouts = QUICK,
     markets: Sequence[str] = (),
     venue_of: Callable[[Exchange], Exchange] = lambda venue: venue,
 ) -> tuple[Collected, list[dict[str, object]]]:
@@ -89,16 +91,16 @@ def play(
 
     async def run() -> tuple[Collected, list[dict[str, object]]]:
         async with simulated(venue, markets or [MARKETS[venue]], rate=rate, levels=50) as simulation:
-            collected = collector(simulation, venue_of(exchange(venue)), patience)
-            assert collected.link is not None
-            running = asyncio.ensure_future(collected.link.run())
-            await until(lambda: collected.recorder.frames > 20)
+            collected = collector(simulation, venue_of(exchange(venue)), timeouts)
+            assert collected.connection is not None
+            running = asyncio.ensure_future(collected.connection.run())
+            await until(lambda: collected.pipeline.frames > 20)
             await scene(simulation, collected)
             simulation.finish()
             await simulation.read_by_all()
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-            collected.recorder.close()
+            collected.pipeline.close()
             return collected, list(simulation.ledger.read())
 
     return in_time_of_its_own(run())
@@ -109,8 +111,8 @@ async def a_while(simulation: Simulation, collected: Collected) -> None:
 
 
 async def more_frames(collected: Collected, number: int = 50) -> None:
-    wanted = collected.recorder.frames + number
-    await until(lambda: collected.recorder.frames >= wanted)
+    wanted = collected.pipeline.frames + number
+    await until(lambda: collected.pipeline.frames >= wanted)
 
 
 def trade_ids(collected: Collected) -> list[object]:
@@ -124,7 +126,7 @@ def sent_ids(ledger: list[dict[str, object]], since: object) -> list[object]:
 @pytest.mark.parametrize("venue", sorted(MARKETS))
 def test_from_the_first_record_on_everything_that_was_sent_is_recorded(venue: str) -> None:
     collected, ledger = play(venue, a_while)
-    assert (collected.gaps, collected.recorder.not_understood, collected.recorder.refused) == ([], {}, {})
+    assert (collected.gaps, collected.pipeline.unknown_frames, collected.pipeline.refused) == ([], {}, {})
     trades = [trade for trade in collected.records(TRADES) if isinstance(trade, Trade)]
     assert len(trades) > 5
     assert [trade.id for trade in trades] == sent_ids(ledger, trades[0].id)
@@ -132,7 +134,7 @@ def test_from_the_first_record_on_everything_that_was_sent_is_recorded(venue: st
     sent = [codec.json.encode(entry["bids"]) for entry in ledger if entry["type"] == "book"]
     assert len(books) > 5
     assert books == sent[-len(books) :]
-    checked, failed = collected.recorder.checksums()
+    checked, failed = collected.pipeline.checksums()
     assert (checked > 0, failed) == (venue == "kraken", 0)
 
 
@@ -173,15 +175,15 @@ def test_a_wrong_checksum_is_a_gap_and_a_new_subscription_brings_a_snapshot_to_c
     async def scene(simulation: Simulation, collected: Collected) -> None:
         simulation.faults.inject(CorruptChecksum(count=1))
         await until(lambda: bool(collected.gaps))
-        assert collected.link is not None
-        checked = collected.recorder.checksums()[0]
-        collected.link.resubscribe([Subscription("book", "BTC/USD")])
-        await until(lambda: collected.recorder.checksums()[0] > checked + 5)
+        assert collected.connection is not None
+        checked = collected.pipeline.checksums()[0]
+        collected.connection.resubscribe([Subscription("book", "BTC/USD")])
+        await until(lambda: collected.pipeline.checksums()[0] > checked + 5)
 
     collected, _ = play("kraken", scene)
     checksum, interruption = collected.gaps
     assert (checksum.cause, interruption.cause) == (GapCause.CHECKSUM, GapCause.INTERRUPTED)
-    assert collected.recorder.checksums()[1] == 1
+    assert collected.pipeline.checksums()[1] == 1
 
 
 def test_a_venue_that_goes_silent_is_left_for_a_new_connection() -> None:
@@ -189,7 +191,7 @@ def test_a_venue_that_goes_silent_is_left_for_a_new_connection() -> None:
         simulation.faults.inject(Stall(seconds=FOR_EVER))
         await until(lambda: collected.told.count("connected") >= 2)
 
-    collected, _ = play("binance", scene, patience=replace(QUICK, idle=0.4, unheard=0.4))
+    collected, _ = play("binance", scene, timeouts=replace(QUICK, idle=0.4, idle_without_heartbeat=0.4))
     assert "no frame for 0.4 s" in collected.told
 
 
@@ -209,10 +211,10 @@ def test_a_venue_that_refuses_is_asked_again_until_it_lets_us_in() -> None:
 def test_nonsense_on_the_wire_is_counted_and_costs_nothing(kind: str) -> None:
     async def scene(simulation: Simulation, collected: Collected) -> None:
         simulation.faults.inject(Garbage(kind=kind))  # type: ignore[arg-type]  # a parameter
-        await until(lambda: bool(collected.recorder.not_understood))
+        await until(lambda: bool(collected.pipeline.unknown_frames))
 
     collected, _ = play("binance", scene)
-    assert collected.recorder.not_understood.total() == 1
+    assert collected.pipeline.unknown_frames.total() == 1
     assert (collected.gaps, collected.told) == ([], ["connected"])
 
 
@@ -232,17 +234,17 @@ def test_connections_replace_each_other_with_no_gap_and_no_duplicate(venue: str)
     async def scene(simulation: Simulation, collected: Collected) -> None:
         await until(lambda: collected.told.count("handed over") >= 4)
 
-    collected, ledger = play(venue, scene, patience=SHORT_LIVED)
+    collected, ledger = play(venue, scene, timeouts=SHORT_LIVED)
     # Coinbase's quotes have no id and no engine time: they cannot be joined, and that is told.
     assert {(gap.data_type, gap.cause) for gap in collected.gaps} <= {(QUOTES, GapCause.INTERRUPTED)}
-    assert (bool(collected.gaps), collected.recorder.not_understood) == (venue == "coinbase", {})
+    assert (bool(collected.gaps), collected.pipeline.unknown_frames) == (venue == "coinbase", {})
     assert set(collected.told) == {"connected", "handed over"}
     trades = trade_ids(collected)
     assert trades == sent_ids(ledger, trades[0])
     books = [bytes(update.bids) for update in collected.records(BOOK_UPDATES) if isinstance(update, BookUpdate)]
     sent = [codec.json.encode(entry["bids"]) for entry in ledger if entry["type"] == "book"]
     assert books == sent[-len(books) :]
-    checked, failed = collected.recorder.checksums()
+    checked, failed = collected.pipeline.checksums()
     assert (checked > 0, failed) == (venue == "kraken", 0)
 
 
@@ -252,7 +254,7 @@ def test_a_venue_that_lets_nobody_in_any_more_keeps_the_old_connection() -> None
         await until(lambda: any("does not answer" in told for told in collected.told))
         await more_frames(collected)
 
-    collected, ledger = play("binance", scene, patience=SHORT_LIVED)
+    collected, ledger = play("binance", scene, timeouts=SHORT_LIVED)
     trades = trade_ids(collected)
     assert trades == sent_ids(ledger, trades[0])
     assert collected.told.count("connected") == 1
@@ -262,15 +264,15 @@ def test_streams_are_added_and_let_go_on_a_living_connection() -> None:
     eth = [Subscription("trade", "ETHUSDT")]
 
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        assert collected.link is not None
-        collected.link.add(eth)
-        await until(lambda: (TRADES, "ETHUSDT") in collected.recorder.streams)
-        collected.link.remove(eth)
+        assert collected.connection is not None
+        collected.connection.add(eth)
+        await until(lambda: (TRADES, "ETHUSDT") in collected.pipeline.batchers)
+        collected.connection.remove(eth)
         await until(lambda: simulation.server.subscribers("ethusdt@trade") == 0)
         await simulation.read_by_all()
-        before = collected.recorder.streams[TRADES, "ETHUSDT"].appended
+        before = collected.pipeline.batchers[TRADES, "ETHUSDT"].appended
         await more_frames(collected)
-        assert collected.recorder.streams[TRADES, "ETHUSDT"].appended == before
+        assert collected.pipeline.batchers[TRADES, "ETHUSDT"].appended == before
 
     collected, _ = play("binance", scene, markets=["BTC-USDT", "ETH-USDT"])
     assert collected.told == ["connected", "subscribed"]
@@ -292,10 +294,10 @@ def test_what_a_venue_wants_to_be_answered_is_sent_before_waiting_subscriptions(
     answer = b'{"method":"PONG","id":99}'
 
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        await until(lambda: bool(collected.recorder.refused))
+        await until(lambda: bool(collected.pipeline.refused))
 
     collected, _ = play("binance", scene, venue_of=lambda venue: wanting(venue, Reply(answer)))
-    assert collected.recorder.refused.total() == 1
+    assert collected.pipeline.refused.total() == 1
 
 
 def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that() -> None:
@@ -309,8 +311,8 @@ def test_a_venue_that_announces_its_end_is_left_for_a_new_connection_before_that
 
 def test_where_streams_cannot_be_begun_anew_alone_another_connection_takes_over() -> None:
     async def scene(simulation: Simulation, collected: Collected) -> None:
-        assert collected.link is not None
-        collected.link.resubscribe([Subscription("trade", "BTCUSDT")])
+        assert collected.connection is not None
+        collected.connection.resubscribe([Subscription("trade", "BTCUSDT")])
         await until(lambda: "handed over" in collected.told)
 
     collected, _ = play("binance", scene, venue_of=lambda venue: replace(venue, unsubscribe=None))
@@ -351,17 +353,17 @@ def test_a_venue_that_gives_out_addresses_is_asked_for_one_before_each_connectio
                 )
                 collected = collector(simulation, venue, QUICK)
                 (route,) = routes(venue, subscriptions(venue, ["BTCUSDT"]))
-                link = Connection(
+                connection = Connection(
                     venue,
                     venue.websocket_url,
                     route,
-                    collected.recorder,
+                    collected.pipeline,
                     collected,
                     ConnectRateLimiter(0),
-                    patience=QUICK,
+                    timeouts=QUICK,
                 )
-                running = asyncio.ensure_future(link.run())
-                await until(lambda: collected.recorder.frames > 20)
+                running = asyncio.ensure_future(connection.run())
+                await until(lambda: collected.pipeline.frames > 20)
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
                 return collected

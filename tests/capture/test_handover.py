@@ -110,12 +110,12 @@ class World:
             exchange("binance"), channels=(kind.channel,), parser=lambda: lambda frame, received: self.frame
         )
         self.frame: list[Message] = []
-        self.recorder = Pipeline(venue, self.batches.append, self.gaps.append)
-        self.old, self.new = self.recorder.connection(), self.recorder.connection()
+        self.pipeline = Pipeline(venue, self.batches.append, self.gaps.append)
+        self.old, self.new = self.pipeline.new_feed(), self.pipeline.new_feed()
         self.delivered = {id(self.old): 0, id(self.new): subscribed_at}
         for _ in range(before):
             self.deliver(self.old)
-        self.handover = Handover(self.recorder, self.old, self.new)
+        self.handover = Handover(self.pipeline, self.old, self.new)
         self.begun = False
 
     def deliver(self, connection: ConnectionFeed) -> None:
@@ -131,10 +131,10 @@ class World:
         self.frame = messages
         if messages:
             connection.feed(b"", START)
-            assert not self.recorder.not_understood
+            assert not self.pipeline.unknown_frames
 
     def stored(self) -> list[Record]:
-        self.recorder.close()
+        self.pipeline.close()
         return [
             record
             for batch in self.batches
@@ -259,7 +259,7 @@ def test_records_without_id_or_time_cannot_be_joined_and_are_told_as_interrupted
 @pytest.mark.parametrize("lost", [False, True])
 def test_numbers_that_begin_anew_on_the_new_connection_are_news(lost: bool) -> None:
     world = World(KINDS["linked book"], before=5, subscribed_at=5)
-    world.handover = Handover(world.recorder, world.old, world.new)
+    world.handover = Handover(world.pipeline, world.old, world.new)
     restarted = START + 10_000_000
     begin = BookSnapshot(
         last_id=3, bids=NOTHING, asks=NOTHING, timestamp=restarted, origin="stream", local_timestamp=restarted
@@ -289,6 +289,23 @@ def test_numbers_that_begin_anew_on_the_new_connection_are_news(lost: bool) -> N
     ]
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_sequence_reset_shows_without_engine_times_too_as_in_a_stream_of_one_connection(lost: bool) -> None:
+    def sent(number: int, seconds: int) -> BookUpdate:
+        time = START + seconds * 1_000_000
+        ids = {"first_id": number, "last_id": number}
+        return BookUpdate(bids=NOTHING, asks=NOTHING, sent_timestamp=time, local_timestamp=time, **ids)
+
+    kind = Kind(Channel("b", (BOOK_UPDATES,), sequence.RANGED), BOOK_UPDATES, lambda number: sent(900 + number, number))
+    world = World(kind, before=2, subscribed_at=2)
+    for number in (1, 2):
+        world._feed(world.new, [(BOOK_UPDATES, "X", START + 90_000_000, sent(number, 90 + number))])
+    world.handover.finish(lost=lost)
+    world._feed(world.new, [(BOOK_UPDATES, "X", START + 99_000_000, sent(3, 99))])
+    assert [gap.shows_loss for gap in world.gaps] == [False]
+    assert [record.last_id for record in world.stored() if isinstance(record, BookUpdate)] == [901, 902, 1, 2, 3]
+
+
 @every_kind
 def test_a_stream_in_which_only_the_old_one_delivers_is_told_as_interrupted_where_nothing_is_numbered(
     kind: Kind,
@@ -306,7 +323,7 @@ def test_a_stream_that_was_quiet_all_along_is_interrupted_with_the_new_connectio
     world = World(KINDS["trades by time"], before=5, subscribed_at=5)
     world.handover.finish()
     world.new.disconnected()
-    later = world.recorder.connection()
+    later = world.pipeline.new_feed()
     world.frame = [world.kind.message(9)]
     later.feed(b"", START)
     assert [gap.cause for gap in world.gaps] == [GapCause.INTERRUPTED]
@@ -319,7 +336,7 @@ def test_a_record_that_its_rule_will_not_have_keeps_no_other_from_passing_over()
     world._feed(world.new, [(BOOK_UPDATES, "X", START + 6, bad)])
     world.deliver(world.new)
     world.handover.finish()
-    assert world.recorder.not_understood == {"UnnumberedRecordError": 1}
+    assert world.pipeline.unknown_frames == {"UnnumberedRecordError": 1}
     assert [record.last_id for record in world.stored() if isinstance(record, BookUpdate)] == [10, 20, 30, 40, 50, 60]
 
 
@@ -334,7 +351,7 @@ def test_what_a_connection_that_was_given_up_still_delivers_is_not_taken_twice()
 
 def test_a_stream_suspected_to_be_dead_is_told_as_interrupted() -> None:
     world = World(KINDS["trades by time"], before=5, subscribed_at=8)
-    world.handover = Handover(world.recorder, world.old, world.new, [(TRADES, "X")])
+    world.handover = Handover(world.pipeline, world.old, world.new, [(TRADES, "X")])
     world.handover.finish()
     world.deliver(world.new)
     world.deliver(world.new)

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from booktape.capture.connection import Connection
 from booktape.capture.ingest import ingest_capture
 from booktape.capture.pipeline import Pipeline
-from booktape.capture.raw_writer import MOST_BYTES, RawFrames
+from booktape.capture.raw_writer import MAX_BYTES, RawFrames
 from booktape.capture.reingest import reingest
 from booktape.capture.socket import open_socket
 from booktape.capture.subscriptions import routes, subscriptions
@@ -36,7 +36,13 @@ from tests.waiting import run as in_time_of_its_own
 from tests.waiting import soon as until
 
 QUICK = Timeouts(
-    idle=FOR_EVER, unheard=FOR_EVER, proven=0.1, settle=0.1, overlap=0.5, first_pause=0.02, longest_pause=0.1
+    idle=FOR_EVER,
+    idle_without_heartbeat=FOR_EVER,
+    stable=0.1,
+    settle=0.1,
+    overlap=0.5,
+    first_pause=0.02,
+    longest_pause=0.1,
 )
 MARKETS = {"binance": "BTC-USDT", "coinbase": "BTC-USD", "kraken": "BTC-USD"}
 STARTED = 1_723_161_253_937_000
@@ -75,16 +81,16 @@ class Told:
     def __init__(self) -> None:
         self.events: list[str] = []
 
-    def connected(self, link: Connection) -> None:
+    def connected(self, connection: Connection) -> None:
         self.events.append("connected")
 
-    def disconnected(self, link: Connection, reason: str, pause: float) -> None:
+    def disconnected(self, connection: Connection, reason: str, pause: float) -> None:
         self.events.append("disconnected")
 
     def subscribed(self, subscriptions: Sequence[Subscription]) -> None:
         self.events.append("subscribed")
 
-    def handed_over(self, link: Connection, reason: str | None) -> None:
+    def handed_over(self, connection: Connection, reason: str | None) -> None:
         self.events.append(reason or "handed over")
 
 
@@ -104,22 +110,24 @@ def record(venue_id: str, store: Store, scene: Scene, *, lifetime: float | None 
     async def run() -> list[str]:
         told = Told()
         raw = keeping(store, venue_id)
-        recorder = Pipeline(
+        pipeline = Pipeline(
             venue, lambda batch: _create(store, str(batch_key(batch, venue_id)), batch.lines), lambda gap: None
         )
         async with simulated(venue_id, [MARKETS[venue_id]], rate=200, levels=50) as simulation:
             (route,) = routes(venue, subscriptions(venue, [venue.symbol(MARKETS[venue_id])]))
             url = simulation.routes["primary"].ws + {"binance": "/stream", "kraken": "/v2"}.get(venue_id, "")
-            patience = replace(QUICK, lifetime=lifetime)
-            link = Connection(venue, url, route, recorder, told, ConnectRateLimiter(0), patience=patience, raw=raw)
-            running = asyncio.ensure_future(link.run())
-            await until(lambda: recorder.frames > 50)
-            await scene(simulation, link, told)
-            frames = recorder.frames
-            await until(lambda: recorder.frames > frames + 50)
+            timeouts = replace(QUICK, lifetime=lifetime)
+            connection = Connection(
+                venue, url, route, pipeline, told, ConnectRateLimiter(0), timeouts=timeouts, raw=raw
+            )
+            running = asyncio.ensure_future(connection.run())
+            await until(lambda: pipeline.frames > 50)
+            await scene(simulation, connection, told)
+            frames = pipeline.frames
+            await until(lambda: pipeline.frames > frames + 50)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-        recorder.close()
+        pipeline.close()
         raw.close()
         return told.events
 
@@ -130,16 +138,16 @@ def _create(store: Store, key: str, lines: bytes | bytearray) -> None:
     store.create(key, codec.compress(lines))
 
 
-async def dropped(simulation: Simulation, link: Connection, told: Told) -> None:
+async def dropped(simulation: Simulation, connection: Connection, told: Told) -> None:
     simulation.faults.inject(Drop())
     await until(lambda: told.events.count("connected") >= 2)
 
 
-async def asked_anew(simulation: Simulation, link: Connection, told: Told) -> None:
-    link.resubscribe(list(link.subscriptions)[:1])
+async def asked_anew(simulation: Simulation, connection: Connection, told: Told) -> None:
+    connection.resubscribe(list(connection.subscriptions)[:1])
 
 
-async def handed_over(simulation: Simulation, link: Connection, told: Told) -> None:
+async def handed_over(simulation: Simulation, connection: Connection, told: Told) -> None:
     await until(lambda: told.events.count("handed over") >= 2)
 
 
@@ -158,7 +166,7 @@ def test_raw_frames_played_again_are_byte_for_byte_what_was_recorded(
 
 
 def test_a_raw_object_is_a_capture(store: Store, mended: Store, tmp_path: Path) -> None:
-    async def nothing(simulation: Simulation, link: Connection, told: Told) -> None:
+    async def nothing(simulation: Simulation, connection: Connection, told: Told) -> None:
         pass
 
     record("binance", store, nothing)
@@ -252,7 +260,7 @@ def test_objects_end_with_the_minute_or_when_they_are_full(store: Store) -> None
     raw = keeping(store)
     connection = raw.connection(0, "")
     connection.received("first", AT + MINUTE - 1)
-    connection.received("x" * (MOST_BYTES + 1), AT + MINUTE)
+    connection.received("x" * (MAX_BYTES + 1), AT + MINUTE)
     connection.received("third", AT + MINUTE + 1)
     assert len(raw_keys(store, "binance")) == 2
     raw.cut(AT + 2 * MINUTE - 1)

@@ -60,7 +60,7 @@ def uploader(flaky: FlakyStore, spool: Store, errors: list[str]) -> Iterator[Upl
     def on_error(key: str, error: BooktapeError) -> None:
         errors.append(str(error))
 
-    made = Uploader(flaky, spool, "binance", on_error, most_waiting=8, retry_seconds=0)  # type: ignore[arg-type]  # as far as it is used
+    made = Uploader(flaky, spool, "binance", on_error, max_waiting=8, retry_seconds=0)  # type: ignore[arg-type]  # as far as it is used
     yield made
     made.close()
 
@@ -181,13 +181,13 @@ def test_each_batch_that_is_safe_is_told_with_its_key_be_it_in_the_store_or_in_t
         spool,
         "binance",
         lambda key, error: None,
-        on_kept=lambda key, count: told.append((key, count)),
+        on_saved=lambda key, count: told.append((key, count)),
     )
     uploader.submit(batch(1))
-    uploader.settle()
+    uploader.wait()
     flaky.away = True
     uploader.submit(batch(2))
-    uploader.settle()
+    uploader.wait()
     assert told == [(batch_key(batch(number), "binance"), 1) for number in (1, 2)]
     uploader.close()
 
@@ -206,7 +206,7 @@ def test_a_batch_that_is_lost_is_not_told_as_safe(flaky: FlakyStore, store: Stor
         full,  # type: ignore[arg-type]  # as far as it is used
         "binance",
         lambda key, error: None,
-        on_kept=lambda key, count: told.append(key),
+        on_saved=lambda key, count: told.append(key),
     )
     uploader.submit(batch(1))
     uploader.close()
@@ -227,7 +227,7 @@ def test_a_batch_that_is_lost_is_told_as_lost_even_where_it_cannot_be_named(flak
     nameless = Batch(TRADES, "BTC-USDT", 2**62, 1, 1, 1, LINE % 1)
     for lost in (batch(1), nameless):
         uploader.submit(lost)
-        uploader.settle()
+        uploader.wait()
     assert told == [batch(1), nameless]
 
 
@@ -247,8 +247,8 @@ def test_a_segment_is_written_after_all_batches_that_were_taken_before_it(store:
     uploader = Uploader(Slow(store), spool, "binance", lambda key, error: None)  # type: ignore[arg-type]  # as far as it is used
     uploader.submit(batch(1))
     assert tried.wait(DEADLINE)
-    uploader.keep_after("a segment", lambda: ("ledger/x", b"lines"))
-    uploader.keep("another", lambda: ("ledger/y", b"lines"))  # waits for nothing
+    uploader.submit_object_last("a segment", lambda: ("ledger/x", b"lines"))
+    uploader.submit_object("another", lambda: ("ledger/y", b"lines"))  # waits for nothing
     until(lambda: written)
     assert written == ["ledger/y"]
     goes_on.set()
@@ -259,7 +259,7 @@ def test_a_segment_is_written_after_all_batches_that_were_taken_before_it(store:
 def test_when_all_has_settled_everything_lies_somewhere(uploader: Uploader, store: Store, spool: Store) -> None:
     for number in range(30):
         uploader.submit(batch(number))
-    uploader.settle()
+    uploader.wait()
     assert keys(store) | keys(spool) == wanted(*range(30))
 
 
@@ -272,7 +272,7 @@ def test_a_segment_of_the_ledger_is_made_off_the_event_loop_and_counts_as_no_obj
         assert get_ident() != here
         return "ledger/x", b"lines"
 
-    uploader.keep("a segment", make)
+    uploader.submit_object("a segment", make)
     uploader.close()
     assert store.read("ledger/x") == b"lines"
     assert uploader.uploads == Uploads(segments=1)
@@ -282,8 +282,8 @@ def test_while_the_store_is_away_segments_wait_on_disk_too(
     uploader: Uploader, flaky: FlakyStore, store: Store, spool: Store
 ) -> None:
     flaky.away = True
-    uploader.keep("a segment", lambda: ("ledger/x", b"lines"))
-    uploader.settle()
+    uploader.submit_object("a segment", lambda: ("ledger/x", b"lines"))
+    uploader.wait()
     assert keys(spool) == {"ledger/x"}
     flaky.away = False
     assert uploader.drain() == 1

@@ -17,10 +17,10 @@ from booktape.exchanges import exchange
 from booktape.integrity import parquet_check, verify
 from booktape.integrity.certificate import parse_certificate
 from booktape.merge import open_engine
-from booktape.publish import certify_step, manifest
+from booktape.publish import certify_step, lifecycle
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.sources import DataSource
 from booktape.store.layout import published_key
 from booktape.store.objects import open_store
@@ -79,8 +79,8 @@ def publish(directory: Path, copies: Iterable[Path], data_type: Any, venue: str 
     engine = open_engine("duckdb", primary=systems[0], replica=systems[1], results=str(directory / "results"))
     source = DataSource("capture", venue, data_type, threshold=0)
     context = Context(store, store, engine, {"capture": source}, Aws())
-    run = manifest.claim(store, "capture", day, "nightly", "test")
-    run_chain(context, "capture", day, run.number)
+    run = lifecycle.claim_run(store, "capture", day, "nightly", "test")
+    run_steps(context, run)
     content = certify_step.read_certificate(context, run)
     assert parquet_check.parquet_differences(parse_certificate(content), store, published_key(run)) == []
     return Day(json.loads(content), content, store.read(published_key(run)))

@@ -70,14 +70,14 @@ class Taken:
 
     @property
     def shows_a_loss(self) -> bool:
-        return bool(self.gaps or self.recorder.not_understood or self.recorder.checksums()[1])
+        return bool(self.gaps or self.recorder.unknown_frames or self.recorder.checksums()[1])
 
 
 def taken(venue: Exchange, frames: Frames) -> Taken:
     batches: list[Batch] = []
     gaps: list[Gap] = []
     recorder = Pipeline(venue, batches.append, gaps.append)
-    connection = recorder.connection()
+    connection = recorder.new_feed()
     received = 0
     for line, frame in frames:
         received = max((line.t or 0) // 1_000, received + 1)
@@ -159,10 +159,10 @@ def test_every_frame_is_understood_and_no_rule_sees_a_gap(name: str, capture: Ca
     expected = EXPECTED[name]
     result = taken(exchange(expected.exchange), frames_of(capture(expected.file)))
     recorder = result.recorder
-    assert (dict(recorder.not_understood), recorder.refused.total()) == ({}, expected.refused)
+    assert (dict(recorder.unknown_frames), recorder.refused.total()) == ({}, expected.refused)
     assert recorder.frames == expected.frames
     assert {kind: sum(markets.values()) for kind, markets in recorder.records().items()} == expected.records
-    assert (recorder.stale(), recorder.checksums()) == (expected.stale, (expected.checksums, 0))
+    assert (recorder.duplicates(), recorder.checksums()) == (expected.stale, (expected.checksums, 0))
     assert [gap for gap in result.gaps if gap.shows_loss] == []
 
 

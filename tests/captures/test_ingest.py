@@ -56,7 +56,7 @@ def sides(book: Book) -> reading.Sides:
 def test_every_trade_of_the_binance_capture_is_stored_once_on_two_days(capture: Capture, store: Store) -> None:
     path = capture(BINANCE_2024)
     summary = ingest_capture(path, exchange("binance"), store)
-    assert (summary.frames, summary.not_understood, summary.gaps, summary.stale) == (51_982, {}, [], 0)
+    assert (summary.frames, summary.unknown_frames, summary.gaps, summary.duplicates) == (51_982, {}, [], 0)
     trades = stored(store, TRADES, "BTC-USDT")
     assert len(trades) == 11_693
     sent = [event["t"] for event in reading.binance_events(path) if event.get("e") == "trade"]
@@ -79,7 +79,7 @@ def test_binances_book_ids_are_contiguous_in_storage_and_the_book_is_that_of_a_s
 def test_ten_symbols_on_one_connection_of_binance(capture: Capture, store: Store) -> None:
     path = capture(BINANCE_2021)
     summary = ingest_capture(path, exchange("binance"), store)
-    assert (summary.frames, summary.not_understood, summary.gaps) == (11_367, {}, [])
+    assert (summary.frames, summary.unknown_frames, summary.gaps) == (11_367, {}, [])
     assert sum(summary.records[BOOK_UPDATES].values()) == 4_709
     assert sum(summary.records[TRADES].values()) == 1_240
     symbols = [("ZILUSDT", "ZIL-USDT"), ("BTCSTUSDT", "BTCST-USDT"), ("RENBTCETH", "RENBTC-ETH"), ("BTCAUD", "BTC-AUD")]
@@ -92,7 +92,7 @@ def test_the_coinbase_capture_is_understood_and_its_books_are_those_of_a_straigh
 ) -> None:
     path = capture(COINBASE_2026)
     summary = ingest_capture(path, exchange("coinbase"), store)
-    assert (summary.not_understood, summary.refused, summary.gaps, summary.stale) == ({}, {}, [], 0)
+    assert (summary.unknown_frames, summary.refused, summary.gaps, summary.duplicates) == ({}, {}, [], 0)
     assert summary.records[TRADES] == {"BTC-USD": 147, "ETH-USD": 132}
     assert summary.records[BOOK_UPDATES] == {"BTC-USD": 399, "ETH-USD": 374}
     ids = [trade.id for trade in stored(store, TRADES, "BTC-USD") if isinstance(trade, Trade)]

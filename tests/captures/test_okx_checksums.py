@@ -50,11 +50,11 @@ def test_every_checksum_of_the_old_recording_is_right(capture: Callable[[str], P
 
 def test_todays_parser_takes_the_old_trades_and_no_book_without_ids(capture: Callable[[str], Path]) -> None:
     recorder = Pipeline(exchange("okx"), lambda batch: None, lambda gap: None)
-    connection = recorder.connection()
+    connection = recorder.new_feed()
     for line in reading.lines(capture(OKX_2022)):
         if line["kind"] == "ws":
             connection.feed(line["data"].encode(), line["t"] // 1_000)
     recorder.close()
-    assert recorder.not_understood == {"ValidationError": 290}
+    assert recorder.unknown_frames == {"ValidationError": 290}
     assert sum(recorder.records()[TRADES].values()) == 74
     assert BOOK_UPDATES not in recorder.records()

@@ -80,7 +80,7 @@ books:
         ("a:\n  exchange: bnance\n  data_type: trades", "line 2: a.exchange: unknown exchange 'bnance'; there are: "),
         ("a:\n  exchange: kraken\n  data_type: quotes", "line 3: a.data_type: kraken has no quotes"),
         ("a:\n  exchange: binance\n  data_type: trades\n  colour: red", "line 4: a.colour: Unexpected keyword"),
-        ("a:\n  exchange: binance\n  data_type: trades\na: {}", "line 4: a: is there twice"),
+        ("a:\n  exchange: binance\n  data_type: trades\na: {}", "line 4: a: is a repeated key"),
         ("a:\n  exchange: binance\n  data_type: trades\n  threshold: 99.9", "line 4: a.threshold: 99.9 is not a share"),
         ("A b:\n  exchange: binance\n  data_type: trades", "line 1: A b.name: a source's name is"),
         (
@@ -151,7 +151,7 @@ def test_a_venue_with_urls_of_its_own(tmp_path: Path) -> None:
     [
         ("bnance:\n  markets: []", "line 1: bnance.name: unknown exchange"),
         ("binance:\n  markets: BTC-USDT", "line 2: binance.markets: Input should be a valid tuple"),
-        ("binance:\n  markets: [A-B, A-B]", "line 2: binance.markets: a market is there twice"),
+        ("binance:\n  markets: [A-B, A-B]", "line 2: binance.markets: a market is listed twice"),
         ("binance:\n  markets: []\n  snapshot_seconds: 0", "line 3: binance.snapshot_seconds: 0.0 is not more than 0"),
     ],
 )

@@ -280,7 +280,7 @@ def recorded(identifier: str, frames: list[bytes]) -> Pipeline:
     batches: list[Batch] = []
     gaps: list[Gap] = []
     recorder = Pipeline(exchange(identifier), batches.append, gaps.append)
-    connection = recorder.connection()
+    connection = recorder.new_feed()
     for number, frame in enumerate(frames):
         connection.feed(frame, RECEIVED + number)
     recorder.close()
@@ -296,7 +296,7 @@ def recorded(identifier: str, frames: list[bytes]) -> Pipeline:
 )  # fmt: skip
 def test_a_frame_that_is_not_known_is_counted_by_its_kind_and_never_fatal(identifier: str, frame: bytes) -> None:
     recorder = recorded(identifier, [frame])
-    assert recorder.not_understood.total() == 1
+    assert recorder.unknown_frames.total() == 1
     assert (recorder.frames, recorder.records()) == (1, {})
 
 
@@ -308,7 +308,7 @@ def test_a_truncated_frame_is_counted_and_leaves_no_record(identifier: str, name
     *before, last = fixture.frames()
     cut = data.draw(st.integers(0, len(last) - 1))
     whole, torn = recorded(identifier, before), recorded(identifier, [*before, last[:cut]])
-    assert torn.not_understood.total() == whole.not_understood.total() + 1
+    assert torn.unknown_frames.total() == whole.unknown_frames.total() + 1
     assert torn.records() == whole.records()
 
 
@@ -320,7 +320,7 @@ def test_frames_in_any_order_and_number_are_all_accounted_for(identifier: str, d
     frames = [frame for frames in chosen for frame in frames]
     recorder = recorded(identifier, frames)
     assert recorder.frames == len(frames)
-    assert recorder.not_understood.total() == 0
+    assert recorder.unknown_frames.total() == 0
 
 
 def test_an_unknown_exchange_is_refused_with_the_list_of_those_there_are() -> None:
@@ -331,9 +331,9 @@ def test_an_unknown_exchange_is_refused_with_the_list_of_those_there_are() -> No
 def test_ever_new_kinds_of_frames_do_not_fill_the_memory() -> None:
     frames = [b'{"stream":"s%d","data":{"e":"kind%d","s":"X"}}' % (number, number) for number in range(500)]
     recorder = recorded("binance", frames)
-    assert recorder.not_understood.total() == 500
-    assert len(recorder.not_understood) == 101
-    assert recorder.not_understood["other"] == 400
+    assert recorder.unknown_frames.total() == 500
+    assert len(recorder.unknown_frames) == 101
+    assert recorder.unknown_frames["other"] == 400
 
 
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)

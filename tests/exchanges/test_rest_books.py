@@ -192,7 +192,7 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     batches: list[Batch] = []
     gaps: list[Gap] = []
     recorder = Pipeline(declared, batches.append, gaps.append)
-    stream, first = recorder.connection(), 1
+    stream, first = recorder.new_feed(), 1
     stream.feed(venue.snapshot(), MIDNIGHT + BEGUN * MILLISECOND)
     for number, changes in enumerate(play.messages, 1):
         received = MIDNIGHT + (BEGUN + first + len(changes)) * MILLISECOND
@@ -203,10 +203,10 @@ def recorded(venue: Venue, play: Play, told: list[list[list[str]]]) -> Outcome:
     url = declared.rest.url + declared.rest.book.request(venue.symbol).path
     fetching = Pipeline(declared, batches.append, gaps.append)
     received = MIDNIGHT + (BEGUN + play.taken + play.late + 5) * MILLISECOND
-    fetching.connection().feed_rest(url, venue.answer(play, told), received, None)
+    fetching.new_feed().feed_rest(url, venue.answer(play, told), received, None)
     fetching.close()
-    assert not recorder.not_understood
-    assert not fetching.not_understood
+    assert not recorder.unknown_frames
+    assert not fetching.unknown_frames
     return outcome(venue, batches, gaps)
 
 
@@ -310,8 +310,8 @@ def test_a_book_over_rest_of_hyperliquid_is_the_streams_own_at_the_same_instant(
     declared = exchange("hyperliquid")
     batches: list[Batch] = []
     recorder = Pipeline(declared, batches.append, lambda gap: None)
-    recorder.connection().feed(json.encode({"channel": "l2Book", "data": told}), MIDNIGHT + 10)
-    recorder.connection().feed_rest(declared.rest.url + "/info", json.encode(told), MIDNIGHT + 20, MIDNIGHT + 5)
+    recorder.new_feed().feed(json.encode({"channel": "l2Book", "data": told}), MIDNIGHT + 10)
+    recorder.new_feed().feed_rest(declared.rest.url + "/info", json.encode(told), MIDNIGHT + 20, MIDNIGHT + 5)
     recorder.close()
     stored: list[Any] = [
         StoredRecord("BTC-USD-PERP", THE_DAY, record)

@@ -62,8 +62,8 @@ class Night:
     def healer(self, **changes: Any) -> Backfiller:
         healer = Backfiller(
             systems=self.systems,
-            rest=self.rest,
-            purse=lambda venue: LocalRateLimiter(venue.id),
+            target=self.rest,
+            rate_limiter=lambda venue: LocalRateLimiter(venue.id),
             client=httpx.Client,
             base=lambda venue: self.simulation.routes["primary"].http,
             sleep=in_no_time,

@@ -18,10 +18,10 @@ from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, TRADES, BookSnapshot, BookUpdate
 from booktape.model.uptime import StreamInterval, StreamUptime
-from booktape.publish import certify_step, manifest
+from booktape.publish import certify_step, lifecycle
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.sources import DataSource
 from booktape.store.layout import batch_key, published_key
 from booktape.store.objects import Store, open_store
@@ -39,8 +39,8 @@ def published(directory: Path, data_type: Any, record: Callable[[Store, Store, S
     engine = open_engine("duckdb", primary=urls[0], replica=urls[1], results=str(directory / "results"))
     source = DataSource("binance-x", "binance", data_type, threshold=0)
     context = Context(systems[0], systems[0], engine, {source.name: source}, Aws())
-    run = manifest.claim(context.store, source.name, DAY, "nightly", "test")
-    run_chain(context, source.name, DAY, run.number)
+    run = lifecycle.claim_run(context.store, source.name, DAY, "nightly", "test")
+    run_steps(context, run)
     content = certify_step.read_certificate(context, run)
     assert parquet_check.parquet_differences(parse_certificate(content), context.publication, published_key(run)) == []
     plain: Plain = json.decode(content)

@@ -67,7 +67,7 @@ class Collector:
     def record(self, frames: Iterable[tuple[int, Event]], received: int) -> None:
         """From a start to a stop: frames of its connections 0 and 1, the first at ``received``, then one each µs."""
         recorder = self._recorder()
-        connections = recorder.connection(), recorder.connection()
+        connections = recorder.new_feed(), recorder.new_feed()
         for offset, (number, event) in enumerate(frames):
             connections[number].feed(event.frame(self.shift), received + offset)
         recorder.close()
@@ -77,7 +77,7 @@ class Collector:
         body = json.encode({"lastUpdateId": last, "bids": book.bids.top(), "asks": book.asks.top()})
         recorder = self._recorder()
         url = "https://api.binance.com/api/v3/depth?symbol=BTCUSDT"
-        recorder.connection().feed_rest(url, body, received, received // 1_000 * 1_000)
+        recorder.new_feed().feed_rest(url, body, received, received // 1_000 * 1_000)
         recorder.close()
 
     def _recorder(self) -> Pipeline:

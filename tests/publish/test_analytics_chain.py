@@ -11,16 +11,16 @@ from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, Record
 from booktape.model.records import DAY as DAY_LONG
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.analytics_steps import BaseNotPublishedError
 from booktape.publish.context import Context
-from booktape.publish.errors import GateFailedError, WaitingError
-from booktape.publish.executor import RetryPolicy, run_chain
+from booktape.publish.executor import perform, run_steps
 from booktape.publish.files import FileChangedError
+from booktape.publish.lifecycle import run_status
 from booktape.publish.results import Certify, Check, Compute, Finalised, Rename
+from booktape.publish.retries import GateFailedError, RetryPolicy, WaitingError
 from booktape.publish.sources import DataSource, UnknownSourceError, base_of, in_publication_order
-from booktape.publish.status import status
-from booktape.publish.steps import perform, plan
+from booktape.publish.steps import plan
 from booktape.store.layout import Run, batch_key
 from booktape.store.objects import Store
 from tests.archive.uptime_logs import listened
@@ -41,14 +41,14 @@ def with_sources(context: Context, *sources: DataSource) -> Context:
     return replace(context, sources={source.name: source for source in sources})
 
 
-def publish(context: Context, source: DataSource, reason: manifest.Reason = "nightly", request: str = "test") -> Run:
-    run = manifest.claim(context.store, source.name, DAY, reason, request)
-    run_chain(context, source.name, DAY, run.number, patience=FAST)
+def publish(context: Context, source: DataSource, reason: lifecycle.Reason = "nightly", request: str = "test") -> Run:
+    run = lifecycle.claim_run(context.store, source.name, DAY, reason, request)
+    run_steps(context, run, FAST)
     return run
 
 
 def published(context: Context, run: Run) -> str:
-    url = manifest.required(context.store, run, Rename).url
+    url = manifest.require_result(context.store, run, Rename).url
     return context.publication.read(url.removeprefix(f"{context.publication.url}/")).decode()
 
 
@@ -119,13 +119,13 @@ def test_a_night_publishes_bars_of_the_trades_that_it_published(in_directory: Co
     digest = sha256(text.encode()).hexdigest()
     key = "published/binance-bars-1m/2024/08/09/binance-bars-1m_2024-08-09_run1.csv"
     assert context.publication.read(f"{key}.sha256") == f"{digest}  binance-bars-1m_2024-08-09_run1.csv\n".encode()
-    computed = manifest.required(context.store, run, Compute)
-    base = manifest.required(context.store, runs[TRADES.name], Check)
+    computed = manifest.require_result(context.store, run, Compute)
+    base = manifest.require_result(context.store, runs[TRADES.name], Check)
     assert (computed.of, computed.run, computed.of_sha256) == (TRADES.name, 1, base.sha256)
     assert computed.markets == {"BTC-USDT": 2, "ETH-USDT": 2}
-    checked = manifest.required(context.store, run, Check)
+    checked = manifest.require_result(context.store, run, Check)
     assert (checked.rows, checked.sha256, checked.completeness) == (4, digest, None)
-    assert (status(context.store, run).state, status(context.store, run).steps) == (
+    assert (run_status(context.store, run).state, run_status(context.store, run).steps) == (
         "done", ("compute", "check", "rename"),
     )  # fmt: skip
 
@@ -194,7 +194,7 @@ def test_computed_data_is_published_at_aws_as_everything_is(at_aws: Context, wor
     store_trades(context.store, range(1, 100))
     publish(context, TRADES)
     run = publish(context, bars)
-    assert manifest.result(context.store, run, Finalised) is not None
+    assert manifest.read_result(context.store, run, Finalised) is not None
     (asset,) = world.state.assets.values()
     assert asset.content.decode() == published(context, run)
 
@@ -224,10 +224,10 @@ def test_a_republication_of_the_base_makes_another_one_of_what_is_computed_of_it
     store_trades(context.store, range(50, 100))
     publish(context, TRADES, "republish", "request 1")
     publish(context, BARS)
-    assert manifest.required(context.store, first, Compute).run == 1  # done is done
+    assert manifest.require_result(context.store, first, Compute).run == 1  # done is done
     second = publish(context, BARS, "republish", "request 2")
-    assert (second.number, manifest.required(context.store, second, Compute).run) == (2, 2)
-    assert manifest.required(context.store, second, Check).differs is True
+    assert (second.number, manifest.require_result(context.store, second, Compute).run) == (2, 2)
+    assert manifest.require_result(context.store, second, Check).differs is True
 
 
 def test_it_waits_while_the_base_is_under_way_and_computes_of_the_newest_run_that_is_done(
@@ -235,16 +235,16 @@ def test_it_waits_while_the_base_is_under_way_and_computes_of_the_newest_run_tha
 ) -> None:
     context = with_sources(in_directory, BARS, TRADES)
     store_trades(context.store, range(1, 50))
-    run = manifest.claim(context.store, BARS.name, DAY, "nightly", "test")
+    run = lifecycle.claim_run(context.store, BARS.name, DAY, "nightly", "test")
     with pytest.raises(
         BaseNotPublishedError, match=r"there is no run of binance-trades on 2024-08-09, and binance-bars-1m is"
     ):
         perform(context, run, "compute")
-    base = manifest.claim(context.store, TRADES.name, DAY, "nightly", "test")
+    base = lifecycle.claim_run(context.store, TRADES.name, DAY, "nightly", "test")
     with pytest.raises(WaitingError, match="binance-trades 2024-08-09 run 1 is under way; binance-bars-1m is"):
         perform(context, run, "compute")
-    run_chain(context, TRADES.name, DAY, base.number)
-    failed = manifest.claim(context.store, TRADES.name, DAY, "republish", "request 1")
+    run_steps(context, base)
+    failed = lifecycle.claim_run(context.store, TRADES.name, DAY, "republish", "request 1")
     manifest.record_failure(context.store, failed, "merge", "no memory")
     computed = perform(context, run, "compute")
     assert isinstance(computed, Compute)
@@ -260,22 +260,22 @@ def test_what_is_computed_of_a_held_day_fails_until_that_is_done(in_directory: C
         BaseNotPublishedError, match="binance-trades 2024-08-09 run 1 is held or failed, and binance-bars-1m is"
     ):
         publish(context, BARS)
-    assert status(context.store, Run(BARS.name, DAY, 1)).state == "failed"
+    assert run_status(context.store, Run(BARS.name, DAY, 1)).state == "failed"
     store_trades(context.store, range(10, 20))
     publish(context, TRADES, "republish", "request 1")
-    assert status(context.store, publish(context, BARS)).state == "done"
+    assert run_status(context.store, publish(context, BARS)).state == "done"
 
 
 def test_a_computed_file_that_changed_is_not_published(in_directory: Context) -> None:
     context = with_sources(in_directory, BARS, TRADES)
     store_trades(context.store, range(1, 50))
     publish(context, TRADES)
-    run = manifest.claim(context.store, BARS.name, DAY, "nightly", "test")
+    run = lifecycle.claim_run(context.store, BARS.name, DAY, "nightly", "test")
     perform(context, run, "compute")
     context.store.replace("merged/binance-bars-1m/2024-08-09/0001.csv", b"something else")
     with pytest.raises(FileChangedError, match="is not the file that was computed: booktape republish binance-bars"):
         perform(context, run, "check")
-    assert manifest.result(context.store, run, Check) is None
+    assert manifest.read_result(context.store, run, Check) is None
 
 
 def test_each_kind_of_source_has_its_own_steps() -> None:
@@ -306,4 +306,4 @@ def test_market_files_lie_below_markets(in_directory: Context) -> None:
     run = publish(context, source)
     (found,) = context.publication.objects("markets")
     assert found.key == "markets/binance/trades/2024/08/09/BTCUSDT.csv.gz"
-    assert manifest.result(context.store, run, Certify) is not None
+    assert manifest.read_result(context.store, run, Certify) is not None

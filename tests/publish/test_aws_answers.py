@@ -21,8 +21,7 @@ from booktape.publish.aws import (
 )
 from booktape.publish.catalog import ChangeSetFailedError
 from booktape.publish.data_exchange import ImportJobFailedError
-from booktape.publish.errors import WaitingError
-from booktape.publish.executor import RetryPolicy
+from booktape.publish.retries import RetryPolicy, WaitingError
 
 DATA_SET, COPY, REVISION, JOB = "d" * 32, "c" * 32, "a" * 32, "b" * 32
 NOW = datetime(2024, 8, 10, tzinfo=UTC)

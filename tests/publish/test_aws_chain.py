@@ -6,17 +6,16 @@ import pytest
 
 from booktape.merge import Merge, Merged, init_athena, open_engine
 from booktape.model.errors import BooktapeError
-from booktape.publish import data_exchange, manifest
-from booktape.publish.aws_steps import MOST_REPLACEMENTS, revision_comment
+from booktape.publish import data_exchange, lifecycle, manifest
+from booktape.publish.aws_steps import MAX_REPLACEMENTS, revision_comment
 from booktape.publish.catalog import ChangeSetFailedError
 from booktape.publish.context import Context
 from booktape.publish.data_exchange import ImportJobFailedError
-from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import RetryPolicy, run_chain
+from booktape.publish.executor import RunObserver, perform, run_steps
+from booktape.publish.lifecycle import run_status
 from booktape.publish.results import Attempt, Check, Imported, Revision, Revoked, Shown, name_of
+from booktape.publish.retries import GateFailedError, RetryPolicy
 from booktape.publish.sources import DataSource, Mode, Product
-from booktape.publish.status import status
-from booktape.publish.steps import perform
 from booktape.store.layout import Run
 from tests.publish.aws_world import BUCKET, PRODUCT, World
 from tests.publish.recordings import DAY, store_trades
@@ -28,13 +27,13 @@ FAST = RetryPolicy(poll=0.02, first=0.02, most=0.1, deadline=DEADLINE)
 
 
 def publish(context: Context) -> Run:
-    run = manifest.claim(context.store, SOURCE, DAY, "nightly", "test")
-    run_chain(context, SOURCE, DAY, run.number, patience=FAST)
+    run = lifecycle.claim_run(context.store, SOURCE, DAY, "nightly", "test")
+    run_steps(context, run, FAST)
     return run
 
 
 def published_once(context: Context, run: Run) -> dict[str, object]:
-    checked = manifest.required(context.store, run, Check)
+    checked = manifest.require_result(context.store, run, Check)
     return {
         "revisions": [(revision_comment(run, checked.sha256), True)],
         "assets": [(KEY, checked.bytes)],
@@ -62,7 +61,7 @@ def test_a_day_becomes_one_final_revision_with_the_file_in_it_and_its_product_sh
     asset = next(iter(world.state.assets.values()))
     assert world.summary() == published_once(recorded, run)
     assert asset.content == recorded.publication.read(KEY)
-    assert status(recorded.store, run).state == "done"
+    assert run_status(recorded.store, run).state == "done"
 
 
 def test_a_day_merged_by_athena_is_copied_by_the_server_and_published(recorded: Context, world: World) -> None:
@@ -118,17 +117,17 @@ def test_a_refusal_ends_the_run_and_says_why(recorded: Context, world: World) ->
     world.refuse("CreateRevision", 403, "AccessDeniedException")
     with pytest.raises(BooktapeError, match="CreateRevision: AccessDeniedException"):
         publish(recorded)
-    state = status(recorded.store, Run(SOURCE, DAY, 1))
+    state = run_status(recorded.store, Run(SOURCE, DAY, 1))
     assert (state.state, state.step) == ("failed", "parquet")
     assert world.calls("CreateRevision") == 1
 
 
 def test_what_does_not_pass_in_time_ends_the_run(recorded: Context, world: World) -> None:
     world.refuse("CreateRevision", 503, "ServiceUnavailableException", times=1_000)
-    run = manifest.claim(recorded.store, SOURCE, DAY, "nightly", "test")
+    run = lifecycle.claim_run(recorded.store, SOURCE, DAY, "nightly", "test")
     with pytest.raises(BooktapeError, match=r"gave up after 0 s: CreateRevision"):
-        run_chain(recorded, SOURCE, DAY, run.number, patience=replace(FAST, deadline=0.2))
-    assert status(recorded.store, run).state == "failed"
+        run_steps(recorded, run, replace(FAST, deadline=0.2))
+    assert run_status(recorded.store, run).state == "failed"
 
 
 def test_a_held_day_never_makes_a_revision(at_aws: Context, world: World) -> None:
@@ -160,14 +159,15 @@ def test_of_two_creators_the_earlier_revision_stands_and_the_other_is_taken_back
 
 
 def run_until(context: Context, last: str) -> Run:
-    run = manifest.claim(context.store, SOURCE, DAY, "nightly", "test")
+    run = lifecycle.claim_run(context.store, SOURCE, DAY, "nightly", "test")
 
-    def stop(name: str, result: object) -> None:
-        if name == last:
-            raise KeyboardInterrupt
+    class Stop(RunObserver):
+        def on_result(self, run: Run, step: str, result: object, seconds: float | None) -> None:
+            if step == last:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_chain(context, SOURCE, DAY, run.number, patience=FAST, on_step=stop)
+        run_steps(context, run, FAST, Stop())
     return run
 
 
@@ -188,7 +188,7 @@ def import_again(context: Context, world: World, revision: str, key: str) -> Non
 
 def test_the_duplicate_asset_of_a_second_import_is_deleted_before_finalising(recorded: Context, world: World) -> None:
     run = run_until(recorded, "poll_job")
-    revision = manifest.required(recorded.store, run, Revision)
+    revision = manifest.require_result(recorded.store, run, Revision)
     import_again(recorded, world, revision.id, KEY)
     publish(recorded)
     assert len(world.state.assets) == 1
@@ -197,7 +197,7 @@ def test_the_duplicate_asset_of_a_second_import_is_deleted_before_finalising(rec
 
 def test_a_revision_with_a_foreign_asset_is_not_finalised(recorded: Context, world: World) -> None:
     run = run_until(recorded, "poll_job")
-    revision = manifest.required(recorded.store, run, Revision)
+    revision = manifest.require_result(recorded.store, run, Revision)
     recorded.publication.create("foreign.csv", b"something else")
     import_again(recorded, world, revision.id, "foreign.csv")
     with pytest.raises(data_exchange.WrongAssetError, match=r"holds foreign\.csv \(14 bytes\) instead of"):
@@ -210,7 +210,7 @@ def test_a_published_file_that_changed_is_not_finalised(recorded: Context, world
     recorded.publication.replace(KEY, b"something else")
     with pytest.raises(BooktapeError, match="changed since it was checked"):
         publish(recorded)
-    assert not world.state.revisions[manifest.required(recorded.store, run, Revision).id].finalized
+    assert not world.state.revisions[manifest.require_result(recorded.store, run, Revision).id].finalized
 
 
 def test_an_import_that_the_service_broke_is_made_anew(recorded: Context, world: World) -> None:
@@ -236,19 +236,19 @@ def test_an_import_that_was_refused_is_asked_for_anew_once_it_was_mended(
         with pytest.raises(ImportJobFailedError):
             publish(recorded)
     run = publish(recorded)
-    assert status(recorded.store, run).state == "done"
-    assert manifest.required(recorded.store, run, Imported).job not in jobs
+    assert run_status(recorded.store, run).state == "done"
+    assert manifest.require_result(recorded.store, run, Imported).job not in jobs
 
 
 def test_another_try_has_all_its_replacements_again(recorded: Context, world: World) -> None:
     broken = {"service": "marketplace-catalog", "change_set": "FAILED"}
     for _ in range(2):
-        world.state.faults.add({**broken, "times": MOST_REPLACEMENTS + 1})
+        world.state.faults.add({**broken, "times": MAX_REPLACEMENTS + 1})
         with pytest.raises(ChangeSetFailedError):
             publish(recorded)
     publish(recorded)
     tokens = [item.token for item in world.state.change_sets.values()]
-    assert len(tokens) == len(set(tokens)) == 2 * (MOST_REPLACEMENTS + 1) + 1
+    assert len(tokens) == len(set(tokens)) == 2 * (MAX_REPLACEMENTS + 1) + 1
 
 
 def test_a_query_that_was_started_is_not_started_again(recorded: Context) -> None:
@@ -276,7 +276,7 @@ def test_a_change_set_that_the_service_broke_is_submitted_anew_with_another_toke
     run = publish(recorded)
     first, second = world.state.change_sets.values()
     assert (first.status, second.status, first.token != second.token) == ("FAILED", "SUCCEEDED", True)
-    counted = manifest.entry(recorded.store, run, Attempt, f"{name_of(Shown)}.{PRODUCT}.attempt-1")
+    counted = manifest.read_entry(recorded.store, run, Attempt, f"{name_of(Shown)}.{PRODUCT}.attempt-1")
     assert counted is not None
     assert counted.result.replaced_by == second.id
 
@@ -290,14 +290,14 @@ def test_a_change_set_with_a_mistake_in_it_ends_the_run_and_says_which(recorded:
         publish(context)
     assert len(world.state.change_sets) == 1
     world.state.add_product("prod-other", world.data_set_arn)  # mended: another try asks anew
-    assert status(context.store, publish(context)).state == "done"
+    assert run_status(context.store, publish(context)).state == "done"
     assert len(world.state.change_sets) == 2
 
 
 def test_an_auto_product_is_not_called(recorded: Context, world: World) -> None:
     run = publish(with_mode(recorded, "auto"))
     assert world.calls("StartChangeSet", "marketplace-catalog") == 0
-    assert manifest.required(recorded.store, run, Shown).products == {PRODUCT: None}
+    assert manifest.require_result(recorded.store, run, Shown).products == {PRODUCT: None}
 
 
 def test_a_verified_product_that_does_not_show_the_revision_in_time_gets_a_change_set(
@@ -324,41 +324,42 @@ def test_a_data_set_needs_a_bucket_to_import_from(in_directory: Context, world: 
 
 
 def test_the_longest_comment_fits(at_aws: Context) -> None:
-    assert len(revision_comment(Run("a" * 50, DAY, 9999), "f" * 64)) <= data_exchange.LONGEST_COMMENT
+    longest = 128  # AWS Data Exchange User Guide, "Service quotas"
+    assert len(revision_comment(Run("a" * 50, DAY, 9999), "f" * 64)) <= longest
 
 
 def republish(context: Context, *, revoke: bool) -> Run:
-    run = manifest.claim(context.store, SOURCE, DAY, "republish", "request 1", revoke=revoke)
-    run_chain(context, SOURCE, DAY, run.number, patience=FAST)
+    run = lifecycle.claim_run(context.store, SOURCE, DAY, "republish", "request 1", revoke=revoke)
+    run_steps(context, run, FAST)
     return run
 
 
 def test_a_republication_revokes_the_old_revision_once_the_new_one_is_shown(recorded: Context, world: World) -> None:
-    old = manifest.required(recorded.store, publish(recorded), Revision).id
+    old = manifest.require_result(recorded.store, publish(recorded), Revision).id
     world.lose_answer("RevokeRevision")
     run = republish(recorded, revoke=True)
-    new = manifest.required(recorded.store, run, Revision).id
+    new = manifest.require_result(recorded.store, run, Revision).id
     found = {item.id: item.revocation_comment for item in world.state.revisions.values() if item.revoked_at}
     assert found == {old: f"superseded by binance-trades 2024-08-09 run 2, revision {new}"}
-    assert manifest.required(recorded.store, run, Revoked).revisions == [old]
-    assert (world.calls("RevokeRevision"), status(recorded.store, run).state) == (1, "done")
+    assert manifest.require_result(recorded.store, run, Revoked).revisions == [old]
+    assert (world.calls("RevokeRevision"), run_status(recorded.store, run).state) == (1, "done")
 
 
 def test_a_republication_leaves_the_old_revision_unless_asked(recorded: Context, world: World) -> None:
     publish(recorded)
     run = republish(recorded, revoke=False)
-    assert manifest.required(recorded.store, run, Revoked).revisions == []
+    assert manifest.require_result(recorded.store, run, Revoked).revisions == []
     assert world.calls("RevokeRevision") == 0
 
 
 def test_what_was_final_without_the_manifest_knowing_is_revoked_too(recorded: Context, world: World) -> None:
     """As a worker leaves it that was killed after the answer of AWS: the step has no result."""
     first = run_until(recorded, "poll_job")
-    old = manifest.required(recorded.store, first, Revision).id
+    old = manifest.require_result(recorded.store, first, Revision).id
     recorded.aws.data_exchange.update_revision(DataSetId=world.data_set, RevisionId=old, Finalized=True)
     manifest.record_failure(recorded.store, first, "finalise", "killed")
     run = republish(recorded, revoke=True)
-    assert manifest.required(recorded.store, run, Revoked) == Revoked([old])
+    assert manifest.require_result(recorded.store, run, Revoked) == Revoked([old])
     assert world.state.revisions[old].revoked_at is not None
 
 
@@ -366,36 +367,36 @@ def test_the_revision_of_a_run_that_failed_after_it_was_final_is_revoked_too(rec
     world.refuse("StartChangeSet", 403, "AccessDeniedException", "marketplace-catalog")
     with pytest.raises(BooktapeError, match="StartChangeSet"):
         publish(recorded)
-    old = manifest.required(recorded.store, Run(SOURCE, DAY, 1), Revision).id
+    old = manifest.require_result(recorded.store, Run(SOURCE, DAY, 1), Revision).id
     run = republish(recorded, revoke=True)
-    assert manifest.required(recorded.store, run, Revoked) == Revoked([old])
+    assert manifest.require_result(recorded.store, run, Revoked) == Revoked([old])
 
 
 def test_a_revision_that_never_was_final_is_left_and_one_that_is_gone_is_told(recorded: Context, world: World) -> None:
     first = run_until(recorded, "poll_job")
     manifest.record_failure(recorded.store, first, "finalise", "killed")
-    run_chain(recorded, SOURCE, DAY, manifest.claim(recorded.store, SOURCE, DAY, "republish", "a").number)
-    gone = manifest.required(recorded.store, Run(SOURCE, DAY, 2), Revision).id
+    run_steps(recorded, lifecycle.claim_run(recorded.store, SOURCE, DAY, "republish", "a"))
+    gone = manifest.require_result(recorded.store, Run(SOURCE, DAY, 2), Revision).id
     del world.state.revisions[gone]
     run = republish(recorded, revoke=True)
     assert run.number == 3
-    assert manifest.required(recorded.store, run, Revoked) == Revoked([], [gone])
+    assert manifest.require_result(recorded.store, run, Revoked) == Revoked([], [gone])
     assert world.calls("RevokeRevision") == 0
 
 
 def test_an_earlier_revision_is_revoked_in_the_data_set_in_which_it_was_made(recorded: Context, world: World) -> None:
-    old = manifest.required(recorded.store, publish(recorded), Revision)
+    old = manifest.require_result(recorded.store, publish(recorded), Revision)
     other = recorded.aws.data_exchange.create_data_set(AssetType="S3_SNAPSHOT", Name="x", Description="y")
     moved = replace(recorded.source(SOURCE), data_set=other["Id"], products=())
     run = republish(replace(recorded, sources={SOURCE: moved}), revoke=True)
-    new = manifest.required(recorded.store, run, Revision)
+    new = manifest.require_result(recorded.store, run, Revision)
     assert (old.data_set, new.data_set) == (world.data_set, other["Id"])
-    assert manifest.required(recorded.store, run, Revoked) == Revoked([old.id])
+    assert manifest.require_result(recorded.store, run, Revoked) == Revoked([old.id])
 
 
 def test_a_run_goes_on_in_the_data_set_in_which_its_revision_was_made(recorded: Context, world: World) -> None:
     run = run_until(recorded, "create_revision")
     other = recorded.aws.data_exchange.create_data_set(AssetType="S3_SNAPSHOT", Name="x", Description="y")
     moved = replace(recorded.source(SOURCE), data_set=other["Id"])
-    run_chain(replace(recorded, sources={SOURCE: moved}), SOURCE, DAY, run.number, patience=FAST)
+    run_steps(replace(recorded, sources={SOURCE: moved}), run, FAST)
     assert world.summary() == published_once(recorded, run)

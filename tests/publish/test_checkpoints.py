@@ -28,7 +28,7 @@ def placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     record_minutes(store, range(1, 301), without=range(100, 120))
     record(store, snapshot(150))
     (run,) = publish(store.url, SOURCE, day_of(MIDNIGHT))
-    kept = manifest.required(store, run, Checkpoints)
+    kept = manifest.require_result(store, run, Checkpoints)
     path = tmp_path / KEY
     rows = duckdb.read_parquet(str(path)).aggregate("count(*)").fetchall()
     assert kept == Checkpoints(f"{store.url}/{KEY}", rows[0][0], path.stat().st_size)

@@ -10,8 +10,8 @@ from booktape.integrity.certificate import parse_certificate
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate
-from booktape.publish import certify_step, manifest
-from booktape.publish.executor import run_chain
+from booktape.publish import certify_step, lifecycle
+from booktape.publish.executor import run_steps
 from booktape.publish.sources import DataSource
 from booktape.store.layout import batch_key, published_key
 from booktape.store.objects import Store
@@ -48,8 +48,8 @@ def store_book(store: Store, numbers: Iterable[int]) -> None:
 def test_both_ends_of_what_is_missing_are_recomputed_from_the_parquet(tmp_path: Any) -> None:
     context = context_of(f"file://{tmp_path}", DataSource("books", "okx", "book_updates", threshold=0))
     store_book(context.store, [20, 30, 70, 80, 100])
-    run = manifest.claim(context.store, "books", DAY, "nightly", "test")
-    run_chain(context, "books", DAY, run.number)
+    run = lifecycle.claim_run(context.store, "books", DAY, "nightly", "test")
+    run_steps(context, run)
     told = json.decode(certify_step.read_certificate(context, run))
     sequence = told["markets"]["BTC-USDT"]["sequence"]
 

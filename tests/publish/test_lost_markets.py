@@ -11,11 +11,11 @@ from booktape.integrity.certificate import parse_certificate
 from booktape.model.records import DAY as A_DAY
 from booktape.model.records import SECOND, TRADES
 from booktape.model.uptime import StreamInterval, StreamUptime
-from booktape.publish import certify_step, manifest
+from booktape.publish import certify_step, lifecycle
 from booktape.publish.context import Context
-from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import run_chain
-from booktape.publish.release import release_held_run
+from booktape.publish.executor import run_steps
+from booktape.publish.lifecycle import release_held_run
+from booktape.publish.retries import GateFailedError
 from booktape.store.layout import Run, published_key
 from tests.publish.recordings import DAY, MIDNIGHT, store_at, store_trades
 
@@ -27,8 +27,8 @@ LOST = "ETH-USDT"
 def publish(context: Context, threshold: float = 0.999) -> dict[str, Any]:
     """Publish the day; its certificate, which `verify` finds nothing wrong with."""
     source = replace(context.source(SOURCE), threshold=threshold)
-    run = manifest.claim(context.store, SOURCE, DAY, "nightly", "test")
-    run_chain(replace(context, sources={SOURCE: source}), SOURCE, DAY, run.number)
+    run = lifecycle.claim_run(context.store, SOURCE, DAY, "nightly", "test")
+    run_steps(replace(context, sources={SOURCE: source}), run)
     return certificate(context)
 
 

@@ -16,9 +16,9 @@ from booktape.merge import Engine, Merge, Merged, init_athena, open_engine
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import BOOK_UPDATES, BookUpdate
-from booktape.publish import certify_step, manifest
+from booktape.publish import certify_step, lifecycle, manifest
 from booktape.publish.context import Context
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.files import FileChangedError
 from booktape.publish.parquet_steps import NoParquetError
 from booktape.publish.results import Parquet
@@ -53,8 +53,8 @@ class Altered:
 
 def publish(context: Context) -> Run:
     (source,) = context.sources
-    run = manifest.claim(context.store, source, DAY, "nightly", "test")
-    run_chain(context, source, DAY, run.number)
+    run = lifecycle.claim_run(context.store, source, DAY, "nightly", "test")
+    run_steps(context, run)
     return run
 
 
@@ -67,7 +67,7 @@ def test_it_lies_beside_the_csv_and_has_its_records(in_directory: Context) -> No
     assert ids == [(str(number), "primary") for number in range(1, 50)]
     listed = in_directory.publication.read(f"{KEY}.sha256")
     assert listed == f"{sha256(Path(path).read_bytes()).hexdigest()}  {KEY.rpartition('/')[2]}\n".encode()
-    assert manifest.required(in_directory.store, run, Parquet) == Parquet(
+    assert manifest.require_result(in_directory.store, run, Parquet) == Parquet(
         f"{in_directory.publication.url}/{KEY}", 1, Path(path).stat().st_size, sha256(listed).hexdigest()
     )
 
@@ -84,7 +84,7 @@ def test_a_book_has_a_row_in_the_csv_for_each_of_its_levels(in_directory: Contex
     in_directory.store.create(str(batch_key(batch, "binance")), codec.compress(batch.lines))
     source = DataSource("binance-book-updates", "binance", "book_updates")
     context = replace(in_directory, sources={source.name: source})
-    assert manifest.required(context.store, publish(context), Parquet).files == 1
+    assert manifest.require_result(context.store, publish(context), Parquet).files == 1
 
 
 def test_it_is_published_in_a_bucket_too(at_aws: Context) -> None:
@@ -95,7 +95,7 @@ def test_it_is_published_in_a_bucket_too(at_aws: Context) -> None:
     assert content.startswith(b"PAR1")
     hashes = f"{sha256(content).hexdigest()}  {KEY.rpartition('/')[2]}\n".encode()
     assert at_aws.publication.read(f"{KEY}.sha256") == hashes
-    assert manifest.required(at_aws.store, run, Parquet) == Parquet(
+    assert manifest.require_result(at_aws.store, run, Parquet) == Parquet(
         f"s3://{BUCKET}/{KEY}", 1, len(content), sha256(hashes).hexdigest()
     )
 
@@ -113,7 +113,7 @@ def test_athenas_files_lie_below_the_key_in_a_folder_for_each_market(
     files = 2 if len(numbers) > 10 else 1
     found = sorted(item.key for item in at_aws.publication.objects(KEY))
     assert found == [f"{KEY}/symbol=BTC-USDT/{number:04}.parquet" for number in range(files)]
-    assert manifest.required(at_aws.store, run, Parquet).files == files
+    assert manifest.require_result(at_aws.store, run, Parquet).files == files
     folder = KEY.rpartition("/")[0]
     listed = [line.split("  ") for line in at_aws.publication.read(f"{KEY}.sha256").decode().splitlines()]
     assert [f"{folder}/{name}" for _, name in listed] == found
@@ -145,7 +145,7 @@ def test_one_that_has_other_records_than_the_csv_ends_the_run(
     context = replace(in_directory, engine=Altered(in_directory.engine, {"": other.as_uri()}))
     with pytest.raises(FileChangedError, match=difference):
         publish(context)
-    assert manifest.result(context.store, Run(SOURCE, DAY, 1), Parquet) is None
+    assert manifest.read_result(context.store, Run(SOURCE, DAY, 1), Parquet) is None
     assert not context.publication.exists(f"{KEY}.sha256")
 
 

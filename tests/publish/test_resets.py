@@ -21,11 +21,11 @@ from booktape.model.records import (
     first_position,
     last_position,
 )
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.context import Context
-from booktape.publish.errors import GateFailedError
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.results import Rename
+from booktape.publish.retries import GateFailedError
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run, batch_key, certificate_key
 from booktape.store.objects import Store
@@ -54,8 +54,8 @@ def store_batch(store: Store, records: Sequence[Trade] | Sequence[BookUpdate], m
 
 
 def publish(context: Context, source: str = SOURCE) -> Run:
-    run = manifest.claim(context.store, source, DAY, "nightly", "test")
-    run_chain(context, source, DAY, run.number)
+    run = lifecycle.claim_run(context.store, source, DAY, "nightly", "test")
+    run_steps(context, run)
     return run
 
 
@@ -65,7 +65,7 @@ def certificate(context: Context, run: Run) -> dict[str, Any]:
 
 
 def published(context: Context, run: Run) -> bytes:
-    url = manifest.required(context.store, run, Rename).url
+    url = manifest.require_result(context.store, run, Rename).url
     return context.publication.read(url.removeprefix(f"{context.publication.url}/"))
 
 

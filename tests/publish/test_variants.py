@@ -11,10 +11,10 @@ from booktape.merge import open_engine
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import SECOND, TRADES, Trade
-from booktape.publish import certify_step, manifest
+from booktape.publish import certify_step, lifecycle
 from booktape.publish.aws import Aws
 from booktape.publish.context import Context
-from booktape.publish.executor import run_chain
+from booktape.publish.executor import run_steps
 from booktape.publish.sources import DataSource
 from booktape.store.layout import batch_key, published_key
 from booktape.store.objects import Store, open_store
@@ -42,9 +42,9 @@ def test_the_file_has_the_primarys_and_the_certificate_says_that_they_disagree(t
     engine = open_engine("duckdb", primary=urls[0], replica=urls[1], results=str(tmp_path / "results"))
     source = DataSource("bitstamp-trades", VENUE, "trades")
     context = Context(store, store, engine, {source.name: source}, Aws())
-    run = manifest.claim(store, source.name, DAY, "nightly", "test")
+    run = lifecycle.claim_run(store, source.name, DAY, "nightly", "test")
 
-    run_chain(context, source.name, DAY, run.number)
+    run_steps(context, run)
 
     key = published_key(run)
     lines = store.read(key).decode().splitlines()[1:]

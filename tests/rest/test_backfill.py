@@ -11,8 +11,8 @@ import pytest
 from booktape.model.records import identity
 from booktape.model.timestamps import midnight as midnight_of
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
-from booktape.rest.client import RateLimiter
 from booktape.rest.quota import QuotaAccount, Spent
+from booktape.rest.rate_limits import RateLimiter
 from tests.integrity.nights import DAY, MARKETS, Night, night
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +117,7 @@ class Killed(BaseException):
 
 @dataclass
 class Deadly:
-    """A purse whose owner is killed once it has paid for so many requests."""
+    """A limiter whose owner is killed once it has paid for so many requests."""
 
     requests: int
 
@@ -135,9 +135,9 @@ async def test_killed_in_the_middle_and_run_again_every_trade_is_healed_once(bin
     cuts = [range(20, 60), range(70, 80), range(100, 140)]
     for market in MARKETS["binance"]:
         binance.record("primary", market, *cuts)
-    purse: RateLimiter = Deadly(requests)
+    limiter: RateLimiter = Deadly(requests)
     with pytest.raises(Killed):
-        await binance.heal(purse=lambda venue: purse)
+        await binance.heal(rate_limiter=lambda venue: limiter)
     done = sum(len(binance.healed(market)) for market in MARKETS["binance"])
     assert done == (0, 40, 80, 90)[requests]
     assert (await binance.heal()).healed == 180 - done
@@ -149,30 +149,30 @@ async def test_killed_in_the_middle_and_run_again_every_trade_is_healed_once(bin
 async def test_a_night_asks_for_so_many_trades_and_the_next_one_for_the_rest(binance: Night) -> None:
     for market in MARKETS["binance"]:
         binance.record("primary", market, range(20, 60), range(70, 80))
-    healing = await binance.heal(most_trades=45)
-    why = "the night's 45 trades have been asked for"
+    healing = await binance.heal(max_trades=45)
+    why = "the night's quota of 45 trades is used up"
     part = BackfilledMarket(holes=2, missing=50, healed=40, why=why)
     assert healing == BackfillResult({"BTC-USDT": part, "ETH-USDT": part}, why)
     rest = BackfilledMarket(holes=1, missing=10, healed=10)
-    assert await binance.heal(most_trades=45) == BackfillResult({"BTC-USDT": rest, "ETH-USDT": rest})
+    assert await binance.heal(max_trades=45) == BackfillResult({"BTC-USDT": rest, "ETH-USDT": rest})
 
 
 @pytest.mark.parametrize(
-    ("lost", "most_trades", "healed"),
+    ("lost", "max_trades", "healed"),
     [
         ((1_600, 20), 1_000, (1_000, 20)),
         ((1_600, 1_500), 2_000, (1_000, 1_000)),
     ],
 )
 async def test_a_night_too_short_fills_the_small_holes_and_gives_equal_parts_to_the_large_ones(
-    tmp_path: Path, lost: tuple[int, int], most_trades: int, healed: tuple[int, int]
+    tmp_path: Path, lost: tuple[int, int], max_trades: int, healed: tuple[int, int]
 ) -> None:
     """Binance gives a thousand trades an answer."""
     markets = MARKETS["binance"]
     async with night("binance", tmp_path, events=7_500) as day:
         for market, count in zip(markets, lost, strict=True):
             day.record("primary", market, range(20, 20 + count))
-        found = (await day.heal(most_trades=most_trades)).markets
+        found = (await day.heal(max_trades=max_trades)).markets
         assert [(found[market].missing, found[market].healed) for market in markets] == list(
             zip(lost, healed, strict=True)
         )
@@ -183,14 +183,14 @@ async def test_all_who_heal_for_one_night_share_what_it_may_ask_for(binance: Nig
     accounts = binance.systems["primary"]
     for market in MARKETS["binance"]:
         binance.record("primary", market, range(20, 60), range(70, 80))
-    purse: RateLimiter = Deadly(1)
+    limiter: RateLimiter = Deadly(1)
     with pytest.raises(Killed):
-        await binance.heal("night 1", purse=lambda venue: purse, accounts=accounts)
-    second = await binance.heal("night 1", accounts=accounts, most_trades=45)
-    third = await binance.heal("night 1", accounts=accounts, most_trades=45)
+        await binance.heal("night 1", rate_limiter=lambda venue: limiter, quotas=accounts)
+    second = await binance.heal("night 1", quotas=accounts, max_trades=45)
+    third = await binance.heal("night 1", quotas=accounts, max_trades=45)
     assert [healing.healed for healing in (second, third)] == [10, 0]
-    assert third.why == "the night's 45 trades have been asked for"
-    other = await binance.heal("night 2", accounts=accounts, most_trades=45)
+    assert third.why == "the night's quota of 45 trades is used up"
+    other = await binance.heal("night 2", quotas=accounts, max_trades=45)
     assert (other.healed, other.why) == (50, None)
 
 
@@ -199,6 +199,6 @@ async def test_all_who_heal_for_one_night_share_its_time(binance: Night) -> None
     accounts = binance.systems["primary"]
     QuotaAccount(accounts, "binance", DAY, "night 1").keep(Spent(trades=1, seconds=899.0))
     QuotaAccount(accounts, "binance", DAY, "night 1").keep(Spent(trades=1, seconds=1.0))
-    healing = await binance.heal("night 1", accounts=accounts)
-    assert (healing.healed, healing.why) == (0, "the night's 900 s of asking are over")
-    assert (await binance.heal("night 2", accounts=accounts)).healed == 40
+    healing = await binance.heal("night 1", quotas=accounts)
+    assert (healing.healed, healing.why) == (0, "the night's quota of 900 s is used up")
+    assert (await binance.heal("night 2", quotas=accounts)).healed == 40

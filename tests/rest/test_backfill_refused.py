@@ -61,10 +61,10 @@ async def test_a_ban_longer_than_the_nights_patience_ends_it_and_is_told(binance
         binance.record("primary", market, range(20, 60))
     binance.simulation.faults._monotonic = lambda: 10.0
     binance.simulation.faults.inject(RestLimit(seconds=500, status=418))
-    healing = await binance.heal(seconds=100)
+    healing = await binance.heal(max_seconds=100)
     why = healing.why
     assert why is not None
-    assert why.endswith("answered 418: to be left alone for 500 s")
+    assert why.endswith("answered 418: no more requests for 500 s")
     assert healing.markets == dict.fromkeys(
         MARKETS["binance"], BackfilledMarket(holes=1, missing=40, healed=0, why=why)
     )
@@ -76,8 +76,8 @@ async def test_the_budget_that_all_share_is_waited_for(binance: Night, monkeypat
     monkeypatch.setattr(clock, "now", lambda: this_minute)  # the next minute has a budget of its own
     redis = FakeRedis()
     RedisRateLimiter(redis, "binance", 6_000).take(6_000)
-    healing = await binance.heal(purse=lambda venue: RedisRateLimiter(redis, venue.id, 6_000), seconds=0.5)
-    assert healing.why == "binance: this minute's 6000 of request weight are used up"
+    healing = await binance.heal(rate_limiter=lambda venue: RedisRateLimiter(redis, venue.id, 6_000), max_seconds=0.5)
+    assert healing.why == "binance: this minute's request weight of 6000 is used up"
     assert healing.markets["BTC-USDT"].healed == 0
 
 
@@ -183,7 +183,7 @@ async def test_a_neighbour_that_cannot_be_read_does_not_stop_healing(binance: Ni
 def test_an_exchange_without_past_trades_is_not_healed_and_says_so(tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     healer = Backfiller({"primary": store}, store, lambda venue: LocalRateLimiter(venue.id), httpx.Client)
-    assert healer("bitmex", DAY) == BackfillResult({}, "bitmex gives no past trades by number")
+    assert healer("bitmex", DAY) == BackfillResult({}, "bitmex serves no past trades by id")
 
 
 def test_a_folder_whose_name_is_no_market_is_named_and_stops_no_other(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_a_folder_whose_name_is_no_market_is_named_and_stops_no_other(tmp_path: 
     )("deribit", DAY)
     assert healing.why is None
     assert healing.markets["stray"] == BackfilledMarket(
-        1, 2, 0, "'stray' is no market of deribit: not enough values to unpack (expected at least 2, got 1)"
+        1, 2, 0, "'stray' is not a market of deribit: not enough values to unpack (expected at least 2, got 1)"
     )
     assert asked == [exchange("deribit").symbol("BTC-USD-PERP")]
     assert healing.markets["BTC-USD-PERP"].missing == 2

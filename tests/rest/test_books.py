@@ -85,7 +85,7 @@ def test_a_venue_that_asks_to_be_left_alone_is_left_alone_by_all(
     with pytest.raises(RateLimitedError) as refusal:
         fetch_btc(store, budget, answer(status, retry_after=str(seconds)))
     assert refusal.value.seconds == seconds
-    with pytest.raises(RateLimitedError, match="asked to be left alone"):
+    with pytest.raises(RateLimitedError, match="accepts no requests"):
         fetch_btc(store, budget, answer())
     assert list(store.objects("")) == []
 

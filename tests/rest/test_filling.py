@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from booktape.exchanges.spec import MissingRange
 from booktape.model.records import Trade
-from booktape.rest.backfill import answered, narrowed
+from booktape.rest.backfill import match_trades, remaining_ranges
 
 HOLE = MissingRange("X", 10, 20, after=1_000, before=2_000)
 
@@ -31,7 +31,7 @@ HOLE = MissingRange("X", 10, 20, after=1_000, before=2_000)
     ],
 )  # fmt: skip
 def test_an_answer_leaves_smaller_holes_with_nearer_times(times: dict[int, int], left: list[MissingRange]) -> None:
-    assert narrowed(HOLE, times) == left
+    assert remaining_ranges(HOLE, times) == left
 
 
 def trade(number: int) -> Trade:
@@ -66,7 +66,7 @@ def filled(hole: MissingRange, ask: Callable[[MissingRange], Sequence[Trade]]) -
     left = [hole]
     while left:
         asked = left.pop()
-        found, more = answered(asked, ask(asked))
+        found, more = match_trades(asked, ask(asked))
         trades += found
         left += more
     return sorted(trades, key=lambda trade: int(trade.id))
@@ -100,8 +100,8 @@ def test_a_number_that_the_venue_has_given_anew_is_not_what_was_asked_for() -> N
     """Ids that began again a day later: the trade that bears the number now is another one."""
     hole = MissingRange("X", 10, 11, after=1_000, before=2_000)
     anew = [Trade(number, 86_400_000_000, "buy", "1", "1", 0) for number in (9, 10, 11, 12)]
-    assert answered(hole, anew) == ([], [])
-    assert answered(hole, [*anew, Trade(10, 1_500, "buy", "1", "1", 0)]) == (
+    assert match_trades(hole, anew) == ([], [])
+    assert match_trades(hole, [*anew, Trade(10, 1_500, "buy", "1", "1", 0)]) == (
         [Trade(10, 1_500, "buy", "1", "1", 0)],
         [MissingRange("X", 11, 11, 1_500, 2_000)],
     )

@@ -22,9 +22,9 @@ Answers = Callable[[httpx.Request], httpx.Response]
 NOON = 1_723_204_800 * SECOND
 
 
-def fetched(venue: Exchange, answers: Answers, purse: LocalRateLimiter | None = None) -> list[Instrument]:
+def fetched(venue: Exchange, answers: Answers, limiter: LocalRateLimiter | None = None) -> list[Instrument]:
     with httpx.Client(transport=httpx.MockTransport(answers)) as client:
-        return fetch_instruments(venue, purse or LocalRateLimiter(venue.id), client)
+        return fetch_instruments(venue, limiter or LocalRateLimiter(venue.id), client)
 
 
 def kraken_pairs(*names: str) -> httpx.Response:
@@ -93,7 +93,7 @@ def test_pages_without_an_end_are_refused() -> None:
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>maintenance</html>", b'{"result":{"X":{}}}'])
 def test_an_answer_that_is_no_list_is_refused_and_named(body: bytes) -> None:
     with pytest.raises(
-        VenueRefusedError, match=r"https://api.kraken.com/0/public/AssetPairs: the answer is not understood"
+        VenueRefusedError, match=r"https://api.kraken.com/0/public/AssetPairs: the response is not understood"
     ):
         fetched(exchange("kraken"), lambda request: httpx.Response(200, content=body))
 
@@ -113,16 +113,16 @@ def test_a_venue_that_wants_to_be_left_alone_is_left_alone_for_as_long_as_it_say
 ) -> None:
     now = [NOON]
     monkeypatch.setattr(clock, "now", lambda: now[0])
-    purse = LocalRateLimiter("kraken")
+    limiter = LocalRateLimiter("kraken")
     answers = [httpx.Response(status, headers=headers, content=body), kraken_pairs("XBT/USD")]
     with pytest.raises(RateLimitedError) as refusal:
-        fetched(exchange("kraken"), lambda request: answers.pop(0), purse)
+        fetched(exchange("kraken"), lambda request: answers.pop(0), limiter)
     assert refusal.value.seconds == seconds
     now[0] += round((seconds - 1) * SECOND)
-    with pytest.raises(RateLimitedError, match="asked to be left alone for 1 s"):
-        fetched(exchange("kraken"), lambda request: answers.pop(0), purse)
+    with pytest.raises(RateLimitedError, match="accepts no requests for 1 s"):
+        fetched(exchange("kraken"), lambda request: answers.pop(0), limiter)
     now[0] += 1 * SECOND
-    assert len(fetched(exchange("kraken"), lambda request: answers.pop(0), purse)) == 1
+    assert len(fetched(exchange("kraken"), lambda request: answers.pop(0), limiter)) == 1
 
 
 def test_a_list_is_kept_as_one_object_of_its_day(tmp_path_factory: pytest.TempPathFactory) -> None:

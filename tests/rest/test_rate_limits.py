@@ -6,8 +6,9 @@ import pytest
 from fakeredis import FakeRedis, FakeServer
 
 from booktape.model.records import MINUTE, SECOND
-from booktape.rest.rate_limits import RateLimitedError, RedisRateLimiter, RedisUnavailableError
+from booktape.rest.rate_limits import RateLimitedError, RedisRateLimiter
 from booktape.store import clock
+from booktape.store.redis_errors import RedisUnavailableError
 from tests.waiting import DEADLINE
 
 NOON = 1_723_204_800 * SECOND
@@ -32,7 +33,7 @@ def test_the_budget_of_a_minute_is_shared(redis: FakeRedis, set_clock: Callable[
     set_clock(NOON + 45 * SECOND)
     one.take(50)
     another.take(50)
-    with pytest.raises(RateLimitedError, match="binance: this minute's 100 of request weight are used up") as refusal:
+    with pytest.raises(RateLimitedError, match="binance: this minute's request weight of 100 is used up") as refusal:
         one.take(50)
     assert refusal.value.seconds == 15
 
@@ -51,7 +52,7 @@ def test_venues_do_not_share(redis: FakeRedis, set_clock: Callable[[int], None])
 
 def test_a_ban_stops_everyone_until_it_is_over(redis: FakeRedis, set_clock: Callable[[int], None]) -> None:
     RedisRateLimiter(redis, "binance", 100).ban(12_000)
-    with pytest.raises(RateLimitedError, match="asked to be left alone") as refusal:
+    with pytest.raises(RateLimitedError, match="accepts no requests") as refusal:
         RedisRateLimiter(redis, "binance", 100).take(1)
     assert refusal.value.seconds == pytest.approx(12_000, abs=DEADLINE)
 

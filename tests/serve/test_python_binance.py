@@ -134,7 +134,7 @@ def test_it_rebuilds_the_book_of_a_day_of_our_own(store: Store, fast: bool) -> N
     chance = random.Random(7)
     batches: list[Batch] = []
     recorder = Pipeline(exchange("binance"), batches.append, lambda gap: None)
-    connection = recorder.connection()
+    connection = recorder.new_feed()
     book = {"lastUpdateId": 100, "bids": [["99.00000000", "1.00000000"]], "asks": [["101.00000000", "1.00000000"]]}
     url = "https://api.binance.com/api/v3/depth?symbol=ETHBTC&limit=1000"
     connection.feed_rest(url, json.encode(book), START, START)

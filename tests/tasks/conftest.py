@@ -94,10 +94,17 @@ class Installation:
 
     def outlive_locks(self) -> None:
         """Let the locks and the signs of life of dead workers end, as time would."""
+        self._forget("booktape:lock:*")
+        self.outlive_signs()
+
+    def outlive_signs(self) -> None:
+        """Let the signs of life end of what nobody looks after any more. Who still works keeps the lock."""
+        self._forget("booktape:attended:*")
+
+    def _forget(self, pattern: str) -> None:
         with Redis.from_url(self.environment["REDIS_URL"]) as client:
-            for pattern in ("booktape:lock:*", "booktape:attended:*"):
-                for key in client.scan_iter(pattern):
-                    client.delete(key)
+            for key in client.scan_iter(pattern):
+                client.delete(key)
 
     def stop(self) -> None:
         """Kill the workers that this installation started."""
@@ -170,7 +177,7 @@ def installation(
         "BOOKTAPE_RETRY_MOST_SECONDS": "0.2",
         # A living worker's lock must not end because this machine is busy; a dead one's ends when a test says so.
         "BOOKTAPE_LOCK_SECONDS": str(FOR_EVER),
-        "BOOKTAPE_ATTENDED_SECONDS": "2",
+        "BOOKTAPE_ATTENDED_SECONDS": str(2 * FOR_EVER),
         **world.environment,
     }
     client = Celery(broker=redis_url, set_as_current=False)

@@ -62,5 +62,5 @@ def _watch_answers(make: Callable[..., None]) -> Callable[..., None]:
 
 for _name, _step in steps.STEPS.items():
     steps.STEPS[_name] = replace(_step, do=_around(_name, _step.do))
-manifest.record = _after_record(manifest.record)
+manifest.record_result = _after_record(manifest.record_result)
 Aws.__init__ = _watch_answers(Aws.__init__)  # type: ignore[method-assign]

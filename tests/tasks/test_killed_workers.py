@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.results import Check
 from booktape.publish.sources import DataSource
 from booktape.publish.steps import plan
@@ -18,7 +18,7 @@ STEPS = [step.name for step in plan(DataSource(SOURCE, "binance", "trades", data
 
 
 def published_once(installation: Installation) -> dict[str, object]:
-    checked = manifest.required(installation.store, RUN, Check)
+    checked = manifest.require_result(installation.store, RUN, Check)
     key = "published/binance-trades/2024/08/09/binance-trades_2024-08-09_run1.csv"
     return {
         "revisions": [(f"booktape {RUN} sha256 {checked.sha256[:32]}", True)],
@@ -39,7 +39,7 @@ def publish_though_workers_die(installation: Installation, points: Sequence[str]
         resume_until(installation, lambda: not installation.is_working(), f"the worker dies at {point}")
         installation.outlive_locks()
     installation.start_worker()
-    resume_until(installation, lambda: manifest.has_ended(installation.store, RUN), "the run ends")
+    resume_until(installation, lambda: lifecycle.has_ended(installation.store, RUN), "the run ends")
 
 
 def resume_until(installation: Installation, condition: Callable[[], bool], what: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from booktape.store.layout import Run
+from booktape.store.redis_errors import RedisUnavailableError
 from sandbox.redis import free_port
 from tasks import locks
 from tests.tasks.conftest import eventually
@@ -73,5 +74,5 @@ def test_working_on_a_run_is_a_sign_of_life(redis: "Redis[bytes]") -> None:
 
 def test_without_redis_the_error_may_pass() -> None:
     away: Redis[bytes] = Redis(port=free_port(), retry=None)
-    with pytest.raises(locks.RedisDownError, match="Redis does not answer"), locks.holding(away, RUN, LONG):
+    with pytest.raises(RedisUnavailableError, match="Redis does not answer"), locks.holding(away, RUN, LONG):
         pass

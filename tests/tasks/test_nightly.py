@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
+from booktape.publish.lifecycle import run_status
 from booktape.publish.results import Check, HeldRun, Released
-from booktape.publish.status import status
 from booktape.store.layout import Run
 from sandbox.redis import free_port
 from tests.publish.recordings import DAY, store_trades
@@ -22,7 +22,7 @@ def ends(installation: Installation, run: Run = RUN) -> None:
 
 
 def has_ended(installation: Installation, run: Run) -> bool:
-    return manifest.has_ended(installation.store, run)
+    return lifecycle.has_ended(installation.store, run)
 
 
 def stored(installation: Installation) -> dict[str, bytes]:
@@ -34,7 +34,7 @@ def test_the_production_application_publishes_a_night(installation: Installation
     installation.start_worker(application="tasks")
     installation.send("nightly.night", str(DAY))
     ends(installation)
-    state = status(installation.store, RUN)
+    state = run_status(installation.store, RUN)
     assert (state.state, len(state.steps)) == ("done", 13)
 
 
@@ -48,9 +48,9 @@ def test_a_night_computes_bars_of_what_it_publishes(installation: Installation) 
     installation.send("nightly.night", str(DAY))
     computed = Run("a-bars", DAY, 1)
     ends(installation, computed)
-    state = status(installation.store, computed)
+    state = run_status(installation.store, computed)
     assert (state.state, state.steps) == ("done", ("compute", "check", "rename")), installation.log()
-    assert status(installation.store, RUN).state == "done"
+    assert run_status(installation.store, RUN).state == "done"
 
 
 def test_another_night_changes_nothing(installation: Installation) -> None:
@@ -81,7 +81,7 @@ def test_a_held_night_never_makes_a_revision(installation: Installation) -> None
     installation.start_worker()
     installation.send("nightly.night", str(DAY))
     ends(installation)
-    held = manifest.required(installation.store, RUN, HeldRun)
+    held = manifest.require_result(installation.store, RUN, HeldRun)
     assert held.step == "certify"
     assert installation.world.calls("CreateRevision") == 0
     eventually(lambda: '"RunsHeld": 1' in installation.log(), installation.log)
@@ -97,11 +97,13 @@ def test_a_held_night_goes_on_once_it_is_released(installation: Installation) ->
     eventually(lambda: error in installation.log(), installation.log)
     called = installation.command("booktape.cli.main", "release", SOURCE, str(DAY), "--reason", "the venue was down")
     assert f"which releases {RUN};" in called.stdout, called.stderr
-    eventually(lambda: manifest.result(installation.store, RUN, Released), installation.log)
+    eventually(lambda: manifest.read_result(installation.store, RUN, Released), installation.log)
+
+    installation.outlive_signs()
 
     def done() -> bool:
-        installation.send("nightly.night", str(DAY))  # until nobody is thought to look after the run any more
-        return status(installation.store, RUN).state == "done"
+        installation.send("nightly.night", str(DAY))
+        return run_status(installation.store, RUN).state == "done"
 
     eventually(done, installation.log, every=0.2)
     assert '"why": "the venue was down", "event": "released"' in installation.log()
@@ -116,8 +118,8 @@ def test_a_republication_is_one_run_however_often_its_task_is_delivered(installa
         installation.send("nightly.republish", SOURCE, str(DAY), task_id="the same request")
     ends(installation, Run(SOURCE, DAY, 2))
     installation.finish("nightly.republish", SOURCE, str(DAY), task_id="the same request")
-    assert [run.number for run in manifest.runs(installation.store, SOURCE)] == [1, 2]
-    assert manifest.required(installation.store, Run(SOURCE, DAY, 2), Check).differs is False
+    assert [run.number for run in lifecycle.runs_of_source(installation.store, SOURCE)] == [1, 2]
+    assert manifest.require_result(installation.store, Run(SOURCE, DAY, 2), Check).differs is False
 
 
 def test_celery_call_republishes_from_the_command_line(installation: Installation) -> None:
@@ -127,7 +129,7 @@ def test_celery_call_republishes_from_the_command_line(installation: Installatio
     called = installation.command("celery", "-A", "tasks", "call", "tasks.nightly.republish", "--args", arguments)
     assert called.returncode == 0, called.stderr
     ends(installation)
-    assert status(installation.store, RUN).state == "done"
+    assert run_status(installation.store, RUN).state == "done"
 
 
 def test_a_failure_is_recorded_and_logged_in_one_line(installation: Installation) -> None:
@@ -150,11 +152,13 @@ def test_a_failed_run_is_not_resumed_but_another_night_tries_it_again(installati
     installation.send("nightly.night", str(DAY))
     ends(installation)
     installation.finish("nightly.resume")
-    assert status(installation.store, RUN).state == "failed"
+    assert run_status(installation.store, RUN).state == "failed"
+
+    installation.outlive_signs()
 
     def done() -> bool:
-        installation.send("nightly.night", str(DAY))  # until nobody is thought to look after the run any more
-        return status(installation.store, RUN).state == "done"
+        installation.send("nightly.night", str(DAY))
+        return run_status(installation.store, RUN).state == "done"
 
     eventually(done, installation.log, every=0.2)
 
@@ -207,7 +211,7 @@ def test_what_does_not_pass_in_time_fails_the_run(installation: Installation) ->
     installation.start_worker()
     installation.send("nightly.night", str(DAY))
     ends(installation)
-    assert status(installation.store, RUN).detail.startswith("create_revision: gave up after 0 s: CreateRevision: ")
+    assert run_status(installation.store, RUN).detail.startswith("create_revision: gave up after 0 s: CreateRevision: ")
 
 
 def test_resume_ends_a_run_whose_tries_were_all_killed_and_is_stopped_by_no_stray_mark(
@@ -215,19 +219,19 @@ def test_resume_ends_a_run_whose_tries_were_all_killed_and_is_stopped_by_no_stra
 ) -> None:
     store = installation.store
     store_trades(store, range(1, 50))
-    run = manifest.claim(store, SOURCE, DAY, "nightly", "test")
+    run = lifecycle.claim_run(store, SOURCE, DAY, "nightly", "test")
     store.create(f"{run.prefix}merge.began.json", b'{"at": 1}')
     assert manifest.take_last_try(store, run, "merge")
     store.create("unfinished/.keep", b"")
-    manifest.claim(store, "abandoned-source", DAY, "nightly", "test")
+    lifecycle.claim_run(store, "abandoned-source", DAY, "nightly", "test")
     torn = Run("a-torn-source", DAY, 1)
     store.create(f"{torn.prefix}start.json", b"{")
     store.create(f"unfinished/{torn.source}/{DAY}/0001", b"")
     installation.start_worker()
     installation.send("nightly.resume")
     ends(installation)
-    assert "its tries were killed" in status(store, run).detail
-    eventually(lambda: "2 not taken up, 1 taken up" in installation.log(), installation.log)
+    assert "its tries were killed" in run_status(store, run).detail
+    eventually(lambda: "2 not started, 1 started" in installation.log(), installation.log)
 
 
 def test_celery_says_in_one_line_what_it_cannot_use(installation: Installation, tmp_path: Path) -> None:

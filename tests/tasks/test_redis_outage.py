@@ -4,11 +4,12 @@ A worker that loses its broker may end (kombu 5.7 does so while it holds unackno
 it starts another one.
 """
 
+import time
 from pathlib import Path
 
 from celery import Celery
 
-from booktape.publish import manifest
+from booktape.publish import lifecycle, manifest
 from booktape.publish.results import Check
 from booktape.store.layout import Run
 from sandbox.redis import free_port, running
@@ -27,20 +28,23 @@ def test_a_run_outlives_its_redis(installation: Installation, tmp_path: Path) ->
         installation.client.conf.update(task_default_queue="nightly", task_ignore_result=True)
         installation.start_worker()
         installation.send("nightly.night", str(DAY))
-        eventually(lambda: manifest.result(installation.store, RUN, Check) is not None, installation.log)
+        eventually(lambda: manifest.read_result(installation.store, RUN, Check) is not None, installation.log)
     with running(directory, port):
-        kept = 0
+        kept, looked = 0, time.monotonic()
 
         def ended() -> bool:
-            nonlocal kept
+            nonlocal kept, looked
             is_working, told = installation.is_working(), installation.log().count("lock not released")
             if not is_working or told > kept:
                 kept = told
                 installation.outlive_locks()
+            if time.monotonic() - looked > 2:  # the chain may have been lost with Redis, and its worker not
+                looked = time.monotonic()
+                installation.outlive_signs()
             if not is_working:
                 installation.start_worker()
             installation.send("nightly.resume")
-            return manifest.has_ended(installation.store, RUN)
+            return lifecycle.has_ended(installation.store, RUN)
 
         eventually(ended, lambda: f"the run ends\n{installation.log()}", every=0.2)
     summary = installation.world.summary()

@@ -7,12 +7,12 @@ import pytest
 
 from booktape.model.errors import BooktapeError, TransientError
 from booktape.publish import days
-from booktape.publish.executor import RetryPolicy
+from booktape.publish.retries import RetryPolicy
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run
 from config.settings import PrimaryOnlyError, Settings
 from tasks import nightly
-from tasks.retries import try_again
+from tasks.retries import retry_or_give_up
 from tests.publish.recordings import DAY
 
 
@@ -35,7 +35,7 @@ class Task:
 def test_a_retry_keeps_the_callers_keyword_arguments() -> None:
     task = Task(day="2024-08-09")
     with pytest.raises(Retried):
-        try_again(task, TransientError("busy"), RetryPolicy(), 5_000_000_000_000_000)
+        retry_or_give_up(task, TransientError("busy"), RetryPolicy(), 5_000_000_000_000_000)
     assert task.kept == {"day": "2024-08-09", "since": 5_000_000_000_000_000}
 
 
@@ -45,7 +45,7 @@ def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: p
 
     sources = {"binance-trades": DataSource("binance-trades", "binance", "trades")}
     monkeypatch.setattr(nightly, "context", lambda: SimpleNamespace(store=None, sources=sources))
-    monkeypatch.setattr(nightly.manifest, "claim", unavailable)
+    monkeypatch.setattr(nightly.lifecycle, "claim_run", unavailable)
     task = Task()
     with pytest.raises(Retried):
         nightly.night.run.__func__(task)
@@ -55,14 +55,14 @@ def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: p
 def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
     taken: list[int] = []
 
-    def take_up(number: int) -> Run | None:
+    def start(number: int) -> Run | None:
         if number == 2:
             raise BooktapeError("torn")
         taken.append(number)
         return Run("binance-trades", DAY, number)
 
-    with pytest.raises(nightly.NotStartedError, match="1 not taken up, 2 taken up; the first: torn"):
-        nightly._take_up_each([1, 2, 3], take_up)
+    with pytest.raises(nightly.NotStartedError, match="1 not started, 2 started; the first error: torn"):
+        nightly._start_each([1, 2, 3], start)
     assert taken == [1, 3]
 
 
@@ -70,8 +70,8 @@ def test_one_that_cannot_be_taken_up_stops_no_other() -> None:
     ("task", "arguments"),
     [
         (nightly.night, ()),
-        (nightly.republish, ("binance-trades", "2024-08-09")),
-        (nightly.release, ("binance-trades", "2024-08-09", 1, "ops", "the venue was down")),
+        (nightly.start_republication, ("binance-trades", "2024-08-09")),
+        (nightly.start_released, ("binance-trades", "2024-08-09", 1, "ops", "the venue was down")),
     ],
 )
 def test_a_replica_publishes_nothing(monkeypatch: pytest.MonkeyPatch, task: Any, arguments: tuple[Any, ...]) -> None:

@@ -112,7 +112,7 @@ def test_two_shards_record_each_market_once_and_follow_what_is_listed_and_delist
 def test_a_rest_api_that_is_away_at_the_start_is_waited_for(world: World) -> None:
     world.control("POST", "faults", fault="refuse", seconds=FOR_EVER)
     worker = world.work("1/1")
-    until(lambda: events(worker, "no_list_of_instruments"))
+    until(lambda: events(worker, "instruments_unavailable"))
     assert world.subscribed() == 0
     world.control("DELETE", "faults")
     until(lambda: world.subscribed() == 4 * CHANNELS)

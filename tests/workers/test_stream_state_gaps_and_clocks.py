@@ -32,14 +32,14 @@ def of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., World]:
 def test_missing_ids_are_told_as_they_are(of: Callable[..., World]) -> None:
     world = of("coinbase", "BTC-USD")
     world.now = 7
-    world.watch.gap(Gap(GapUnit.ID, 5, 9, data_type=TRADES, market="BTC-USD"))
+    world.states.gap(Gap(GapUnit.ID, 5, 9, data_type=TRADES, market="BTC-USD"))
     assert stored(world.lines(10)[TRADES, "BTC-USD"].gaps) == [(5, 9, "ids", NOON + 7 * SECOND, False)]
 
 
 def test_where_only_the_beginning_is_known_a_gap_lasts_until_now(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
     world.now = 7
-    world.watch.gap(time_gap(BOOK_UPDATES, "BTC-USDT", NOON + 2, 0, GapCause.RESET))
+    world.states.gap(time_gap(BOOK_UPDATES, "BTC-USDT", NOON + 2, 0, GapCause.RESET))
     assert stored(world.lines(10)[BOOK_UPDATES, "BTC-USDT"].gaps) == [
         (NOON + 2, NOON + 7 * SECOND, "time", NOON + 7 * SECOND, False)
     ]
@@ -47,14 +47,14 @@ def test_where_only_the_beginning_is_known_a_gap_lasts_until_now(of: Callable[..
 
 def test_times_of_a_gap_are_receipts_where_the_streams_records_tell_no_other(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
-    quotes, trades = (world.recorder.stream(kind, world.symbol) for kind in (QUOTES, TRADES))
+    quotes, trades = (world.pipeline.batcher(kind, world.symbol) for kind in (QUOTES, TRADES))
     quotes.append(Quote(1, None, "1", "1", "2", "1", world.time(1)), NOON)
-    quotes.disconnected()
+    quotes.interrupt()
     quotes.append(Quote(9, None, "1", "1", "2", "1", world.time(5)), NOON)
     world.trade(4)
     trades.append(Trade(1, world.time(90), "buy", "1", "1", world.time(90)), NOON)  # its ids begin anew
     for gap in world.gaps:
-        world.watch.gap(gap)
+        world.states.gap(gap)
     told = {data_type: line.gaps for (data_type, _), line in world.lines(100).items()}
     assert stored(told[QUOTES]) == [(world.time(1), world.time(5), "time", NOON, True)]
     assert stored(told[TRADES]) == [(NOON, world.time(90), "time", NOON, False)]
@@ -63,16 +63,16 @@ def test_times_of_a_gap_are_receipts_where_the_streams_records_tell_no_other(of:
 def test_now_is_told_by_the_exchanges_clock_where_the_other_end_of_a_gap_is(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
     for _ in range(3):
-        world.ledger.lags(2 * SECOND)
+        world.uptime.add_lag(2 * SECOND)
     world.now = 7
-    world.watch.gap(time_gap(BOOK_UPDATES, "BTC-USDT", NOON + 2, 0, GapCause.RESET))
+    world.states.gap(time_gap(BOOK_UPDATES, "BTC-USDT", NOON + 2, 0, GapCause.RESET))
     (gap,) = world.lines(10)[BOOK_UPDATES, "BTC-USDT"].gaps
     assert (gap.first, gap.last, gap.noticed) == (NOON + 2, NOON + 5 * SECOND, NOON + 7 * SECOND)
 
 
 def test_a_segment_tells_by_how_much_receipts_come_after_the_exchanges_times(of: Callable[..., World]) -> None:
     world = of("coinbase", "BTC-USD")
-    connection = world.recorder.connection()
+    connection = world.pipeline.new_feed()
 
     def hear(sent: int, late: int) -> None:
         received = sent + late - 3 * SECOND  # this machine's clock is three seconds slow
@@ -82,7 +82,7 @@ def test_a_segment_tells_by_how_much_receipts_come_after_the_exchanges_times(of:
     for second in range(1, 5):
         hear(world.time(second), 250_000)
         hear(world.time(second + 0.5), 80_000 + second * 10_000)
-        world.at(second, world.watch.look)
+        world.at(second, world.states.update)
     assert world.lines(10)[TRADES, "BTC-USD"].lag == -3 * SECOND + 90_000
 
 
@@ -91,13 +91,13 @@ def test_a_connection_that_is_late_when_it_is_lost_is_down_from_when_its_last_re
 ) -> None:
     """What the exchange sent in the five seconds after that record never came, though one was received then."""
     world = of("binance", "BTCUSDT")
-    world.at(3, world.watch.connected, world.subscriptions)
+    world.at(3, world.states.connected, world.subscriptions)
     for _ in range(3):
-        world.ledger.lags(20_000)
-    trades, quotes = (world.recorder.stream(kind, world.symbol) for kind in (TRADES, QUOTES))
+        world.uptime.add_lag(20_000)
+    trades, quotes = (world.pipeline.batcher(kind, world.symbol) for kind in (TRADES, QUOTES))
     trades.append(Trade(1, world.time(20) - 20_000, "buy", "1", "1", world.time(25)), NOON)
     quotes.append(Quote(1, None, "1", "1", "2", "1", world.time(25.5)), NOON)  # tells no time, and is as late
-    world.at(26, world.watch.disconnected, world.subscriptions)
+    world.at(26, world.states.disconnected, world.subscriptions)
     assert world.told(40)[QUOTES] == [(DOWN, 0), (CONNECTED, 3), (DOWN, 20)]
 
 
@@ -105,26 +105,26 @@ def test_a_record_that_tells_a_time_long_past_does_not_make_a_connection_dead_fo
     of: Callable[..., World],
 ) -> None:
     world = of("binance", "BTCUSDT")
-    world.at(3, world.watch.connected, world.subscriptions)
+    world.at(3, world.states.connected, world.subscriptions)
     for _ in range(3):
-        world.ledger.lags(20_000)
+        world.uptime.add_lag(20_000)
     for now in (199, 200):
-        world.at(now, world.watch.look)
-    world.recorder.stream(TRADES, world.symbol).append(Trade(1, world.time(5), "buy", "1", "1", world.time(200)), NOON)
-    world.at(201, world.watch.disconnected, world.subscriptions)
+        world.at(now, world.states.update)
+    world.pipeline.batcher(TRADES, world.symbol).append(Trade(1, world.time(5), "buy", "1", "1", world.time(200)), NOON)
+    world.at(201, world.states.disconnected, world.subscriptions)
     assert world.told(240)[TRADES][-1] == (DOWN, 139)
 
 
 def test_where_the_clock_was_set_back_the_lag_is_by_the_clock_of_now(of: Callable[..., World]) -> None:
     """Receipts rise on each connection, so for an hour they are later than the clock that was set back by one."""
     world = of("coinbase", "BTC-USD")
-    connection = world.recorder.connection()
+    connection = world.pipeline.new_feed()
     received = world.time(3700)
     for second in range(101, 105):
         sent, received = world.time(second) - 50_000, received + 1
         trade = Trade(sent, sent, "buy", "1", "1", received)
         connection.feed(b"", received, lambda *_, sent=sent, trade=trade: [(TRADES, "BTC-USD", sent, trade)])
-        world.at(second, world.watch.look)
+        world.at(second, world.states.update)
     assert world.lines(110)[TRADES, "BTC-USD"].lag == 50_000
 
 
@@ -134,10 +134,10 @@ def test_a_segment_that_was_ended_by_a_clock_that_is_set_back_is_written_at_once
     world = of("binance", "BTCUSDT")
     store = open_store((tmp_path / "store").as_uri())
     uploader = Uploader(store, open_store((tmp_path / "spool").as_uri()), "binance", lambda key, error: None)
-    world.at(3, world.watch.connected, world.subscriptions)
-    world.at(200, world.watch.look)
+    world.at(3, world.states.connected, world.subscriptions)
+    world.at(200, world.states.update)
     world.asleep = -100
-    world.at(101, world.watch.write, uploader)
+    world.at(101, world.states.write, uploader)
     uploader.close()
     assert uploader.uploads.segments == 1
 
@@ -149,13 +149,13 @@ def interruption(start: int, end: int) -> Gap:
 def test_what_is_lost_of_a_quiet_stream_by_asking_for_it_anew_is_its_silence(of: Callable[..., World]) -> None:
     """It is asked for because it is quiet; that nobody can tell what came then makes no outage of a quiet market."""
     world = of("binance", "BTCUSDT")
-    world.at(0, world.watch.connected, world.subscriptions)
+    world.at(0, world.states.connected, world.subscriptions)
     world.trade(1)
-    world.at(100, world.watch.silent, TRADES, world.symbol)
-    world.at(300, world.watch.gap, interruption(world.time(1), world.time(300)))
+    world.at(100, world.states.stale, TRADES, world.symbol)
+    world.at(300, world.states.gap, interruption(world.time(1), world.time(300)))
     world.trade(300)
-    world.at(301, world.watch.look)
-    world.at(310, world.watch.gap, interruption(world.time(305), world.time(310)))
+    world.at(301, world.states.update)
+    world.at(310, world.states.gap, interruption(world.time(305), world.time(310)))
     line = world.lines(400)[TRADES, "BTC-USDT"]
     assert [state.state for state in line.states] == [CONNECTED, SILENT, CONNECTED]
     assert [gap.first for gap in line.gaps] == [world.time(305)]
@@ -167,27 +167,27 @@ def test_before_a_segment_is_written_the_batches_of_its_time_are_closed(
     """Where everything has gone quiet no new minute ends them; a SIGKILL would then lose what is told as heard."""
     world = of("binance", "BTCUSDT")
     for _ in range(3):
-        world.ledger.lags(2 * SECOND)
+        world.uptime.add_lag(2 * SECOND)
     batches: list[Batch] = []
-    world.recorder._on_batch = batches.append
+    world.pipeline._on_batch = batches.append
     store = open_store((tmp_path / "store").as_uri())
     uploader = Uploader(store, open_store((tmp_path / "spool").as_uri()), "binance", lambda key, error: None)
-    world.at(1, world.watch.connected, world.subscriptions)
-    quotes = world.recorder.stream(QUOTES, world.symbol)
+    world.at(1, world.states.connected, world.subscriptions)
+    quotes = world.pipeline.batcher(QUOTES, world.symbol)
     quotes.append(Quote(1, None, "1", "1", "2", "1", world.time(480)), world.time(478))
-    world.at(609, world.watch.write, uploader)
+    world.at(609, world.states.write, uploader)
     assert (batches, uploader.uploads.segments + uploader.waiting) == ([], 0)
-    world.at(610, world.watch.write, uploader)
+    world.at(610, world.states.write, uploader)
     uploader.close()
     assert ([batch.minute for batch in batches], uploader.uploads.segments) == ([world.time(420)], 1)
 
 
 def test_a_process_that_stood_still_counts_as_down_from_before_that(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
-    world.at(3, world.watch.connected, world.subscriptions)
+    world.at(3, world.states.connected, world.subscriptions)
     for now in (100, 101, 500):  # stopped at 101; at 500 it looks, and then notices
-        world.at(now, world.watch.look)
-    world.at(501, world.watch.disconnected, world.subscriptions)
+        world.at(now, world.states.update)
+    world.at(501, world.states.disconnected, world.subscriptions)
     assert world.told(510)[TRADES] == [(DOWN, 0), (CONNECTED, 3), (DOWN, 41)]
 
 
@@ -195,24 +195,24 @@ def test_a_record_received_before_the_clock_was_set_back_does_not_say_since_when
     of: Callable[..., World],
 ) -> None:
     world = of("binance", "BTCUSDT")
-    world.at(3, world.watch.connected, world.subscriptions)
-    world.at(200, world.watch.look)
+    world.at(3, world.states.connected, world.subscriptions)
+    world.at(200, world.states.update)
     world.trade(200)
     world.asleep = -100  # at 201 it is set to 101
     for now in (101, 102, 103, 130):
-        world.at(now, world.watch.look)
-    world.watch.disconnected(world.subscriptions)
-    _, segment = world.ledger.close(world.time(140))
+        world.at(now, world.states.update)
+    world.states.disconnected(world.subscriptions)
+    _, segment = world.uptime.close(world.time(140))
     assert segment.lines[0].states == [StreamInterval(DOWN, world.time(101), world.time(140))]
 
 
 def test_of_the_time_in_which_the_machine_slept_nothing_is_told(of: Callable[..., World]) -> None:
     world = of("binance", "BTCUSDT")
-    world.at(3, world.watch.connected, world.subscriptions)
-    world.at(60, world.watch.look)
+    world.at(3, world.states.connected, world.subscriptions)
+    world.at(60, world.states.update)
     world.asleep = 180
-    world.at(240, world.watch.look)
-    first, second = world.ledger.close(world.time(300))
+    world.at(240, world.states.update)
+    first, second = world.uptime.close(world.time(300))
     told = [(line.start - NOON, line.end - NOON) for line in (first.lines[0], second.lines[0])]
     assert told == [(0, 60 * SECOND), (240 * SECOND, 300 * SECOND)]
 
@@ -221,7 +221,7 @@ def test_missing_frames_are_told_in_each_stream_that_only_their_connections_coun
     of: Callable[..., World],
 ) -> None:
     world = of("coinbase", "BTC-USD")
-    connection = world.recorder.connection()
+    connection = world.pipeline.new_feed()
     for number, received in ((1, NOON + 10), (2, NOON + 20), (5, NOON + 60)):
         frame = {"channel": "heartbeats", "timestamp": "2024-08-08T12:00:00Z", "sequence_num": number, "events": []}
         connection.feed(json.encode(frame), received)
@@ -230,7 +230,7 @@ def test_missing_frames_are_told_in_each_stream_that_only_their_connections_coun
         "*", GapUnit.COUNTER, 3, 4, NOON + 20, NOON + 60,
     )  # fmt: skip
     world.now = 1
-    world.watch.frames_lost(gap, connection, world.subscriptions)
+    world.states.frames_lost(gap, connection, world.subscriptions)
     told = {data_type: stored(line.gaps) for (data_type, _), line in world.lines(10).items()}
     missing = [(NOON + 20, NOON + 60, "counter", NOON + SECOND, False)]
     assert told == {TRADES: [], BOOK_SNAPSHOTS: missing, BOOK_UPDATES: missing, QUOTES: missing}
@@ -240,10 +240,10 @@ def test_segments_become_objects(of: Callable[..., World], tmp_path: Path) -> No
     world = of("binance", "BTCUSDT")
     store = open_store((tmp_path / "store").as_uri())
     uploader = Uploader(store, open_store((tmp_path / "spool").as_uri()), "binance", lambda key, error: None)
-    world.at(1, world.watch.connected, world.subscriptions)
-    world.at(599, world.watch.write, uploader)
-    world.at(610, world.watch.write, uploader)
-    world.at(700, world.watch.close, uploader)
+    world.at(1, world.states.connected, world.subscriptions)
+    world.at(599, world.states.write, uploader)
+    world.at(610, world.states.write, uploader)
+    world.at(700, world.states.close, uploader)
     uploader.close()
     found = {parse_segment_key(item.key): decode_segment(store.read(item.key)) for item in store.objects("")}
     first, second = sorted(found, key=lambda key: key.start)

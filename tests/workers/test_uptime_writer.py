@@ -48,8 +48,8 @@ def test_a_segment_as_it_is_made() -> None:
     ledger = started(NOON + 5)
     ledger.change(BTC, CONNECTED, NOON + 7)
     ledger.gap(BTC, logged(4, 6, "ids", NOON + 8))
-    ledger.wrote(key(1), 3)
-    ledger.wrote(key(7), 1)
+    ledger.batch_saved(key(1), 3)
+    ledger.batch_saved(key(7), 1)
     assert ledger.close(NOON + 20) == [
         Segment(
             NOON + 5,
@@ -152,10 +152,10 @@ def test_a_line_says_whether_the_stream_is_the_workers_no_more() -> None:
 def test_a_segment_tells_the_lag_if_it_is_known_of_three_moments() -> None:
     ledger = started()
     for lag in (61 * SECOND, 30_000, 20_000, 25_000):  # a subscription may begin with what was sent a minute ago
-        ledger.lags(lag)
+        ledger.add_lag(lag)
     (first,) = ledger.take(NOON + 10 * MINUTE)
-    ledger.lags(24_000)
-    ledger.lags(26_000)
+    ledger.add_lag(24_000)
+    ledger.add_lag(26_000)
     (second,) = ledger.close(NOON + 11 * MINUTE)
     assert (first.lines[0].lag, second.lines[0].lag) == (20_000, None)
     assert ledger.lag == 20_000  # still the best that is known
@@ -165,7 +165,7 @@ def test_most_moments_may_be_late_and_the_lag_is_that_of_those_that_are_not() ->
     """A connection that is held up for minutes says nothing of the clock; only that it is held up."""
     ledger = started()
     for second in range(100):
-        ledger.lags(20_000 + second if second % 8 == 0 else 5 * SECOND)
+        ledger.add_lag(20_000 + second if second % 8 == 0 else 5 * SECOND)
     (segment,) = ledger.close(NOON + MINUTE)
     assert segment.lines[0].lag == 20_080
 
@@ -190,7 +190,7 @@ def test_a_clock_that_is_set_back_begins_a_segment_of_its_own_time_and_lag() -> 
     ledger.change(BTC, CONNECTED, NOON)
     for second in range(10):
         ledger.tick(NOON + second * SECOND, second * SECOND)
-        ledger.lags(2 * SECOND)
+        ledger.add_lag(2 * SECOND)
     ledger.tick(NOON + 8 * SECOND, 10 * SECOND)
     assert ledger.lag is None
     first, second_one = ledger.close(NOON + 9 * SECOND)
@@ -210,7 +210,7 @@ def test_markets_come_and_go() -> None:
     ledger = started(NOON, BTC)
     ledger.begin([ETH], NOON + 3)
     ledger.end([BTC], NOON + 5)
-    ledger.wrote(key(1), 1)  # its open batch ends a moment later
+    ledger.batch_saved(key(1), 1)  # its open batch ends a moment later
     (segment,) = ledger.take(NOON + 10 * MINUTE)
     assert [(line.market, line.start, line.end) for line in segment.lines] == [
         ("BTC-USDT", NOON, NOON + 5),
@@ -233,7 +233,7 @@ def test_the_last_batch_of_a_market_that_is_gone_has_a_line_without_any_time() -
     ledger = started(NOON, BTC, ETH)
     ledger.end([BTC], NOON + 5)
     ledger.take(NOON + 10 * MINUTE)
-    ledger.wrote(key(1), 1)
+    ledger.batch_saved(key(1), 1)
     (segment,) = ledger.close(NOON + 15 * MINUTE)
     late = segment.lines[0]
     assert (late.market, late.states, late.batches) == ("BTC-USDT", [], [written(1, 1)])
@@ -243,7 +243,7 @@ def test_the_last_batch_of_a_market_that_is_gone_has_a_line_without_any_time() -
 def test_markets_heard_of_by_a_channel_for_all_fare_as_that_does() -> None:
     ledger = started(NOON, ("liquidations", "*"))
     ledger.change(("liquidations", "*"), CONNECTED, NOON + 4)
-    ledger.wrote(key(1, "ETH-USDT", "liquidations"), 1)
+    ledger.batch_saved(key(1, "ETH-USDT", "liquidations"), 1)
     ledger.gap(("liquidations", "BTC-USDT"), logged(1, 2, "time", NOON + 6))
     (segment,) = ledger.close(NOON + 9)
     assert [line.market for line in segment.lines] == ["*", "BTC-USDT", "ETH-USDT"]
@@ -291,7 +291,7 @@ def test_minutes_that_nobody_looked_are_cut_like_all_others() -> None:
 def test_a_segment_that_grows_too_large_ends_early_but_no_two_begin_in_the_same_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_ENTRIES", 3)
+    monkeypatch.setattr(module, "_MAX_ENTRIES", 3)
     ledger = started()
     for number in range(5):
         ledger.gap(BTC, logged(number, number, "ids", NOON + number))
@@ -304,7 +304,7 @@ def test_a_segment_that_grows_too_large_ends_early_but_no_two_begin_in_the_same_
 def test_a_batch_that_is_lost_is_an_interruption_of_its_minute() -> None:
     """Nothing else would tell of it where nothing is numbered: its stream was connected all the time."""
     ledger = started()
-    ledger.lost(Batch(*BTC, NOON + 3 * MINUTE, 4, 9, 6, b""))
+    ledger.batch_lost(Batch(*BTC, NOON + 3 * MINUTE, 4, 9, 6, b""))
     ledger.change(BTC, CONNECTED, NOON + 5 * MINUTE)
     (segment,) = ledger.close(NOON + 9 * MINUTE)
     assert stored(segment.lines[0].gaps) == [
@@ -317,7 +317,7 @@ def test_batches_may_be_told_on_any_thread() -> None:
 
     def tell(first: int) -> None:
         for number in range(first, first + 1000):
-            ledger.wrote(key(number), 1)
+            ledger.batch_saved(key(number), 1)
 
     threads = [Thread(target=tell, args=(1000 * number,)) for number in range(4)]
     for thread in threads:

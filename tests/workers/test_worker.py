@@ -331,7 +331,7 @@ def test_recording_goes_on_while_redis_is_down_and_snapshots_are_asked_for_when_
     port = redis.free_port()
     storage = (tmp_path / "store").as_uri()
     worker = work("binance", simulated.ws, "a", storage, REDIS_URL=f"redis://127.0.0.1:{port}/0")
-    until(lambda: worker.events("redis_away"))
+    until(lambda: worker.events("redis_unavailable"))
     until(lambda: len(worker.events("flushed")) >= 3)
     with redis.running(tmp_path / "redis", port) as url:
         from redis import Redis
@@ -404,7 +404,7 @@ def refused(program: Program) -> Iterator[str]:
         ("--markets", ",", "expected a list such as BTC-USDT,ETH-USDT"),
         ("--data-types", "candles", "kraken has no 'candles'; it has: book_snapshots, book_updates, trades"),
         ("--websocket-url", "http://x", "'http://x' is not a WebSocket URL"),
-        ("--instance", "a/b", "'a/b' is no instance's name"),
+        ("--instance", "a/b", "'a/b' is not an instance's name"),
     ],
 )
 def test_orders_that_make_no_sense_end_in_one_line(

@@ -32,11 +32,11 @@ class World:
         self.symbol = symbol
         self.market = self.exchange.market(symbol)
         self.gaps: list[Gap] = []
-        self.recorder = Pipeline(self.exchange, lambda batch: None, self.gaps.append)
-        self.ledger = UptimeWriter("a", NOON)
-        self.watch = StreamState(self.exchange, self.recorder, self.ledger)
+        self.pipeline = Pipeline(self.exchange, lambda batch: None, self.gaps.append)
+        self.uptime = UptimeWriter("a", NOON)
+        self.states = StreamState(self.exchange, self.pipeline, self.uptime)
         self.subscriptions = subscriptions(self.exchange, [symbol])
-        self.watch.begun(self.subscriptions)
+        self.states.added(self.subscriptions)
 
     @property
     def book(self) -> Subscription:
@@ -49,11 +49,11 @@ class World:
 
     def trade(self, now: float) -> None:
         trade = Trade(int(10 * now), NOON, "buy", "1", "1", self.time(now))
-        self.recorder.stream(TRADES, self.symbol).append(trade, NOON)
+        self.pipeline.batcher(TRADES, self.symbol).append(trade, NOON)
 
     def snapshot(self, now: float) -> None:
         book = BookSnapshot(bids=Raw(b"[]"), asks=Raw(b"[]"), origin="stream", local_timestamp=self.time(now))
-        self.recorder.stream(BOOK_SNAPSHOTS, self.symbol).insert(book, NOON)
+        self.pipeline.batcher(BOOK_SNAPSHOTS, self.symbol).append_unchecked(book, NOON)
 
     def time(self, now: float) -> int:
         return NOON + int(now * SECOND)
@@ -62,7 +62,7 @@ class World:
         return self.time(self.now), self.time(self.now - self.asleep)
 
     def lines(self, end: float) -> dict[tuple[str, str], StreamUptime]:
-        (segment,) = self.ledger.close(self.time(end))
+        (segment,) = self.uptime.close(self.time(end))
         return {(line.data_type, line.market): line for line in segment.lines}
 
     def told(self, end: float) -> dict[str, Told]:
