@@ -37,7 +37,7 @@ class Sent:
 def read_ledger(path: Path, start: int) -> dict[Stream, Sent]:
     """Read a ledger. Everything after its first ``start`` bytes must have been stored."""
     found: dict[Stream, Sent] = {}
-    position = 0
+    offset = 0
     with path.open("rb") as file:
         for line in file:
             entry = json.decode(line)
@@ -46,9 +46,9 @@ def read_ledger(path: Path, start: int) -> dict[Stream, Sent]:
                 stream = found.setdefault(Stream(kind, entry["market"]), Sent())
                 position, content = _sent(kind, entry)
                 stream.hashes[position] = hash(content)
-                if position >= start and stream.due_from is None:
+                if offset >= start and stream.due_from is None:
                     stream.due_from = position
-            position += len(line)
+            offset += len(line)
     return found
 
 

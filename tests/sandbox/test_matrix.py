@@ -156,7 +156,7 @@ def test_a_loss_after_the_last_record_is_found_and_so_is_an_edge_that_nobody_can
     ]
     known = certificate([(4, 5)], [], end=Edge(True))
     assert list(faults(LOSSY, known)) == [
-        "A-B: the day's end is called known, and nobody listened at midnight: "
+        "A-B: the day's end is called known, but no worker ran at midnight: "
         "DayEdge(missing=0, missing_ids=[], broken_links=[])"
     ]
 
