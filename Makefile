@@ -7,7 +7,7 @@ LOCK := requirements/development.lock
 INSTALLED := $(VENV)/.installed
 LOADERS := $(VENV)/.loaders
 UV := build/uv/bin/uv
-# pip configured with an index of its own tells uv by the environment (UV_DEFAULT_INDEX).
+# uv does not read pip's configuration: name another index in UV_DEFAULT_INDEX.
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 BUILD_REQUIRES := $(PYTHON) -c 'import tomllib; \

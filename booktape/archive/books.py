@@ -17,7 +17,7 @@ from booktape.model.book_replay import LATE, BookReplayer, Message
 from booktape.model.gap import Gap, GapCause, interleave, time_gap
 from booktape.model.records import BOOK_UPDATES, DAY, MINUTE, BookSnapshot, record_time
 from booktape.model.sequence import NONE
-from booktape.model.timestamps import day_of
+from booktape.model.timestamps import day_of, start_of_day
 
 _DAYS_BACK: Final = 7
 """How many days before the one asked for may hold the snapshot that a book begins with."""
@@ -107,7 +107,7 @@ class BookReader:
     def _next_snapshot(self, after: int) -> int | None:
         """The time (µs) of the first snapshot after a time."""
         where = f"is_snapshot AND timestamp > {after} AND timestamp <= {self._last}"
-        for start in range(after // DAY * DAY, self._last + 1, DAY) if after < self._last else ():
+        for start in range(start_of_day(after), self._last + 1, DAY) if after < self._last else ():
             with opened_day(self._shelf, self._asked, start, (after, self._last + _AFTER)) as (_, _, source):
                 if source is not None:
                     ((found,),) = source.query(f"SELECT min(timestamp) FROM {{table}} WHERE {where}")
@@ -117,7 +117,7 @@ class BookReader:
 
     def _bases(self, at: int) -> Iterator[Base]:
         """Where the book may begin, the newest first. A day stays open while this is held."""
-        today = at // DAY * DAY
+        today = start_of_day(at)
         for start in range(today, max(today - (_DAYS_BACK + 1) * DAY, -1), -DAY):
             until = min(at, start + DAY - 1)
             if self._shelf.library.published(self._asked.exchange, BOOK_UPDATES, day_of(start)) is not None:

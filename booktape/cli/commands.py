@@ -46,7 +46,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command(
             "record",
             "workers.command:record",
-            "Record markets of one exchange until Ctrl-C or SIGTERM; then flush what is held.",
+            "Record markets of one exchange until Ctrl-C or SIGTERM; then flush all open batches.",
             "application",
         ),
         Command(

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from booktape.model.book import Book
 from booktape.model.errors import BooktapeError
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Record, Trade
 
 WHOLE_VENUE: Final = "*"
@@ -150,20 +151,6 @@ class Listing:
     """Makes the request for the page after an answer; None after the last page."""
 
 
-class MissingRange(NamedTuple):
-    """Trades of one market that are missing.
-
-    ``first`` and ``last``, both inclusive, are the numbers that the venue's sequence rule checks: ids, or under
-    ``sequenced`` the numbers beside the ids. ``after`` and ``before`` are the times, in µs, of the trades around them.
-    """
-
-    symbol: str
-    first: int
-    last: int
-    after: int
-    before: int
-
-
 @dataclass(frozen=True)
 class RestTrades:
     """How to fetch past trades of one market.
@@ -171,10 +158,14 @@ class RestTrades:
     An answer may hold more than the missing trades, or only some of them. What it leaves out is requested again.
     """
 
-    request: Callable[[MissingRange], Request]
-    """Makes the first request for a range."""
-    parse: Callable[[MissingRange, bytes, int], Sequence[Trade]]
-    """Parses an answer, given the range and the receive time in µs. The trades may come in any order."""
+    request: Callable[[str, Gap], Request]
+    """Makes the first request for a gap, given the venue's symbol.
+
+    The gap's unit is ``id``. Its numbers are those that the venue's sequence rule checks: ids, or under ``sequenced``
+    the numbers beside the ids. ``after`` and ``before`` are the times of the trades around it, in µs.
+    """
+    parse: Callable[[bytes, int], Sequence[Trade]]
+    """Parses an answer, given the receive time in µs. The trades may come in any order."""
     weight: int = 1
 
 

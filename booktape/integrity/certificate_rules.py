@@ -26,13 +26,13 @@ from booktape.integrity.certificate import (
     total_markets,
 )
 from booktape.integrity.sequence_audit import CHAINED, COUNTED
-from booktape.integrity.uptime_log import day_start
 from booktape.merge.tables import SYSTEMS
 from booktape.model.csv import PUBLISHED
 from booktape.model.id_sets import Range, ranges_length
 from booktape.model.intervals import Interval
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.model.sequence import CHECKSUM, CONTIGUOUS
+from booktape.model.timestamps import day_interval
 
 _INVALID: Final = "the certificate contradicts itself"
 
@@ -238,7 +238,7 @@ def _part_faults(part: SequencePart, start: DayEdge | None, end: DayEdge | None)
 
 
 def _downtime_faults(certificate: Certificate, downtime: DayDowntime) -> Iterator[str]:
-    begin, end = day_start(certificate.day)
+    begin, end = day_interval(certificate.day)
     intervals = sorted(one for _, some, _ in _intervals(downtime) for one in some)
     if any(not begin <= start < stop <= end for start, stop in intervals):
         yield "intervals of its downtime that are not of the day"

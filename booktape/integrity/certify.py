@@ -7,7 +7,6 @@ file, which SQL wrote, is then compared to it.
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any, Final
@@ -28,7 +27,8 @@ from booktape.merge.tables import SYSTEMS
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
-from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, Record
+from booktape.model.records import BOOK_UPDATES, DAY, TRADES, Record
+from booktape.model.timestamps import midnight
 from booktape.version import VERSION
 
 _NAMED: Final = 3
@@ -101,14 +101,14 @@ def _sql_sha256(data_type: str) -> str:
 def _audit(stored: StoredDay, market: str, pool: ThreadPoolExecutor) -> MarketAudit:
     merge, channel = stored.merge, stored.channel
     checksum = find_exchange(merge.exchange).book_checksum
-    midnight = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
+    start = midnight(merge.day)
     scope = AuditScope(
         exchange=merge.exchange,
         market=market,
         data_type=merge.data_type,
         rule=channel.rule,
         date=merge.day,
-        day=range(midnight, midnight + DAY),
+        day=range(start, start + DAY),
         checksum=checksum.compute if checksum is not None else None,
         depth=checksum.depth if checksum is not None else None,
         has_updates=BOOK_UPDATES in channel.data_types,

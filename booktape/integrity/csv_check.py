@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
-from booktape.integrity.uptime_log import day_start
 from booktape.merge.reference import id_order
 from booktape.model.csv import COLUMNS
 from booktape.model.errors import BooktapeError
 from booktape.model.id_sets import IdSet, Range
 from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, MINUTE, QUOTES, TRADES
 from booktape.model.sequence import CONTIGUOUS
+from booktape.model.timestamps import day_interval
 
 if TYPE_CHECKING:
     import hashlib
@@ -100,7 +100,7 @@ class CsvFindings:
 
 def valid_times(data_type: str, day: date) -> range:
     """Return the times (µs) that the rows of a day may have."""
-    begin, end = day_start(day)
+    begin, end = day_interval(day)
     slack = MINUTE if data_type == BOOK_UPDATES else 0  # a snapshot without a time, in the day's first or last batch
     return range(begin - slack, end + slack)
 

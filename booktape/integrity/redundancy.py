@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from booktape.integrity.uptime_log import day_start, read_segments
+from booktape.integrity.uptime_log import read_segments
 from booktape.model.intervals import Interval, intersection, total_length
 from booktape.model.records import MINUTE
+from booktape.model.timestamps import day_interval
 from booktape.model.uptime import StreamUptime, WrittenBatch
 from booktape.store.layout import SegmentKey
 from booktape.store.objects import Store
@@ -100,7 +101,9 @@ def redundancy(store: Store, exchange: str, day: date) -> Redundancy:
         if minute.disagreed and len(found.troubled) < _MOST_TROUBLED:
             found.troubled.append(minute)
     found.legs = dict(sorted(legs.items()))
-    found.covered = {name: total_length(intersection(span, [day_start(day)])) for name, span in sorted(spans.items())}
+    found.covered = {
+        name: total_length(intersection(span, [day_interval(day)])) for name, span in sorted(spans.items())
+    }
     return found
 
 
@@ -111,7 +114,7 @@ WrittenByInstance = dict[str, set[WrittenBatch]]
 
 def minutes(told: Iterable[tuple[SegmentKey, list[StreamUptime]]], day: date) -> Iterator[Minute]:
     """Each minute of each stream of a day, from segments in the order in which they began."""
-    first, last = day_start(day)
+    first, last = day_interval(day)
     waiting: defaultdict[int, dict[Stream, WrittenByInstance]] = defaultdict(dict)
     for key, lines in told:
         for minute in sorted(minute for minute in waiting if minute + MINUTE + _OPEN < key.start):

@@ -16,7 +16,7 @@ from msgspec import structs
 
 from booktape.exchanges.spec import Channel
 from booktape.integrity.ordering import first_place
-from booktape.integrity.uptime_log import day_start, readable_lines
+from booktape.integrity.uptime_log import readable_lines
 from booktape.merge import Merge, MergeFailedError, epochs, inputs
 from booktape.merge.inputs import MergeInputs, Systems
 from booktape.merge.statement import stored_types
@@ -24,6 +24,7 @@ from booktape.merge.tables import SYSTEMS, systems_of
 from booktape.model.records import MINUTE, SECOND
 from booktape.model.resets import Resets
 from booktape.model.sequence import placed_by_number
+from booktape.model.timestamps import day_interval
 from booktape.model.uptime import StreamUptime
 from booktape.store.layout import (
     BatchKey,
@@ -236,7 +237,7 @@ def _objects(systems: Systems, merge: Merge, kind: str, system: str, market: str
 
 def _is_logged(instances: Mapping[tuple[str, str], list[StreamUptime]], day: date) -> bool:
     """Whether an instance was responsible for a stream on a day. A line without length only lists what was written."""
-    begin, end = day_start(day)
+    begin, end = day_interval(day)
     lines = (line for lines in instances.values() for line in lines)
     return any(max(line.start, begin) < min(line.end, end) for line in lines)
 

@@ -1,15 +1,15 @@
 """Reads one system's uptime log of a day: the segments that began in the day, and in the hour before and after it."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Final
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
 from booktape.model.errors import BooktapeError
-from booktape.model.intervals import Interval
-from booktape.model.records import DAY, MINUTE, SECOND
+from booktape.model.records import MINUTE
+from booktape.model.timestamps import day_interval
 from booktape.model.uptime import StreamUptime, decode_segment, encode_lines
 from booktape.store.layout import InvalidKeyError, SegmentKey, parse_segment_key, uptime_log_prefix
 from booktape.store.objects import Store
@@ -20,12 +20,6 @@ _MARGIN: Final = 60 * MINUTE
 
 class InvalidSegmentError(BooktapeError):
     """An object of the uptime log that cannot be read. The text names it."""
-
-
-def day_start(day: date) -> Interval:
-    """Return the start and the end of a day (µs)."""
-    start = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
-    return start, start + DAY
 
 
 def read_segments(store: Store, exchange: str, day: date) -> Iterator[tuple[SegmentKey, list[StreamUptime]]]:
@@ -58,7 +52,7 @@ def _names(store: Store, exchange: str, day: date) -> Iterator[str]:
 
 
 def _may_cover(key: SegmentKey, day: date) -> bool:
-    start, end = day_start(day)
+    start, end = day_interval(day)
     return start - _MARGIN <= key.start < end + _MARGIN
 
 

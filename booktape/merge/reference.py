@@ -9,7 +9,7 @@ system has it. Where the venue began its numbers anew (``restarts``), equal numb
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import md5
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
@@ -19,7 +19,6 @@ from booktape.model.book import is_zero
 from booktape.model.csv import PublishedRecord
 from booktape.model.records import (
     DAY,
-    SECOND,
     BookSnapshot,
     BookUpdate,
     DerivativeTicker,
@@ -30,6 +29,7 @@ from booktape.model.records import (
     record_time,
 )
 from booktape.model.resets import Resets, epoch
+from booktape.model.timestamps import midnight
 
 PRIMARY: Final = "primary"
 REPLICA: Final = "replica"
@@ -231,7 +231,7 @@ def _is_of(day: date, stored: StoredRecord[R]) -> bool:
     time = record.timestamp if isinstance(record, Trade) else record.timestamp or record.sent_timestamp
     if time is None:
         return stored.partition == day
-    first = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
+    first = midnight(day)
     return first <= time < first + DAY
 
 

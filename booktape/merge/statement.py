@@ -7,7 +7,7 @@ record; the SELECT that makes the CSV from it (after a line ``-- csv``); and the
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 from booktape.merge.engine import Merge, MergeFailedError
 from booktape.merge.sql_fragments import literal, literals
 from booktape.model.csv import PUBLISHED
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, SECOND, TRADES
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, QUOTES, TRADES
 from booktape.model.resets import Resets
+from booktape.model.timestamps import midnight
 
 _PARTS: Final = re.compile(r"^-- (?:csv|parquet)\n", re.MULTILINE)
 _NEVER: Final[Resets] = {}
@@ -64,7 +65,7 @@ def statement(merge: Merge, pairs: Sequence[str], restarts: Resets = _NEVER) -> 
     text becomes the condition on the partition columns, ``$day`` the partition of the day itself. Without restarts,
     ``$restarts`` and ``$by_era`` are nothing, and ``$records`` are those of ``stored`` as they are.
     """
-    first = int(datetime(merge.day.year, merge.day.month, merge.day.day, tzinfo=UTC).timestamp()) * SECOND
+    first = midnight(merge.day)
     text = _statement_text(merge.data_type).substitute(
         partitions=_partitions(merge, pairs),
         day=literal(f"{merge.day:%d}"),

@@ -9,7 +9,7 @@ from booktape.model import sequence
 from booktape.model.book import Book
 from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, levels, record_time
-from booktape.model.resets import CERTAINLY_LATER
+from booktape.model.resets import certainly_later
 from booktape.model.sequence import (
     DUPLICATE,
     SPANS_CONNECTIONS,
@@ -65,6 +65,7 @@ class BookReplayer:
         self._begun = False
         self._newest: int | None = None
         self._time = self._since = 0
+        self._last: Message | None = None
         self._base: int | None = None
         self._joined = True
         self._unknown_until = 0
@@ -139,10 +140,12 @@ class BookReplayer:
         self._newest = number
         if self._has_book:
             self._put(update)
+        self._last = update
         self._time = self._since = record_time(update)
 
     def _put(self, message: Message) -> None:
         self.book.apply(levels(message.bids), levels(message.asks))
+        self._last = message
         before, self._time = self._time, record_time(message)
         self.as_of = self._time
         self.last_id = message.last_id
@@ -158,7 +161,7 @@ class BookReplayer:
         self.missing = missing
 
     def _has_restarted(self, update: BookUpdate) -> bool:
-        return isinstance(self._rule, Resettable) and record_time(update) > self._time + CERTAINLY_LATER
+        return isinstance(self._rule, Resettable) and self._last is not None and certainly_later(update, self._last)
 
     def _restart(self, update: BookUpdate) -> Gap:
         assert isinstance(self._rule, Resettable)

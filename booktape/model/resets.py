@@ -1,8 +1,9 @@
-"""When a number of the past is news: the venue has begun its numbers anew.
+"""Resets: the exchange starts a market's numbers again from a lower one.
 
-Within a day that divides a market's records into *eras*, in each of which the numbers rise with the time. Which era a
-record is of, its time tells, and its number where only a connection's clock tells the time: so all copies of a record
-are of one era, whoever received them.
+Collectors, handovers and readers see a reset where a record has a number of the past but was made after the newest
+record: :func:`certainly_later`. Within a day, resets divide a market's records into *epochs*. In each of them the
+numbers rise with the time. A record's time tells its epoch, and where only a connection's clock gives the time, its
+number does. So all copies of a record are of one epoch, whoever received them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,21 +12,26 @@ from typing import Final, NamedTuple
 from booktape.model.records import MINUTE, SECOND, Record, Trade, engine_time, identity, record_time, sequence_id
 
 CERTAINLY_LATER: Final = SECOND
+"""By how much (µs) the engine's time of an older record can exceed that of a newer one: records come out of order."""
+
 CERTAINLY_SENT_LATER: Final = MINUTE
-"""By how much a record of the past can seem newer than it is: by the engine's clock, and by that of a connection."""
+"""The same for times of sending and of receipt, which are those of one connection: a copy may be as late as this."""
 
 
 def certainly_later(record: Record, other: Record) -> bool:
-    """Whether a record was certainly made after another one, whatever their numbers say."""
+    """Whether a record was certainly made after another one, whatever their numbers say.
+
+    Where either has no engine time, the times compared are those of sending or of receipt.
+    """
     timed = engine_time(record) is not None and engine_time(other) is not None
     return record_time(record) > record_time(other) + (CERTAINLY_LATER if timed else CERTAINLY_SENT_LATER)
 
 
 class Reset(NamedTuple):
-    """The venue has begun a market's numbers anew. Times in µs.
+    """A reset of a market's numbers. Times in µs.
 
-    Records before ``low`` are of before, those from ``high`` on of after it. In between, those whose number is below
-    ``number`` are of after it. Where an engine tells the time, ``low`` and ``high`` are one instant.
+    Records before ``low`` are of the epoch before, records from ``high`` on of the epoch after. In between, records
+    with a number below ``number`` are of the epoch after. Where all records have engine times, ``low`` equals ``high``.
     """
 
     low: int
@@ -33,22 +39,22 @@ class Reset(NamedTuple):
     number: int
 
     def precedes(self, time: int, number: int | None) -> bool:
-        """Whether a record with this time and number was made after the restart."""
+        """Whether a record with this time and number was made after the reset."""
         return time >= self.high or (time >= self.low and number is not None and number < self.number)
 
 
 Resets = Mapping[str, Sequence[Reset]]
-"""The restarts of a day, by market; those that have none are left out."""
+"""The resets of a day, by market, without the markets that have none."""
 
 
-def epoch(restarts: Iterable[Reset], record: Record) -> int:
-    """How often the venue had begun its numbers anew when a record was made."""
+def epoch(resets: Iterable[Reset], record: Record) -> int:
+    """The number of resets before a record."""
     number = None if isinstance(record, Trade) else sequence_id(record)  # trades have the engine's time
-    return sum(restart.precedes(record_time(record), number) for restart in restarts)
+    return sum(reset.precedes(record_time(record), number) for reset in resets)
 
 
 class ObjectSpan(NamedTuple):
-    """What the key of an object tells of it: the minute (µs) that it begins in, its first and its last number."""
+    """What an object's key shows: its minute (µs), and its first and last number, both inclusive."""
 
     minute: int
     first: int
@@ -57,10 +63,10 @@ class ObjectSpan(NamedTuple):
 
 
 class ObjectTimes(NamedTuple):
-    """The times (µs) of an object's oldest and newest record; ``exact``: the engine's, the same in all copies.
+    """The times (µs) of an object's oldest and newest record.
 
-    ``received`` stand for its records that only a collector's clock times: copies are known by what they are, however
-    wrong that clock is.
+    ``exact``: all are engine times, the same in all copies. ``received``: hashes of the identity of the records that
+    only a collector's clock times, by which copies are known however wrong that clock is.
     """
 
     begin: int
@@ -70,11 +76,11 @@ class ObjectTimes(NamedTuple):
 
 
 Read = Callable[[ObjectSpan], ObjectTimes]
-"""Tells the times of an object, which must be opened for it."""
+"""Opens an object and gives its times."""
 
 
 def object_times(records: Sequence[Record]) -> ObjectTimes:
-    """The times of an object's records, of which there must be one."""
+    """The times of an object's records, of which there must be at least one."""
     times = [record_time(record) for record in records]
     exact = all(engine_time(record) is not None for record in records)
     received = frozenset(hash(identity(record)) for record in records if record_time(record) == record.local_timestamp)
@@ -82,59 +88,58 @@ def object_times(records: Sequence[Record]) -> ObjectTimes:
 
 
 def find_resets(spans: Iterable[ObjectSpan], read: Read) -> tuple[Reset, ...]:
-    """The restarts of one market's numbers, in the order of time.
+    """Find the resets of one market's numbers, in the order of time.
 
-    Objects that rise as the minutes do are not read: on an ordinary day, none. A restart is seen where numbers of the
-    past come two minutes later, or all below those of before, and certainly later by the records' own times.
+    An object whose numbers rise with its minute is not read: on an ordinary day, none is. A reset is where lower
+    numbers come two minutes later, or all below those before, and were certainly made later by the records' own times.
     """
-    return tuple(parting.restart for parting in _partings(spans, read))
+    return tuple(split.reset for split in _splits(spans, read))
 
 
 def by_epoch(spans: Iterable[ObjectSpan], read: Read) -> Iterator[list[ObjectSpan]]:
-    """The objects of each era."""
+    """Group one market's objects by epoch."""
     left = list(spans)
-    for parting in _partings(left, read):
-        yield parting.before
-        left = parting.after
+    for split in _splits(left, read):
+        yield split.before
+        left = split.after
     yield left
 
 
-class _Parting(NamedTuple):
-    """A restart, the objects of the era that it ends, and those of all later ones."""
+class _Split(NamedTuple):
+    """A reset, the objects of the epoch that it ends, and those of all later epochs."""
 
-    restart: Reset
+    reset: Reset
     before: list[ObjectSpan]
     after: list[ObjectSpan]
 
 
-def _partings(spans: Iterable[ObjectSpan], read: Read) -> Iterator[_Parting]:
+def _splits(spans: Iterable[ObjectSpan], read: Read) -> Iterator[_Split]:
     left = list(spans)
-    while (parting := _first(left, read)) is not None:
-        yield parting
-        left = parting.after
+    while (split := _first_split(left, read)) is not None:
+        yield split
+        left = split.after
 
 
-def _first(spans: Iterable[ObjectSpan], read: Read) -> _Parting | None:
+def _first_split(spans: Iterable[ObjectSpan], read: Read) -> _Split | None:
     ordered = sorted(spans)
     for old, new in _falls(ordered):
-        restart = _restart(old, new, ordered, read)
-        if restart is None:
+        reset = _reset_between(old, new, ordered, read)
+        if reset is None:
             continue
-        after = {span for span in ordered if _comes_after(span, restart, old, read)}
+        after = {span for span in ordered if _comes_after(span, reset, old, read)}
         if new in after:  # else its key and its records contradict each other: a clock is wrong
-            return _Parting(
-                restart, [span for span in ordered if span not in after], [span for span in ordered if span in after]
-            )
+            before = [span for span in ordered if span not in after]
+            return _Split(reset, before, [span for span in ordered if span in after])
     return None
 
 
-def _comes_after(span: ObjectSpan, restart: Reset, old: ObjectSpan, read: Read) -> bool:
-    """``old`` is the object with the highest numbers of before: a venue may repeat these to a new subscriber."""
-    if span.minute < restart.low - 2 * MINUTE:
+def _comes_after(span: ObjectSpan, reset: Reset, old: ObjectSpan, read: Read) -> bool:
+    """``old`` holds the highest numbers before the reset: an exchange may repeat these to a new subscriber."""
+    if span.minute < reset.low - 2 * MINUTE:
         return False
-    if span.minute >= restart.high and not _overlap(span, old):
+    if span.minute >= reset.high and not _overlap(span, old):
         return True
-    return restart.precedes(read(span).begin, span.first)
+    return reset.precedes(read(span).begin, span.first)
 
 
 def _overlap(span: ObjectSpan, other: ObjectSpan) -> bool:
@@ -142,9 +147,9 @@ def _overlap(span: ObjectSpan, other: ObjectSpan) -> bool:
 
 
 def _falls(ordered: Iterable[ObjectSpan]) -> Iterator[tuple[ObjectSpan, ObjectSpan]]:
-    """Where the numbers seem to fall: the object with the highest ones so far, and a later one.
+    """Where the numbers seem to fall: the object with the highest numbers so far, and a later one.
 
-    A venue may repeat what was last to whoever subscribes: the very highest number again is no fall.
+    An exchange may repeat its last record to each subscriber: the very highest number again is no fall.
     """
     top: ObjectSpan | None = None
     for span in ordered:
@@ -156,10 +161,10 @@ def _falls(ordered: Iterable[ObjectSpan]) -> Iterator[tuple[ObjectSpan, ObjectSp
             top = span
 
 
-def _restart(old: ObjectSpan, new: ObjectSpan, ordered: Sequence[ObjectSpan], read: Read) -> Reset | None:
-    """The restart between two objects; None unless one was certainly made after the other and all that goes on from it.
+def _reset_between(old: ObjectSpan, new: ObjectSpan, ordered: Sequence[ObjectSpan], read: Read) -> Reset | None:
+    """The reset between two objects; None unless one was certainly made after the other and all that continues it.
 
-    The instant lies in the middle of what was not recorded, as does the number.
+    The instant and the number lie in the middle of what was not recorded.
     """
     begin = read(new).begin
     near = [span for span in ordered if old.minute <= span.minute <= new.minute]
@@ -186,7 +191,7 @@ def _restart(old: ObjectSpan, new: ObjectSpan, ordered: Sequence[ObjectSpan], re
 
 
 def _repeats(new: ObjectSpan, ordered: Iterable[ObjectSpan], read: Read) -> bool:
-    """Whether an object holds copies of what stands before it: it was recorded by a clock that is wrong."""
+    """Whether an object holds copies of records stored before it: it was recorded by a clock that is wrong."""
     received = read(new).received
     return bool(received) and any(
         span < new and _overlap(span, new) and received & read(span).received for span in ordered

@@ -5,7 +5,8 @@ from numbers import Integral
 from typing import Final
 
 from booktape.model.errors import BooktapeError
-from booktape.model.records import SECOND
+from booktape.model.intervals import Interval
+from booktape.model.records import DAY, SECOND
 
 TimestampLike = str | int | date | datetime
 """``"2019-10-25"``, ``"2019-10-25T14:30:00.123456Z"``, a date (its midnight, UTC), an aware datetime, or µs."""
@@ -72,6 +73,17 @@ def day_of(time: int) -> date:
 def midnight(day: date) -> int:
     """A UTC day's beginning (µs)."""
     return _microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def start_of_day(time: int) -> int:
+    """The beginning (µs) of the UTC day that an instant (µs) lies in."""
+    return time // DAY * DAY
+
+
+def day_interval(day: date) -> Interval:
+    """A UTC day as a half-open interval (µs)."""
+    start = midnight(day)
+    return start, start + DAY
 
 
 def _possible(time: int) -> int:

@@ -18,15 +18,16 @@ import httpx
 
 from booktape.capture.batcher import Batcher
 from booktape.exchanges import exchange as exchange_of
-from booktape.exchanges.spec import Exchange, MissingRange
+from booktape.exchanges.spec import Exchange
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.codec import CorruptObjectError
+from booktape.model.gap import Gap
 from booktape.model.records import MINUTE, TRADES, Record, Trade, record_time, sequence_id
 from booktape.model.resets import CERTAINLY_LATER
 from booktape.model.sequence import CONTIGUOUS, SEQUENCED, rule
 from booktape.rest.backfill_results import BackfilledMarket, BackfillResult
-from booktape.rest.missing_ranges import IdRun, MissingIds, find_missing
+from booktape.rest.missing_ranges import GapNeighbors, IdRun, find_missing
 from booktape.rest.quota import DEFAULT_MAX_SECONDS, DEFAULT_MAX_TRADES, BackfillStoppedError, Quota, QuotaAccount
 from booktape.rest.rate_limits import RateLimiter
 from booktape.rest.trade_history import TradeHistory, TradesNotGivenError
@@ -41,7 +42,7 @@ _MAX_REFUSALS: Final = 5
 """A venue that refuses so many markets in a row is taken to refuse all."""
 
 
-def match_trades(missing: MissingRange, trades: Iterable[Trade]) -> tuple[list[Trade], list[MissingRange]]:
+def match_trades(missing: Gap, trades: Iterable[Trade]) -> tuple[list[Trade], list[Gap]]:
     """The trades of a response that fill a missing range, by id, and the ranges to request next.
 
     These are the ranges that the response leaves open. A response that only brings the times around a range closer
@@ -61,7 +62,7 @@ def match_trades(missing: MissingRange, trades: Iterable[Trade]) -> tuple[list[T
     return found, left if left != [missing] else []
 
 
-def remaining_ranges(missing: MissingRange, times: Mapping[int, int]) -> list[MissingRange]:
+def remaining_ranges(missing: Gap, times: Mapping[int, int]) -> list[Gap]:
     """What is left of a missing range once the times (µs) of some ids, in it or around it, are known."""
     after = [times[number] for number in times if number < missing.first]
     before = [times[number] for number in times if number > missing.last]
@@ -71,7 +72,7 @@ def remaining_ranges(missing: MissingRange, times: Mapping[int, int]) -> list[Mi
         (missing.last + 1, min(missing.before, *before) if before else missing.before),
     ]
     return [
-        MissingRange(missing.symbol, left + 1, right - 1, since, until)
+        missing._replace(first=left + 1, last=right - 1, after=since, before=until)
         for (left, since), (right, until) in pairwise(edges)
         if right - left > 1
     ]
@@ -151,23 +152,23 @@ class _MarketBackfill:
 
     market: str
     symbol: str | None
-    found: Sequence[MissingIds]
-    ahead: Iterator[MissingIds]
-    left: list[MissingRange] = field(default_factory=list)
+    found: Sequence[GapNeighbors]
+    ahead: Iterator[GapNeighbors]
+    left: list[Gap] = field(default_factory=list)
     fetched: int = 0
     why: str | None = None
 
     @property
     def missing(self) -> int:
-        return sum(ids.size for ids in self.found)
+        return sum(neighbors.gap.size for neighbors in self.found)
 
-    def next_range(self, systems: Mapping[str, Store]) -> MissingRange | None:
+    def next_range(self, systems: Mapping[str, Store]) -> Gap | None:
         """The range to request now; None if there is none."""
         if self.symbol is None or self.why is not None:
             return None
-        if not self.left and (ids := next(self.ahead, None)) is not None:
-            after, before = _edge_time(systems, ids.left, -1), _edge_time(systems, ids.right, 0)
-            self.left = [MissingRange(self.symbol, ids.first, ids.last, after, before)]
+        if not self.left and (neighbors := next(self.ahead, None)) is not None:
+            after, before = _edge_time(systems, neighbors.left, -1), _edge_time(systems, neighbors.right, 0)
+            self.left = [neighbors.gap._replace(market=self.market, after=after, before=before)]
         return self.left.pop() if self.left else None
 
     def result(self, stopped: str | None) -> BackfilledMarket:
@@ -175,7 +176,7 @@ class _MarketBackfill:
         return BackfilledMarket(len(self.found), self.missing, self.fetched, why)
 
 
-def _market_backfill(venue: Exchange, market: str, found: Sequence[MissingIds]) -> _MarketBackfill:
+def _market_backfill(venue: Exchange, market: str, found: Sequence[GapNeighbors]) -> _MarketBackfill:
     """A folder in the storage may have an invalid name; it is reported, and does not stop the other markets."""
     try:
         return _MarketBackfill(market, venue.symbol(market), found, iter(found))
@@ -195,10 +196,10 @@ def _fill(
     while waiting:
         market = waiting.popleft()
         missing = market.next_range(systems)
-        if missing is None:
+        if missing is None or market.symbol is None:
             continue
         try:
-            found, left = match_trades(missing, history.fetch(missing))
+            found, left = match_trades(missing, history.fetch(market.symbol, missing))
         except BackfillStoppedError as error:
             return str(error)
         except TradesNotGivenError as error:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
+from booktape.model.gap import Gap, GapUnit
 from booktape.model.records import DAY, MINUTE, TRADES
 from booktape.model.resets import ObjectSpan, ObjectTimes, by_epoch, object_times
 from booktape.model.timestamps import midnight
@@ -35,21 +36,20 @@ class IdRun(NamedTuple):
     key: str = ""
 
 
-class MissingIds(NamedTuple):
-    """Ids that no system has, both ends inclusive, and the objects that hold the ids just before and after."""
+class GapNeighbors(NamedTuple):
+    """The objects that hold the ids just before and just after a gap."""
 
-    first: int
-    last: int
     left: IdRun
     right: IdRun
 
     @property
-    def size(self) -> int:
-        """How many ids are missing."""
-        return self.last - self.first + 1
+    def gap(self) -> Gap:
+        """The ids between the two objects. The times around them are exact to the minute: keys show no more."""
+        ids = self.left.last + 1, self.right.first - 1
+        return Gap(GapUnit.ID, *ids, data_type=TRADES, after=self.left.minute, before=self.right.minute + MINUTE)
 
 
-def missing_between(runs: Iterable[IdRun], day: date) -> list[MissingIds]:
+def missing_between(runs: Iterable[IdRun], day: date) -> list[GapNeighbors]:
     """The missing ranges of one market that touch a day (UTC), in order of id.
 
     Runs of the neighbouring days show what is missing at the day's ends. Nothing shows what is missing before the first
@@ -58,7 +58,7 @@ def missing_between(runs: Iterable[IdRun], day: date) -> list[MissingIds]:
     """
     begin = midnight(day)
     return [
-        MissingIds(left.last + 1, right.first - 1, left, right)
+        GapNeighbors(left, right)
         for (_, left), (right, _) in pairwise(_covered_ranges(runs))
         if left.minute <= right.minute + MINUTE and left.minute < begin + DAY and right.minute >= begin
     ]
@@ -80,7 +80,7 @@ def _covered_ranges(runs: Iterable[IdRun]) -> Iterator[tuple[IdRun, IdRun]]:
         yield begin, end
 
 
-def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iterator[tuple[str, list[MissingIds]]]:
+def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iterator[tuple[str, list[GapNeighbors]]]:
     """Each market that any system has, and its missing ranges. The keys of a few markets are in memory at a time.
 
     Raises what :meth:`~booktape.store.objects.Store.objects` raises.
@@ -92,7 +92,7 @@ def find_missing(systems: Mapping[str, Store], exchange: str, day: date) -> Iter
         yield from zip(markets, pool.map(partial(_of_market, systems, exchange, day), markets), strict=True)
 
 
-def _of_market(systems: Mapping[str, Store], exchange: str, day: date, market: str) -> list[MissingIds]:
+def _of_market(systems: Mapping[str, Store], exchange: str, day: date, market: str) -> list[GapNeighbors]:
     runs: defaultdict[ObjectSpan, list[IdRun]] = defaultdict(list)
     for run in _runs(systems, exchange, day, market):
         runs[ObjectSpan(run.minute, run.first, run.last, run.key)].append(run)

@@ -6,8 +6,9 @@ from typing import Final
 import httpx
 from msgspec import MsgspecError
 
-from booktape.exchanges.spec import Exchange, MissingRange, RestTrades
+from booktape.exchanges.spec import Exchange, RestTrades
 from booktape.model.errors import TransientError
+from booktape.model.gap import Gap
 from booktape.model.records import MINUTE, Trade, sequence_id
 from booktape.rest.client import VenueRefusedError, send_request
 from booktape.rest.quota import BackfillStoppedError, Quota
@@ -48,7 +49,7 @@ class TradeHistory:
         self._pause = _SHARE * 60 * past.weight / exchange.rest.weight_per_minute
         self._next = 0.0
 
-    def fetch(self, missing: MissingRange) -> Sequence[Trade]:
+    def fetch(self, symbol: str, missing: Gap) -> Sequence[Trade]:
         """One response of the venue to a request for missing trades; perhaps only some of them, and others too.
 
         Raises :class:`TradesNotGivenError` or :class:`~booktape.rest.quota.BackfillStoppedError`, and no other error
@@ -58,7 +59,7 @@ class TradeHistory:
         while True:
             self._quota.require()
             try:
-                trades = self._request(missing)
+                trades = self._request(symbol, missing)
             except RateLimitedError as error:
                 self._quota.wait(error.seconds, str(error))
             except TransientError as error:
@@ -70,16 +71,16 @@ class TradeHistory:
                 self._quota.spend(len(trades))
                 return trades
 
-    def _request(self, missing: MissingRange) -> Sequence[Trade]:
+    def _request(self, symbol: str, missing: Gap) -> Sequence[Trade]:
         self._keep_pace()
         try:
             response = send_request(
-                self._past.request(missing), self._past.weight, self._rate_limiter, self._client, self._base
+                self._past.request(symbol, missing), self._past.weight, self._rate_limiter, self._client, self._base
             )
         except (VenueRefusedError, httpx.HTTPError) as error:
             raise TradesNotGivenError(str(error)) from error
         try:
-            trades = self._past.parse(missing, response.body, response.received)
+            trades = self._past.parse(response.body, response.received)
         except (MsgspecError, ValueError, LookupError, RecursionError) as error:
             raise TradesNotGivenError(f"{response.url}: {error}") from error
         for trade in trades:
@@ -96,7 +97,7 @@ class TradeHistory:
         self._next = max(now, self._next) + self._pause
 
 
-def _may_fill(missing: MissingRange, trade: Trade) -> bool:
+def _may_fill(missing: Gap, trade: Trade) -> bool:
     """Whether a trade with a missing id has a plausible time. Stored trades are never corrected."""
     number = sequence_id(trade)
     if number is None or not missing.first <= number <= missing.last:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from booktape.exchanges import exchange as find_exchange
 from booktape.model import codec
 from booktape.model.records import DAY, INSTRUMENTS, Instrument
+from booktape.model.timestamps import start_of_day
 from booktape.serve.binance import BinanceGateway
 from booktape.serve.clock import MarketClock
 from booktape.serve.playback import MarketCursor, Playback
@@ -74,7 +75,7 @@ def listed_instruments(store: Store, exchange: str, time: int) -> list[Instrumen
             stored.append((parse_batch_key(item.key).minute, item.key))
         except InvalidKeyError:  # another program's file
             continue
-    known = [one for one in stored if one[0] < time // DAY * DAY + DAY]
+    known = [one for one in stored if one[0] < start_of_day(time) + DAY]
     if not known:
         return []
     records = codec.decode_records(INSTRUMENTS, store.read(max(known)[1]))

@@ -20,6 +20,7 @@ from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
     QUOTES,
+    SECOND,
     TRADES,
     BookSnapshot,
     BookUpdate,
@@ -257,19 +258,21 @@ def test_records_without_id_or_time_cannot_be_joined_and_are_told_as_interrupted
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_numbers_that_begin_anew_on_the_new_connection_are_news(lost: bool) -> None:
+@pytest.mark.parametrize(("field", "later"), [("timestamp", 10 * SECOND), ("sent_timestamp", 70 * SECOND)])
+def test_numbers_that_begin_anew_on_the_new_connection_are_news(lost: bool, field: str, later: int) -> None:
+    """A second later by the engine's time; a minute later where the venue tells only when it sent a message."""
     world = World(KINDS["linked book"], before=5, subscribed_at=5)
     world.handover = Handover(world.pipeline, world.old, world.new)
-    restarted = START + 10_000_000
+    restarted = START + later
     begin = BookSnapshot(
-        last_id=3, bids=NOTHING, asks=NOTHING, timestamp=restarted, origin="stream", local_timestamp=restarted
+        last_id=3, bids=NOTHING, asks=NOTHING, **{field: restarted}, origin="stream", local_timestamp=restarted
     )
     world._feed(world.new, [(BOOK_SNAPSHOTS, "X", restarted, begin)])
     for number in (4, 5, 6):
         record = BookUpdate(
             previous_id=number - 1,
             last_id=number,
-            timestamp=restarted + number,
+            **{field: restarted + number},
             bids=NOTHING,
             asks=NOTHING,
             local_timestamp=restarted,

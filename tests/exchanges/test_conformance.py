@@ -21,7 +21,6 @@ from booktape.exchanges import UnknownExchangeError, exchange, exchanges
 from booktape.exchanges.spec import (
     WHOLE_VENUE,
     Exchange,
-    MissingRange,
     Output,
     Request,
     Subscription,
@@ -29,7 +28,7 @@ from booktape.exchanges.spec import (
 )
 from booktape.model import sequence
 from booktape.model.batch import Batch
-from booktape.model.gap import Gap
+from booktape.model.gap import Gap, GapUnit
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, RECORD_TYPES, TRADES, Instrument
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -48,8 +47,8 @@ class MissingTrades:
     after: int
     before: int
 
-    def range(self) -> MissingRange:
-        return MissingRange(self.symbol, self.first, self.last, self.after, self.before)
+    def gap(self) -> Gap:
+        return Gap(GapUnit.ID, self.first, self.last, after=self.after, before=self.before)
 
 
 @dataclass(frozen=True)
@@ -147,16 +146,13 @@ def test_a_documented_answer_with_past_trades_yields_the_streams_own_records(ide
     fixture, past = fixtures(identifier)[name], exchange(identifier).rest.trades
     assert fixture.missing is not None
     assert past is not None
-    missing = fixture.missing.range()
-    assert past.request(missing) == Request(fixture.missing.path)
+    assert past.request(fixture.missing.symbol, fixture.missing.gap()) == Request(fixture.missing.path)
     if fixture.refused is not None:
         with pytest.raises(SubscriptionRefusedError) as refusal:
-            past.parse(missing, fixture.content(), RECEIVED)
+            past.parse(fixture.content(), RECEIVED)
         assert str(refusal.value) == fixture.refused
         return
-    assert [
-        json.decode(json.encode(trade)) for trade in past.parse(missing, fixture.content(), RECEIVED)
-    ] == fixture.yields
+    assert [json.decode(json.encode(trade)) for trade in past.parse(fixture.content(), RECEIVED)] == fixture.yields
 
 
 @pytest.mark.parametrize("identifier", EVERY_EXCHANGE)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from booktape.model.records import MINUTE, SECOND, BookSnapshot, BookUpdate, Record, Trade
-from booktape.model.resets import ObjectSpan, ObjectTimes, Reset, by_epoch, epoch, find_resets
+from booktape.model.resets import ObjectSpan, ObjectTimes, Reset, by_epoch, certainly_later, epoch, find_resets
 
 NOON = 1723204800 * SECOND
 
@@ -176,3 +176,18 @@ def update(number: int, offset: int) -> Record:
     return BookUpdate(
         first_id=number, last_id=number, bids=nothing, asks=nothing, local_timestamp=0, sent_timestamp=time
     )
+
+
+def test_a_record_is_certainly_later_by_a_second_of_the_engines_time() -> None:
+    old = Trade(9, NOON, "buy", "1", "1", NOON)
+    assert certainly_later(Trade(1, NOON + SECOND + 1, "buy", "1", "1", NOON), old)
+    assert not certainly_later(Trade(1, NOON + SECOND, "buy", "1", "1", NOON), old)
+
+
+def test_where_either_record_has_no_engine_time_it_takes_a_minute() -> None:
+    def update(**times: int) -> BookUpdate:
+        return BookUpdate(last_id=9, bids=Raw(b"[]"), asks=Raw(b"[]"), local_timestamp=NOON, **times)
+
+    for old in (update(timestamp=NOON), update(sent_timestamp=NOON)):
+        assert certainly_later(update(sent_timestamp=NOON + MINUTE + 1), old)
+        assert not certainly_later(update(sent_timestamp=NOON + MINUTE), old)

@@ -11,7 +11,6 @@ from fakeredis import FakeRedis
 from msgspec import structs
 
 from booktape.exchanges import exchange
-from booktape.exchanges.spec import MissingRange
 from booktape.model.records import MINUTE, SECOND, Trade
 from booktape.rest import backfill as healing_of_day
 from booktape.rest.backfill import Backfiller, store_trades
@@ -147,8 +146,8 @@ async def test_trades_of_another_time_are_not_kept(binance: Night, monkeypatch: 
     past = venue.rest.trades
     assert past is not None
 
-    def shifted(hole: MissingRange, body: bytes, received: int) -> list[Trade]:
-        told = past.parse(hole, body, received)
+    def shifted(body: bytes, received: int) -> list[Trade]:
+        told = past.parse(body, received)
         return [structs.replace(trade, timestamp=trade.timestamp + shift) for trade in told]
 
     monkeypatch.setattr(

@@ -25,7 +25,7 @@ def run(first: int, last: int, minute: int = 0) -> IdRun:
 
 
 def found(*runs: IdRun) -> list[tuple[int, int]]:
-    return [(hole.first, hole.last) for hole in missing_between(runs, NIGHT)]
+    return [(hole.gap.first, hole.gap.last) for hole in missing_between(runs, NIGHT)]
 
 
 def test_a_whole_day_has_no_hole() -> None:
@@ -35,7 +35,7 @@ def test_a_whole_day_has_no_hole() -> None:
 def test_a_hole_is_what_lies_between_two_runs_and_names_its_neighbours() -> None:
     left, right = run(1, 10), run(15, 20, 3)
     (hole,) = missing_between([right, left], NIGHT)
-    assert (hole.first, hole.last, hole.size) == (11, 14, 4)
+    assert (hole.gap.first, hole.gap.last, hole.gap.size) == (11, 14, 4)
     assert (hole.left, hole.right) == (left, right)
 
 
@@ -50,7 +50,7 @@ def test_what_one_system_has_is_no_hole_of_the_other() -> None:
 def test_batches_may_overlap_or_lie_within_each_other() -> None:
     left = run(1, 100)
     (hole,) = missing_between([left, run(10, 20), run(50, 60), run(90, 99), run(110, 120, 1)], NIGHT)
-    assert (hole.first, hole.last, hole.left) == (101, 109, left)
+    assert (hole.gap.first, hole.gap.last, hole.left) == (101, 109, left)
 
 
 def test_the_days_around_show_what_is_missing_at_the_days_edges() -> None:
@@ -87,9 +87,9 @@ def test_the_holes_are_just_the_numbers_between_that_no_run_has(alone: set[int],
     covered = {number for found in runs for number in range(found.first, found.last + 1)}
     between = set(range(min(covered), max(covered))) - covered
     holes = missing_between(runs, NIGHT)
-    assert {number for hole in holes for number in range(hole.first, hole.last + 1)} == between
-    assert sum(hole.size for hole in holes) == len(between)
-    assert all(hole.left.last == hole.first - 1 and hole.right.first == hole.last + 1 for hole in holes)
+    assert {number for hole in holes for number in range(hole.gap.first, hole.gap.last + 1)} == between
+    assert sum(hole.gap.size for hole in holes) == len(between)
+    assert all(hole.left.last == hole.gap.first - 1 and hole.right.first == hole.gap.last + 1 for hole in holes)
 
 
 @pytest.fixture
@@ -113,7 +113,8 @@ def test_every_market_of_any_system_is_looked_at_by_listing_alone(systems: dict[
     put(systems["primary"], "LTC-USDT", [(1, 10), (15, 20)], day=-2)
     systems["primary"].create("trades/exchange=binance/pair=BTC-USDT/year=2024/month=08/day=09/_temporary", b"")
     holes = {
-        market: [(hole.first, hole.last) for hole in found] for market, found in find_missing(systems, "binance", NIGHT)
+        market: [(hole.gap.first, hole.gap.last) for hole in found]
+        for market, found in find_missing(systems, "binance", NIGHT)
     }
     assert holes == {"BTC-USDT": [(13, 13)], "ETH-USDT": [(11, 12)], "LTC-USDT": []}
 
@@ -145,7 +146,7 @@ def test_each_era_has_its_own_holes_whatever_numbers_it_shares(systems: dict[str
     put_trades(systems["primary"], 60, 2, 3)
     put_trades(systems["primary"], 61, 6, 7, 8)
     ((_, holes),) = find_missing(systems, "binance", NIGHT)
-    assert [(hole.first, hole.last) for hole in holes] == [(902, 903), (4, 4), (4, 5)]
+    assert [(hole.gap.first, hole.gap.last) for hole in holes] == [(902, 903), (4, 4), (4, 5)]
 
 
 def test_a_venue_that_begins_anew_between_two_days_leaves_no_hole(systems: dict[str, Store]) -> None:
@@ -153,7 +154,7 @@ def test_a_venue_that_begins_anew_between_two_days_leaves_no_hole(systems: dict[
     put_trades(systems["primary"], 1, 1, 2, 3)
     put_trades(systems["primary"], 24 * 60, 900, 901)
     ((_, holes),) = find_missing(systems, "binance", NIGHT)
-    assert [(hole.first, hole.last) for hole in holes] == [(4, 899)]
+    assert [(hole.gap.first, hole.gap.last) for hole in holes] == [(4, 899)]
 
 
 def test_an_exchange_that_was_never_recorded_has_no_markets(systems: dict[str, Store]) -> None:

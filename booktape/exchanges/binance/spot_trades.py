@@ -10,8 +10,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.exchanges.spec import MissingRange, Request, RestTrades
+from booktape.exchanges.spec import Request, RestTrades
 from booktape.exchanges.wire import MILLISECOND
+from booktape.model.gap import Gap
 from booktape.model.records import Trade
 
 _MOST: Final = 1000
@@ -28,12 +29,12 @@ class _Trade(Struct, gc=False):
 _trades = json.Decoder(list[_Trade])
 
 
-def _request(missing: MissingRange) -> Request:
-    limit = min(missing.last - missing.first + 1, _MOST)
-    return Request(f"/api/v3/historicalTrades?symbol={missing.symbol}&fromId={missing.first}&limit={limit}")
+def _request(symbol: str, gap: Gap) -> Request:
+    limit = min(gap.size, _MOST)
+    return Request(f"/api/v3/historicalTrades?symbol={symbol}&fromId={gap.first}&limit={limit}")
 
 
-def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.id,

@@ -14,8 +14,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.exchanges.spec import MissingRange, Request, RestTrades
+from booktape.exchanges.spec import Request, RestTrades
 from booktape.exchanges.wire import OPPOSITE, iso_to_micros
+from booktape.model.gap import Gap
 from booktape.model.records import SECOND, Trade
 
 _MOST: Final = 1000
@@ -36,13 +37,13 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer)
 
 
-def _request(missing: MissingRange) -> Request:
-    start, end = missing.after // SECOND, missing.before // SECOND + 1
-    path = f"/api/v3/brokerage/market/products/{missing.symbol}/ticker"
+def _request(symbol: str, gap: Gap) -> Request:
+    start, end = gap.after // SECOND, gap.before // SECOND + 1
+    path = f"/api/v3/brokerage/market/products/{symbol}/ticker"
     return Request(f"{path}?limit={_MOST}&start={start}&end={end}")
 
 
-def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             int(trade.trade_id),

@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.exchanges.spec import MissingRange, Request, RestTrades
+from booktape.exchanges.spec import Request, RestTrades
 from booktape.exchanges.wire import MILLISECOND, decimal_text
+from booktape.model.gap import Gap
 from booktape.model.records import Trade
 
 _MOST: Final = 1000
@@ -36,13 +37,13 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer)
 
 
-def _request(missing: MissingRange) -> Request:
-    numbers = f"start_seq={missing.first}&end_seq={missing.last}"
-    path = f"/public/get_last_trades_by_instrument?instrument_name={missing.symbol}"
+def _request(symbol: str, gap: Gap) -> Request:
+    numbers = f"start_seq={gap.first}&end_seq={gap.last}"
+    path = f"/public/get_last_trades_by_instrument?instrument_name={symbol}"
     return Request(f"{path}&{numbers}&count={_MOST}&sorting=asc")
 
 
-def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(body: bytes, received: int) -> list[Trade]:
     return [
         Trade(
             trade.trade_id,

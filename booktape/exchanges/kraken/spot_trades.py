@@ -15,8 +15,9 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.exchanges.spec import MissingRange, Request, RestTrades, SubscriptionRefusedError, UnknownFrameError
+from booktape.exchanges.spec import Request, RestTrades, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import NANOSECONDS, decimal_seconds_to_micros
+from booktape.model.gap import Gap
 from booktape.model.records import Trade
 
 _MOST: Final = 1000
@@ -46,13 +47,13 @@ _answer = json.Decoder(_Answer)
 _trades = json.Decoder(list[_Trade])
 
 
-def _request(missing: MissingRange) -> Request:
-    pair = "".join(_OLD_NAMES.get(asset, asset) for asset in missing.symbol.split("/"))
-    since = max(0, missing.after * NANOSECONDS - 1)  # the answer begins after it
+def _request(symbol: str, gap: Gap) -> Request:
+    pair = "".join(_OLD_NAMES.get(asset, asset) for asset in symbol.split("/"))
+    since = max(0, gap.after * NANOSECONDS - 1)  # the answer begins after it
     return Request(f"/0/public/Trades?pair={pair}&since={since}&count={_MOST}")
 
 
-def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(body: bytes, received: int) -> list[Trade]:
     answer = _answer.decode(body)
     if answer.error:
         raise SubscriptionRefusedError(", ".join(answer.error))

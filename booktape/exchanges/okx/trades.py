@@ -10,8 +10,9 @@ from typing import Final
 
 from msgspec import Struct, json
 
-from booktape.exchanges.spec import MissingRange, Request, RestTrades, SubscriptionRefusedError
+from booktape.exchanges.spec import Request, RestTrades, SubscriptionRefusedError
 from booktape.exchanges.wire import MILLISECOND
+from booktape.model.gap import Gap
 from booktape.model.records import Trade
 
 _MOST: Final = 100
@@ -35,13 +36,13 @@ class _Answer(Struct):
 _answer = json.Decoder(_Answer, strict=False)  # strict=False, because whole numbers are sent as text
 
 
-def _request(missing: MissingRange) -> Request:
-    limit = min(missing.last - missing.first + 1, _MOST)
-    path = f"/api/v5/market/history-trades?instId={missing.symbol}"
-    return Request(f"{path}&type=1&after={missing.last + 1}&limit={limit}")
+def _request(symbol: str, gap: Gap) -> Request:
+    limit = min(gap.size, _MOST)
+    path = f"/api/v5/market/history-trades?instId={symbol}"
+    return Request(f"{path}&type=1&after={gap.last + 1}&limit={limit}")
 
 
-def _parse(missing: MissingRange, body: bytes, received: int) -> list[Trade]:
+def _parse(body: bytes, received: int) -> list[Trade]:
     answer = _answer.decode(body)
     if answer.code != _FINE:
         raise SubscriptionRefusedError(f"{answer.msg} (code {answer.code})")
