@@ -23,7 +23,7 @@ from booktape.model.intervals import Interval, total_length
 
 if TYPE_CHECKING:
     from booktape.integrity.audit import MarketAudit
-    from booktape.integrity.sequence_audit import Edge, SequenceLoss
+    from booktape.integrity.sequence_audit import Edge, SequenceSummary
     from booktape.integrity.uptime import Downtime
     from booktape.model.gap import Gap
 
@@ -568,7 +568,7 @@ def build_market(
     return msgspec.structs.replace(market, share_present=share(present, expected))
 
 
-def _sequence(loss: "SequenceLoss", unnumbered: int) -> MarketSequence | None:
+def _sequence(loss: "SequenceSummary", unnumbered: int) -> MarketSequence | None:
     if loss.expected is None:
         return None
     return MarketSequence(
@@ -578,7 +578,7 @@ def _sequence(loss: "SequenceLoss", unnumbered: int) -> MarketSequence | None:
     )
 
 
-def _sequence_fields(loss: "SequenceLoss") -> dict[str, Any]:
+def _sequence_fields(loss: "SequenceSummary") -> dict[str, Any]:
     return {
         "first": loss.first,
         "last": loss.last,
