@@ -1,7 +1,7 @@
 """Verifies what is published beside a CSV against its certificate: the hashes and the Parquet files.
 
 The Parquet has what the CSV leaves out: all sequence ids, which system had which trade, and whole book messages with
-their checksums. So everything that a certificate says of those is computed anew.
+their checksums. So everything that a certificate says of those is recomputed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -221,9 +221,9 @@ class SequenceAudit:
         first, last = self._first, self._last
         if self._rule is None or first is None or last is None:
             return self._of_no_record()
-        holes = self._missing.within(self._begins, self._ends)
-        inside = [] if self._chained else holes
-        links = self._links(holes) if self._chained else []
+        ranges = self._missing.within(self._begins, self._ends)
+        inside = [] if self._chained else ranges
+        links = self._links(ranges) if self._chained else []
         lost = sum(end - start + 1 for start, end in inside)
         expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1
         return SequenceSummary(
@@ -234,7 +234,7 @@ class SequenceAudit:
             inside,
             links,
             self._other_day.within(first, self._ends),
-            [part for hole in inside for part in self._resumed.within(*hole)],
+            [part for one in inside for part in self._resumed.within(*one)],
             self._edge(self._other_before, self._touching(self._begins - 1, after=False)),
             self._edge(self._other_after, self._touching(self._ends + 1, after=True)),
         )
@@ -248,15 +248,15 @@ class SequenceAudit:
 
     def _touching(self, number: int, *, after: bool) -> list[Range]:
         """The missing range directly before or after the day."""
-        return [hole for hole in self._missing.ranges() if (hole[0] if after else hole[1]) == number]
+        return [one for one in self._missing.ranges() if (one[0] if after else one[1]) == number]
 
-    def _edge(self, known: bool, holes: list[Range]) -> Edge:
+    def _edge(self, known: bool, ranges: list[Range]) -> Edge:
         if self._chained:
-            return Edge(known, broken_links=self._links(holes))
-        return Edge(known, missing=holes)
+            return Edge(known, broken_links=self._links(ranges))
+        return Edge(known, missing=ranges)
 
-    def _links(self, holes: list[Range]) -> list[Gap]:
-        return [Gap(GapUnit.LINK, first, self._afters.get(last, last + 1) - 1) for first, last in holes]
+    def _links(self, ranges: list[Range]) -> list[Gap]:
+        return [Gap(GapUnit.LINK, first, self._afters.get(last, last + 1) - 1) for first, last in ranges]
 
 
 class EpochAudits:

@@ -100,14 +100,14 @@ class PublishedRow(NamedTuple, Generic[R]):
     """A record of the merged day, and when each system received it.
 
     A book message without engine time has the time of its place as ``timestamp``; ``engine_timestamp`` is what it had.
-    ``told`` names the fields that a ticker message itself had: the others are filled forward.
+    ``own_fields`` are those that a ticker message itself had: the others are filled forward.
     """
 
     market: str
     record: R
     received: Received
     engine_timestamp: int | None = None
-    told: tuple[str, ...] = ()
+    own_fields: tuple[str, ...] = ()
 
 
 class _Copy(NamedTuple, Generic[R]):
@@ -299,7 +299,7 @@ def merge_derivative_ticker(
         present = {name: value for name, value in fields.items() if value is not None}
         so_far[row.market].update(present)
         record = structs.replace(row.record, **so_far[row.market])
-        filled.append(row._replace(record=record, told=tuple(present)))
+        filled.append(row._replace(record=record, own_fields=tuple(present)))
     return filled
 
 
