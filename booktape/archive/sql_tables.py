@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
 
 from booktape.archive.catalog import Catalog
-from booktape.integrity.certificate import InvalidCertificateError, parse_certificate
+from booktape.integrity.certificate import InvalidCertificateError
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge.sql_fragments import literal, read_parquet, read_stored
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED

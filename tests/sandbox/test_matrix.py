@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from booktape.integrity.audit import MarketAudit
-from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile
+from booktape.integrity.certificate_builder import build_certificate
 from booktape.integrity.replica_audit import ReplicaAudit
 from booktape.integrity.sequence_audit import Edge, SequenceSummary
 from booktape.integrity.uptime import Downtime
