@@ -59,7 +59,7 @@ def divide(first: Decimal, second: Decimal) -> Decimal:
     return _QUOTIENT.divide(first, second)
 
 
-def decimal_text(value: Decimal) -> str:
+def format_decimal(value: Decimal) -> str:
     """A number as plain text: no exponent, no zeros at its end after the point."""
     text = format(value, "f")
     if "." in text:

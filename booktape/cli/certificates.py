@@ -12,7 +12,8 @@ from rich.table import Table
 from booktape.cli.environment import ReaderSettings, reader_settings
 from booktape.cli.options import AsJson, DayText, PublishedStorage, SourceName
 from booktape.cli.terminal import out, print_json, print_line
-from booktape.integrity.certificate import BookCheck, Certificate, MarketCertificate, parse_certificate
+from booktape.integrity.certificate import BookCheck, Certificate, MarketCertificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.integrity.parquet_check import parquet_differences
 from booktape.integrity.verify import csv_differences
 from booktape.model.errors import BooktapeError, DataError, NotAvailableError

@@ -106,7 +106,7 @@ def _sha256(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
+def read_published_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
     """Compute what each market's records are as rows of the CSV.
 
     :param folders: there is a folder for each market, and ``position`` orders the records of its files; else there is

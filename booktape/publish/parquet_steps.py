@@ -72,7 +72,7 @@ def difference_of_rows(found: Mapping[str, ParquetMarket], expected: Mapping[str
 
 def _read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
     try:
-        return parquet_reader.read_parquet(paths, data_type, folders=folders)
+        return parquet_reader.read_published_parquet(paths, data_type, folders=folders)
     except InvalidParquetError as error:
         raise FileChangedError(str(error)) from error
 
