@@ -13,14 +13,14 @@ from booktape.analytics.book_sampler import GapBuffer
 from booktape.analytics.book_view import BUY
 from booktape.analytics.decimals import ZERO, add, decimal, divide, format_decimal, multiply
 from booktape.analytics.time_grid import NotInOrderError, begin, microseconds
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.gap import Gap
 from booktape.model.records import TRADES, Trade
 
 Empty = Literal["skip", "fill"]
 
 
-class InvalidBarsError(BooktapeError):
+class InvalidBarsError(InvalidInputError):
     """A number of trades or a volume after which no bar can end."""
 
 

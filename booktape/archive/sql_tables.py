@@ -18,7 +18,7 @@ from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge.sql_fragments import literal, read_parquet, read_stored
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.timestamps import day_of
 from booktape.store.layout import (
     DONE,
@@ -48,7 +48,7 @@ DayRange = tuple[date | None, date | None]
 """The first and the last day, inclusive; None for no bound."""
 
 
-class UnknownTableError(BooktapeError):
+class UnknownTableError(NotAvailableError):
     """A table has no files."""
 
 

@@ -18,7 +18,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, json
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.id_sets import Range, ranges_length
 from booktape.model.intervals import Interval
 
@@ -42,7 +42,7 @@ Link = tuple[int, int]
 """Two neighbouring records between which something is missing: the id before it and the id after it."""
 
 
-class InvalidCertificateError(BooktapeError):
+class InvalidCertificateError(DataError):
     """Something that is not a certificate, or one of a format that this version does not know."""
 
 

@@ -20,7 +20,7 @@ from msgspec import Raw
 from booktape.integrity.book_audit import Message
 from booktape.merge.sql_fragments import escape_glob
 from booktape.model.csv import COLUMNS
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.id_sets import Range
 from booktape.model.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate
 from booktape.model.sequence import LINKED, RANGED, SEQUENCED
@@ -39,7 +39,7 @@ SPANS: Final = {
 """SQL for the first and the last sequence id that a record stands for, where the CSV does not have them."""
 
 
-class InvalidParquetError(BooktapeError):
+class InvalidParquetError(DataError):
     """A Parquet file that cannot be read, or is not as it is published."""
 
 
