@@ -168,7 +168,7 @@ class _Reporter(RunObserver):
 
 
 def _emit_end(run: Run, *, done: int = 0, held: int = 0, failed: int = 0) -> None:
-    """Count how a run ended. The zeros let an alarm tell a healthy night from one without data."""
+    """Count how a run ended. The zeros let an alarm distinguish a healthy night from a dead one."""
     _emit(run, {"RunsDone": done, "RunsHeld": held, "RunsFailed": failed})
 
 

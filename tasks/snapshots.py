@@ -32,7 +32,7 @@ def fetch_all(self: BoundTask, exchange: str, since: int | None = None) -> None:
 
 @task("tasks.snapshots.fetch")
 def fetch_one(self: BoundTask, exchange: str, market: str, since: int | None = None) -> None:
-    """Fetch one market's order book and store it. The venues file need not name the market: workers ask for any."""
+    """Fetch one market's order book and store it. The venues file need not name the market: workers may request any."""
     with retrying_requests(self, exchange, since):
         fetch_book(
             exchange_of(exchange),

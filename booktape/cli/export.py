@@ -8,10 +8,10 @@ from rich.table import Column, Table
 
 from booktape.archive.catalog import Catalog, open_catalog
 from booktape.archive.exports import FORMS, TARDIS, Form, MarketFile, write_market_files
+from booktape.cli.console import err
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import AsJson, ExchangeName, Storage
 from booktape.cli.terminal import out, parse_day, print_json, print_line
-from booktape.console import err
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.csv import PUBLISHED
 from booktape.model.errors import BooktapeError

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
+from booktape.cli.console import err
 from booktape.cli.environment import reader_settings
+from booktape.cli.logs import configure_logging
 from booktape.cli.options import Storage
 from booktape.cli.read import open_archive
-from booktape.console import err
-from booktape.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from booktape.model.timestamps import parse_range
 from booktape.serve import server

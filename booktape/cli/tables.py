@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from booktape.console import err
+from booktape.cli.console import err
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.errors import BooktapeError
 

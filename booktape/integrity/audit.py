@@ -19,13 +19,13 @@ from msgspec import Raw, json
 
 from booktape.integrity.book_audit import BookAudit
 from booktape.integrity.certificate import NO_SEQUENCE_RULE, BookCheck
-from booktape.integrity.ordering import Copy, ObjectRecords, in_sequence_order, is_of_day, placing
+from booktape.integrity.ordering import Copy, ObjectRecords, in_sequence_order, placing
 from booktape.integrity.published_rows import streaming_rows, whole_day_rows
 from booktape.integrity.replica_audit import ReplicaAudit
 from booktape.integrity.scope import AuditScope
 from booktape.integrity.sequence_audit import EpochAudits, SequenceLoss, combine_epochs, has_reused_id, reused_ids
 from booktape.integrity.uptime import Downtime, downtime
-from booktape.merge.reference import StoredRecord
+from booktape.merge.reference import StoredRecord, is_of_day
 from booktape.merge.tables import SYSTEMS
 from booktape.model.id_sets import IdSet, Range
 from booktape.model.intervals import intersection

@@ -29,7 +29,7 @@ from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
 from booktape.model.records import BOOK_UPDATES, DAY, TRADES, Record
 from booktape.model.timestamps import midnight
-from booktape.version import VERSION
+from booktape.model.version import VERSION
 
 _NAMED: Final = 3
 """How many ids a fault names."""

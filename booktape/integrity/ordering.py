@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, MINUTE, Record, Trade, last_position, record_time
+from booktape.merge.reference import is_of_day, preference
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, MINUTE, Record, last_position, record_time
 from booktape.model.resets import Reset, epoch
 from booktape.model.sequence import NUMBERED, placed_by_number
 from booktape.store.layout import BatchKey
@@ -19,8 +20,6 @@ LATE: Final = 10 * MINUTE
 
 EPOCH: Final = 1 << 64
 """What is added to places for each sequence reset before them: a later epoch follows all earlier ones."""
-
-_NONE_LAST: Final = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,6 @@ class Copy(NamedTuple):
     received: int
     sent: int
     number: int
-    part: int
     own: bool
     record: Any
 
@@ -72,16 +70,6 @@ def placing(data_type: str, rule: str, resets: Sequence[Reset] = ()) -> Callable
     return (lambda record: place(record) + EPOCH * epoch(resets, record)) if resets else place
 
 
-def is_of_day(record: Record, day: range, *, in_day: bool) -> bool:
-    """Whether a record belongs to the day (µs): by its exchange time, or without one by the partition that it is in."""
-    time = (
-        record.timestamp
-        if isinstance(record, Trade)
-        else getattr(record, "timestamp", None) or getattr(record, "sent_timestamp", None)
-    )
-    return in_day if time is None else day.start <= time < day.stop
-
-
 def in_sequence_order(
     parts: Iterable[ObjectRecords], day: range, place: Callable[[Record], int]
 ) -> Iterator[list[Copy]]:
@@ -95,19 +83,8 @@ def in_sequence_order(
     for index, part in enumerate(ordered):
         for record in part.read():
             number += 1
-            sent = getattr(record, "sent_timestamp", None)
-            pending.append(
-                Copy(
-                    place(record),
-                    part.system,
-                    record.local_timestamp,
-                    _NONE_LAST if sent is None else sent,
-                    number,
-                    index,
-                    is_of_day(record, day, in_day=part.in_day),
-                    record,
-                )
-            )
+            own = is_of_day(record, day, in_day=part.in_day)
+            pending.append(Copy(place(record), *preference(part.system, record), number, own, record))
         if index + 1 == len(ordered):
             cut = len(pending)
         elif ordered[index + 1].begins == part.begins:

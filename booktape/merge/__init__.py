@@ -1,9 +1,8 @@
-"""The nightly merge: the systems' records of one exchange, data type and day become one sorted CSV without duplicates.
+"""The nightly merge: the records of all systems of one exchange, data type and day become one file without duplicates.
 
-Beside it the same records are written in full, as Parquet. One SQL text per published data type (``sql/``), in Athena's
-dialect, runs on Athena at scale and, translated, on DuckDB as the embedded default. :mod:`booktape.merge.reference`
-says the
-same in plain Python, as the reference for tests.
+The result is a sorted CSV, and the same records in full as Parquet. One SQL text per published data type (``sql/``), in
+Athena's dialect, runs on Athena at scale and, translated, on DuckDB as the embedded default.
+:mod:`booktape.merge.reference` defines the same semantics in Python.
 """
 
 from collections.abc import Sequence
@@ -38,15 +37,16 @@ def open_engine(
     database: str = "booktape",
     workgroup: str = "primary",
 ) -> Engine:
-    """The engine that merges two systems' storage. Raises :class:`~booktape.store.objects.InvalidStorageUrlError`.
+    """Open the engine that merges the systems' storage.
 
-    :param primary: storage URL of the primary system; what was fetched over REST lies there below ``rest/``.
-    :param replica: storage URL of the replica, or None where there is none: then the primary alone is merged.
+    :param primary: storage URL of the primary system; trades fetched over REST are there below ``rest/``.
+    :param replica: storage URL of the replica, or None to merge the primary alone.
     :param results: storage URL below which results are written.
     :param memory: what DuckDB may hold at most, in its notation; more is spilled to disk.
     :param threads: DuckDB's threads, by default one for each core.
     :param database: Athena's database, as :func:`init_athena` made it.
     :param workgroup: Athena's workgroup.
+    :raises InvalidStorageUrlError: a URL is not valid, or Athena cannot use it.
     """
     systems = {
         PRIMARY: open_store(primary),
@@ -72,11 +72,11 @@ def init_athena(
     database: str = "booktape",
     workgroup: str = "primary",
 ) -> None:
-    """Make Athena's database and tables over the systems' buckets; what is there already is brought up to date.
+    """Create Athena's database and tables over the systems' buckets, or bring them up to date.
 
     :param exchanges: the ids of the exchanges that may be recorded.
-
-    Raises :class:`MergeFailedError`, whose text names the next step, or :class:`~booktape.model.errors.TransientError`.
+    :raises MergeFailedError: Athena refuses; the text names the next step.
+    :raises TransientError: Athena does not answer, or is busy.
     """
     _require_s3(primary, replica, results)
     from booktape.merge import athena_engine

@@ -15,13 +15,14 @@ _LAST_YEAR: Final = 2099
 
 
 def statements(database: str, primary: str, replica: str | None, exchanges: Sequence[str]) -> Iterator[str]:
-    """The statements that make the database and the tables of all systems, whether they are there already or not.
+    """Yield the statements that create the database and the tables of all systems, whether they exist already or not.
 
-    Dropping an external table forgets its definition only, and a projected one has no partitions to lose: so the tables
-    are made anew each time, and know exchanges that were added since.
+    Dropping an external table only removes its definition, and a projected one has no partitions to lose. So the tables
+    are created anew each time, and include exchanges that were added since.
 
-    :param primary: ``s3://…``, where the primary stores, and below ``rest/`` what was fetched afterwards.
-    :param replica: the same of the replica. Without one its tables lie over an empty place: the SQL names them.
+    :param primary: the ``s3://…`` URL of the primary's storage; what was backfilled is below ``rest/``.
+    :param replica: the URL of the replica's storage. Without one, its tables are over an empty place, since the SQL
+        names them.
     :param exchanges: the ids that the partition column ``exchange`` can have.
     """
     yield f"CREATE DATABASE IF NOT EXISTS `{database}`"

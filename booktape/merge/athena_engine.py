@@ -1,10 +1,10 @@
-"""What Athena's UNLOAD wrote: the files that its manifest lists, and what they are called where they are published.
-
-The engine for scale: Amazon Athena over both systems' buckets.
+"""The engine for scale: runs the merge's SQL on Amazon Athena, over both systems' buckets.
 
 A merge is one query for the CSV and one UNLOAD for the Parquet files of each hundred markets; they run side by side.
-Credentials, endpoint and region come from the standard AWS environment variables or from the role.
-Sources: Amazon Athena API Reference, StartQueryExecution and GetQueryExecution; User Guide, "UNLOAD".
+UNLOAD names its files at random; the manifest that it writes lists them. Credentials, endpoint and region come from the
+standard AWS environment variables or from the role.
+Sources: Amazon Athena API Reference, StartQueryExecution and GetQueryExecution; User Guide, "UNLOAD" and "Identify
+query output files".
 """
 
 from collections import Counter
@@ -30,41 +30,16 @@ from booktape.model.errors import TransientError
 from booktape.store.layout import athena_parquet_url
 from booktape.store.objects import open_store
 
-
-def urls_of(manifest: str) -> list[str]:
-    """The URLs in a data manifest, which has one on each line.
-
-    Only the manifest tells which files count: a listing could show what a broken try left. Source: Amazon Athena User
-    Guide, "Identify query output files".
-    """
-    store, _, key = manifest.rpartition("/")
-    return open_store(store).read(key).decode().split()
-
-
-def names_of(urls: Iterable[str]) -> dict[str, str]:
-    """The files' URLs by their names: ``symbol=BTC-USDT/0000.parquet``, numbered within each folder.
-
-    Athena names files at random, and does not sort them among each other: ``position`` in them tells the order.
-    """
-    names: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for url in sorted(urls):
-        folder = url.split("/")[-2]
-        names[f"{folder}/{counts[folder]:04}.parquet"] = url
-        counts[folder] += 1
-    return names
-
-
 if TYPE_CHECKING:
     from mypy_boto3_athena.client import AthenaClient
     from mypy_boto3_athena.type_defs import QueryExecutionTypeDef
 
 _LONGEST_QUERY: Final = 262_144
 _MOST_PARTITIONS: Final = 100
-"""How many partitions one UNLOAD can write."""
+"""The number of partitions that one UNLOAD can write."""
 
 _BETWEEN: Final = "+"
-"""Stands between the ids of Athena's queries that make up one merge; the CSV's is the first."""
+"""Separates the ids of the queries that make up one merge; the CSV's is the first."""
 
 _CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5},
@@ -75,7 +50,7 @@ _CONFIG: Final = Config(
 _BUSY: Final = frozenset({"TooManyRequestsException", "ThrottlingException", "InternalServerException"})
 
 _TOKEN_USED: Final = "Idempotent parameters do not match"
-"""The markets, and so the query, changed since this token was used."""
+"""In the message where the markets, and so the query, changed since a token was used."""
 
 _HINTS: Final = {
     "Unable to locate credentials": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run with a role",
@@ -87,14 +62,15 @@ _HINTS: Final = {
 
 
 class AthenaUnavailableError(TransientError):
-    """Athena does not answer, or answers that it is busy."""
+    """Athena does not answer, or is busy."""
 
 
 @dataclass(frozen=True, slots=True)
 class AthenaEngine:
-    """Merges on Athena. ``results`` is the ``s3://`` URL below which Athena writes ``{query id}.csv``.
+    """Merges on Athena.
 
-    The Parquet files are written below ``parquet/`` there.
+    ``results`` is the ``s3://`` URL below which Athena writes ``{query id}.csv``, and the Parquet files below
+    ``parquet/``.
     """
 
     systems: Systems
@@ -106,16 +82,16 @@ class AthenaEngine:
     def start(self, merge: Merge, token: str) -> str:
         """Start the queries. See :class:`~booktape.merge.engine.Engine`."""
         pairs = inputs.require_markets(self.systems, merge)
-        restarts = epochs.find_merge_resets(merge, inputs.find_inputs(self.systems, merge, pairs))
-        scope = (self.database, token, *epochs.describe_resets(restarts))
-        sql = statement(merge, pairs, restarts).csv_query
+        resets = epochs.find_merge_resets(merge, inputs.find_inputs(self.systems, merge, pairs))
+        scope = (self.database, token, *epochs.describe_resets(resets))
+        sql = statement(merge, pairs, resets).csv_query
         if len(sql.encode()) > _LONGEST_QUERY:
             raise MergeFailedError(
-                f"{merge.exchange} has {len(pairs)} markets, of which {len(restarts)} began their numbers anew: "
+                f"{merge.exchange} has {len(pairs)} markets, of which {len(resets)} had sequence resets: "
                 "more than one Athena query can name; merge it with DuckDB"
             )
         place = athena_parquet_url(self.results, merge_fingerprint(merge, *scope)[:32])
-        queries = [sql, *(_unload(statement(merge, some, restarts).parquet_query, place) for some in _hundreds(pairs))]
+        queries = [sql, *(_unload(statement(merge, some, resets).parquet_query, place) for some in _hundreds(pairs))]
         return _BETWEEN.join(
             self._start(sql, merge_fingerprint(merge, *scope, *([f"parquet {number}"] if number else [])))
             for number, sql in enumerate(queries)
@@ -134,20 +110,20 @@ class AthenaEngine:
         return started["QueryExecutionId"]
 
     def poll(self, query: str) -> Merged | None:
-        """Ask how the queries are doing. See :class:`~booktape.merge.engine.Engine`."""
+        """Return the result of the queries. See :class:`~booktape.merge.engine.Engine`."""
         executions = [self._succeeded(one) for one in query.split(_BETWEEN)]
         finished = [execution for execution in executions if execution is not None]
         if len(finished) < len(executions):
             return None
         csv, *unloads = finished
-        # A workgroup may overrule where results go, so only Athena knows.
+        # A workgroup may override where results go, so only Athena knows.
         url = csv["ResultConfiguration"]["OutputLocation"]
-        parts = [url for unload in unloads for url in urls_of(unload["Statistics"]["DataManifestLocation"])]
+        parts = [url for unload in unloads for url in _manifest_urls(unload["Statistics"]["DataManifestLocation"])]
         scanned = sum(execution.get("Statistics", {}).get("DataScannedInBytes", 0) for execution in finished)
-        return Merged(url, scanned, names_of(parts))
+        return Merged(url, scanned, file_names(parts))
 
     def _succeeded(self, query: str) -> "QueryExecutionTypeDef | None":
-        """A query that succeeded, None while it runs."""
+        """Return the execution of a query that succeeded, or None while it runs."""
         with _explained():
             execution = self.client.get_query_execution(QueryExecutionId=query)["QueryExecution"]
         status = execution["Status"]
@@ -168,13 +144,33 @@ def _hundreds(pairs: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _unload(sql: str, place: str) -> str:
-    """The UNLOAD of a query, whose last column must be the one that it is partitioned by."""
+    """Build the UNLOAD of a query, whose last column must be the one that it is partitioned by."""
     properties = "format = 'PARQUET', compression = 'ZSTD', partitioned_by = ARRAY['symbol']"
     return f"UNLOAD (\n{sql}) TO {literal(place)}\nWITH ({properties})"
 
 
+def _manifest_urls(manifest: str) -> list[str]:
+    """Read the URLs in a data manifest, one a line. A listing could include what a failed attempt left."""
+    store, _, key = manifest.rpartition("/")
+    return open_store(store).read(key).decode().split()
+
+
+def file_names(urls: Iterable[str]) -> dict[str, str]:
+    """Return the files' URLs by their published names: ``symbol=BTC-USDT/0000.parquet``, numbered in each folder.
+
+    Athena does not sort the files: the column ``position`` orders their records.
+    """
+    names: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for url in sorted(urls):
+        folder = url.split("/")[-2]
+        names[f"{folder}/{counts[folder]:04}.parquet"] = url
+        counts[folder] += 1
+    return names
+
+
 def connect_athena(systems: Systems, results: str, database: str, workgroup: str) -> AthenaEngine:
-    """The engine. Nothing is asked of Athena yet."""
+    """Return the engine. Athena is not called yet."""
     with _explained():
         client = boto3.client("athena", region_name=_region(), config=_CONFIG)
     return AthenaEngine(systems, results, database, workgroup, client)
@@ -183,7 +179,7 @@ def connect_athena(systems: Systems, results: str, database: str, workgroup: str
 def init_tables(
     primary: str, replica: str | None, results: str, exchanges: Sequence[str], database: str, workgroup: str
 ) -> None:
-    """Make the database and the tables: see :func:`booktape.merge.init_athena`."""
+    """Create the database and the tables: see :func:`booktape.merge.init_athena`."""
     with (
         _explained(),
         pyathena.connect(
@@ -195,18 +191,35 @@ def init_tables(
             cursor.execute(sql)
 
 
+@contextmanager
+def cursor(results: str, database: str, workgroup: str) -> Iterator[Cursor]:
+    """Provide a cursor that runs SQL in the database, one statement after the other."""
+    with (
+        _explained(),
+        pyathena.connect(
+            s3_staging_dir=results,
+            schema_name=database,
+            work_group=workgroup,
+            region_name=_region(),
+            poll_interval=0.2,
+            config=_CONFIG,
+        ) as connection,
+    ):
+        yield connection.cursor()
+
+
 def _region() -> str:
     return environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """AWS's errors as the library's: what may pass by itself as transient, the rest with the next step."""
+    """Translate AWS's errors: what may pass by itself becomes transient, the rest gets a next step."""
     try:
         yield
     except (aws.BotoCoreError, aws.ClientError) as error:
         raise _explanation(error) from error
-    except PyAthenaError as error:  # it wraps whatever went wrong
+    except PyAthenaError as error:  # it wraps every other error
         raise _explanation(error.__cause__ or error) from error
 
 
@@ -227,20 +240,3 @@ def _explanation(error: BaseException) -> MergeFailedError | MergeInterruptedErr
 def _hinted(reason: str) -> str:
     line = " ".join(reason.split())
     return next((f"{line}; {hint}" for sign, hint in _HINTS.items() if sign in line), line)
-
-
-@contextmanager
-def cursor(results: str, database: str, workgroup: str) -> Iterator[Cursor]:
-    """A cursor that runs SQL of any kind in the database, one statement after the other."""
-    with (
-        _explained(),
-        pyathena.connect(
-            s3_staging_dir=results,
-            schema_name=database,
-            work_group=workgroup,
-            region_name=_region(),
-            poll_interval=0.2,
-            config=_CONFIG,
-        ) as connection,
-    ):
-        yield connection.cursor()

@@ -1,4 +1,4 @@
-"""A stretch of one market's day, merged by the same SQL as a whole day, from the objects around it."""
+"""Merges a part of one market's day by the same SQL as a whole day, from the objects around it."""
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -18,32 +18,32 @@ from booktape.model.records import TRADES
 from booktape.model.resets import Resets
 from booktape.store.layout import InvalidKeyError, parse_batch_key
 
-_VOID: Final = "SELECT TRY_CAST(id AS BIGINT) FROM {} WHERE NOT regexp_matches(amount, '[1-9]')"
+_BURNED: Final = "SELECT TRY_CAST(id AS BIGINT) FROM {} WHERE NOT regexp_matches(amount, '[1-9]')"
 
 
 @dataclass(frozen=True, slots=True)
 class MergeWindow:
-    """The objects that lie in a stretch of a market's day, and where the market's numbers began anew that day."""
+    """The objects of a part of a market's day, and the market's sequence resets within the day."""
 
     merge: Merge
     market: str
     objects: tuple[MergeInputs, ...]
-    restarts: Resets
+    resets: Resets
 
     @property
     def fingerprint(self) -> str:
-        """Hex digits that stand for what is read: a key never changes what it holds."""
-        told = [f"{one.system} {item.key}" for one in self.objects for item in one.objects]
-        return sha256("\n".join([*told, *epochs.describe_resets(self.restarts)]).encode()).hexdigest()[:32]
+        """Hex digits that identify the objects: what a key holds never changes."""
+        keys = [f"{one.system} {item.key}" for one in self.objects for item in one.objects]
+        return sha256("\n".join([*keys, *epochs.describe_resets(self.resets)]).encode()).hexdigest()[:32]
 
 
 def find_window(systems: Systems, merge: Merge, market: str, minutes: range) -> MergeWindow | None:
-    """The objects of a market that a merge reads, of these minutes (µs) only; None where there are none."""
+    """Find the objects of a market in some minutes (µs); None where there are none."""
 
     def inside(key: str) -> bool:
         try:
             return parse_batch_key(key).minute in minutes
-        except InvalidKeyError:  # the merge of the whole day names it
+        except InvalidKeyError:  # the merge of the whole day reports it
             return False
 
     whole = inputs.find_inputs(systems, merge, [market])
@@ -53,17 +53,19 @@ def find_window(systems: Systems, merge: Merge, market: str, minutes: range) -> 
     return MergeWindow(merge, market, found, epochs.find_merge_resets(merge, whole))
 
 
-def write_window(stretch: MergeWindow, target: Path, memory: str, threads: int) -> list[int]:
-    """Merge a stretch into a Parquet file like a published one; the ids that were used up for nothing.
+def write_window(window: MergeWindow, target: Path, memory: str, threads: int) -> list[int]:
+    """Merge a window into a Parquet file like a published one; return the burned ids of its trades.
 
-    Raises :class:`~booktape.merge.MergeFailedError`, for an object too that does not hold what its key says.
+    :param target: the file to write; the merge takes place beside it.
+    :param memory: what DuckDB may hold at most, in its notation.
+    :raises MergeFailedError: the merge fails, or an object does not hold what its key says.
     """
-    merge = stretch.merge
-    sql = statement(merge, [stretch.market], stretch.restarts)
-    with TemporaryDirectory(prefix=".stretch-", dir=target.parent) as name:
+    merge = window.merge
+    sql = statement(merge, [window.market], window.resets)
+    with TemporaryDirectory(prefix=".window-", dir=target.parent) as name:
         directory = Path(name)
         merged, spilled = directory / "merged.parquet", str(directory / "spilled")
-        views = duckdb_engine.views_of(merge, stretch.objects, directory)
+        views = duckdb_engine.views_of(merge, window.objects, directory)
         written = copy_to(duckdb_engine.translated(sql.parquet_query), merged, PUBLISHED_PARQUET_FORMAT)
         try:
             with duckdb.connect(
@@ -71,19 +73,19 @@ def write_window(stretch: MergeWindow, target: Path, memory: str, threads: int) 
             ) as connection:
                 for part in (*views, written):
                     connection.execute(part)
-                void = _void(connection) if merge.data_type == TRADES else []
+                burned = _burned_ids(connection) if merge.data_type == TRADES else []
         except duckdb.OutOfMemoryException as error:
             raise MergeFailedError(
-                f"DuckDB needs more than {memory} for {stretch.market} on {merge.day}: allow more"
+                f"DuckDB needs more than {memory} for {window.market} on {merge.day}: allow more"
             ) from error
         except duckdb.Error as error:
             raise MergeFailedError(f"DuckDB: {str(error).partition(chr(10))[0]}") from error
         merged.replace(target)
-    return void
+    return burned
 
 
-def _void(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """The ids of trades of nothing, which are recorded but not published."""
-    parts = (_VOID.format(table_name(TRADES, system)) for system in systems_of(TRADES))
+def _burned_ids(connection: duckdb.DuckDBPyConnection) -> list[int]:
+    """The ids of trades of amount 0, which are recorded but not published."""
+    parts = (_BURNED.format(table_name(TRADES, system)) for system in systems_of(TRADES))
     found = connection.execute(" UNION ".join(parts)).fetchall()
     return sorted(number for (number,) in found if number is not None)

@@ -1,4 +1,4 @@
-"""The embedded engine: the same SQL on DuckDB, inside this process."""
+"""The embedded engine: runs the merge's SQL on DuckDB, inside this process."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ from booktape.store.objects import Store
 
 _ASIDE: Final = ".merge-"
 _LEFT_AFTER: Final = 24 * 3600
-"""Seconds after which a merge's directory was surely left by one that was killed."""
+"""Seconds after which a merge's directory certainly belongs to one that was killed."""
 
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
@@ -33,7 +33,7 @@ _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPN
 class DuckDBEngine:
     """Merges in ``start`` itself, which returns when ``{query id}.csv`` and ``.parquet`` are stored in ``results``.
 
-    ``memory`` (in DuckDB's notation: ``2GB``) bounds what a query holds; what is more goes to a temporary directory.
+    ``memory`` (in DuckDB's notation: ``2GB``) bounds what a query holds; the rest is spilled to a temporary directory.
     """
 
     systems: Systems
@@ -42,17 +42,17 @@ class DuckDBEngine:
     threads: int
 
     def start(self, merge: Merge, token: str) -> str:
-        """Merge, unless the token's result is there already. See :class:`~booktape.merge.engine.Engine`."""
+        """Merge, unless the token has a result already. See :class:`~booktape.merge.engine.Engine`."""
         pairs = inputs.require_markets(self.systems, merge)
         found = inputs.find_inputs(self.systems, merge, pairs)
-        restarts = epochs.find_merge_resets(merge, found)
-        query = merge_fingerprint(merge, token, *epochs.describe_resets(restarts))[:32]
+        resets = epochs.find_merge_resets(merge, found)
+        query = merge_fingerprint(merge, token, *epochs.describe_resets(resets))[:32]
         if not self.results.exists(merge_csv_key(query)):
-            self._merge(merge, query, found, statement(merge, pairs, restarts))
+            self._merge(merge, query, found, statement(merge, pairs, resets))
         return query
 
     def poll(self, query: str) -> Merged:
-        """Where the result lies. See :class:`~booktape.merge.engine.Engine`."""
+        """Return the result. See :class:`~booktape.merge.engine.Engine`."""
         if not self.results.exists(merge_csv_key(query)):
             raise MergeFailedError(f"{self.results.url} has no result of query {query}: start the merge again")
         whole = (
@@ -80,7 +80,7 @@ class DuckDBEngine:
             _keep(csv, self.results, merge_csv_key(query))  # last: the CSV says that the query is over
 
     def _run(self, statements: Sequence[str], directory: Path) -> int:
-        """Run the statements; how many rows the last one wrote."""
+        """Run the statements; return how many rows the last one wrote."""
         spilled = str(directory / "spilled")
         try:
             with duckdb.connect(
@@ -96,7 +96,7 @@ class DuckDBEngine:
 
 
 def views_of(merge: Merge, found: Sequence[MergeInputs], directory: Path) -> list[str]:
-    """The SQL that makes the merge's tables of some objects; those of a bucket are copied below ``directory``."""
+    """Build the SQL that creates the merge's tables over objects; those of a bucket are copied below ``directory``."""
     files = {table_name(one.data_type, one.system): inputs.local_files(one, directory) for one in found}
     return [
         _view(data_type, system, files.get(table_name(data_type, system), []))
@@ -106,7 +106,7 @@ def views_of(merge: Merge, found: Sequence[MergeInputs], directory: Path) -> lis
 
 
 def translated(sql: str) -> str:
-    """Athena's SQL in DuckDB's dialect."""
+    """Translate SQL from Athena's dialect to DuckDB's."""
     return sqlglot.transpile(sql, read="athena", write="duckdb")[0]
 
 
@@ -127,7 +127,7 @@ def _materialised(merged: str) -> str:
 
 
 def _keep(path: Path, results: Store, key: str) -> None:
-    """Store a result. In a directory the first one stands: it may have been checked already."""
+    """Store a result. In a directory, one that is there already is kept: it may have been checked."""
     if results.directory is None:
         results.upload(key, path)
         return
@@ -144,7 +144,7 @@ def _keep(path: Path, results: Store, key: str) -> None:
 
 
 def _clean(results: Store) -> None:
-    """Remove what killed merges left in the results' directory."""
+    """Remove the directories of killed merges from the results' directory."""
     if results.directory is None:
         return
     for left in results.directory.glob(f"{_ASIDE}*"):

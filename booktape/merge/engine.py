@@ -1,4 +1,4 @@
-"""What a merge is, and what every engine that can do one looks like."""
+"""What a merge is, and the interface of the engines that run one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,15 +11,15 @@ from booktape.store.objects import Store
 
 
 class NothingToMergeError(BooktapeError):
-    """There is not one object, or not one record, of that day: never to be mistaken for a quiet day."""
+    """There is no object, or no record, of the day. This is never a quiet day."""
 
 
 class MergeFailedError(BooktapeError):
-    """The merge is over and gave no result. Its text says why; a new attempt needs a new token."""
+    """The merge ended without a result. The text says why; a new attempt needs a new token."""
 
 
 class MergeInterruptedError(TransientError):
-    """The query is over without a result by no fault of its own: start it again, with a new token."""
+    """The query ended without a result through no fault of its own: start it again with a new token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,12 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A finished merge: where its CSV lies (``file://…`` or ``s3://…``), and the bytes that were read for it.
+    """A finished merge.
 
-    ``parquet`` has the URLs of the same records in full. A single file has the name ``""``; where there are several
-    (Athena), each has a name like ``symbol=BTC-USDT/0000.parquet``.
+    :param url: where its CSV is (``file://…`` or ``s3://…``).
+    :param scanned_bytes: the bytes read for it, where the engine charges by them.
+    :param parquet: the URLs of the same records in full, by name. A single file has the name ``""``; of several
+        (Athena) each has a name like ``symbol=BTC-USDT/0000.parquet``.
     """
 
     url: str
@@ -48,7 +50,10 @@ class Merged:
 
 
 def merge_fingerprint(merge: Merge, *scope: str) -> str:
-    """Sixty-four hex digits that stand for this merge under a caller's token, and whatever else tells it apart."""
+    """Return 64 hex digits that identify a merge.
+
+    :param scope: the caller's token, and whatever else distinguishes it.
+    """
     parts = (merge.exchange, merge.data_type, str(merge.day), *scope)
     return sha256("\n".join(parts).encode()).hexdigest()
 
@@ -58,29 +63,23 @@ class Engine(Protocol):
 
     @property
     def systems(self) -> Mapping[str, Store | None]:
-        """The store of each system that is merged, by its name; None where it is absent."""
+        """The store of each system that is merged, by its name; None where there is none."""
         ...
 
     def start(self, merge: Merge, token: str) -> str:
-        """Start a merge and return its query id; the same token finds the same query again, and pays once.
+        """Start a merge and return its query id. The same token finds the same query again, which is paid once.
 
-
-
-
-        Raises :class:`NothingToMergeError`, :class:`MergeFailedError`, or
-        :class:`~booktape.model.errors.TransientError`: the same call may
-        be tried again.
+        :raises NothingToMergeError: nothing of the day is stored.
+        :raises MergeFailedError: the merge failed for good.
+        :raises TransientError: the same call may be tried again.
         """
         ...
 
     def poll(self, query: str) -> Merged | None:
-        """The result of a query, or None while it runs.
+        """Return the result of a query, or None while it runs.
 
-
-
-
-        Raises :class:`MergeFailedError` (terminal), :class:`MergeInterruptedError` (start again with a new token) or
-        another
-        :class:`~booktape.model.errors.TransientError` (poll again).
+        :raises MergeFailedError: the query failed for good.
+        :raises MergeInterruptedError: start the merge again with a new token.
+        :raises TransientError: poll again.
         """
         ...

@@ -1,4 +1,4 @@
-"""Where venues began their numbers anew within a day: told by the objects' keys, and made sure of by reading a few."""
+"""Finds the sequence resets of a day: the objects' keys show them, and a few objects are read to confirm them."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -23,18 +23,21 @@ _AT_ONCE: Final = 32
 
 
 def resets_of_day(systems: Systems, merge: Merge) -> dict[str, tuple[Reset, ...]]:
-    """The restarts in all that is stored of a day.
-    Raises as :func:`find_merge_resets` does, and if nothing is stored of it."""
+    """Find the resets in all that is stored of a day, by market.
+
+    :raises MergeFailedError: an object cannot be read.
+    :raises NothingToMergeError: nothing of the day is stored.
+    """
     return find_merge_resets(merge, inputs.find_inputs(systems, merge, inputs.require_markets(systems, merge)))
 
 
 def find_merge_resets(merge: Merge, found: Iterable[MergeInputs]) -> dict[str, tuple[Reset, ...]]:
-    """The restarts of the numbers of each market that has any, in the objects that a merge reads.
+    """Find the sequence resets in the objects that a merge reads, by market; markets without any are left out.
 
-    A book's are told by its updates, where it has some: a book that was fetched may be an old one. On an ordinary day
-    no object is opened.
-    Raises :class:`~booktape.merge.MergeFailedError` for one that cannot be read, and what its store
-    raises.
+    Those of a book are found in its updates, if it has any: a snapshot that was fetched may be an old one. On an
+    ordinary day no object is opened.
+
+    :raises MergeFailedError: an object cannot be read.
     """
     try:
         rule = exchange(merge.exchange).channel(merge.data_type).rule
@@ -45,13 +48,13 @@ def find_merge_resets(merge: Merge, found: Iterable[MergeInputs]) -> dict[str, t
         for market, objects in groupby(one.objects, key=lambda item: market_of(item.key)):
             markets[market].append((one.store, list(objects)))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        told = zip(markets, pool.map(partial(_of_market, rule), markets.values()), strict=True)
-        return {market: some for market, some in told if some}
+        resets = zip(markets, pool.map(partial(_of_market, rule), markets.values()), strict=True)
+        return {market: some for market, some in resets if some}
 
 
-def describe_resets(restarts: Resets) -> list[str]:
-    """The restarts as texts, for the fingerprint of a merge: none on an ordinary day."""
-    return [f"{market} {restart}" for market, told in sorted(restarts.items()) for restart in told]
+def describe_resets(resets: Resets) -> list[str]:
+    """Describe the resets as texts, for the fingerprint of a merge: none on an ordinary day."""
+    return [f"{market} {reset}" for market, some in sorted(resets.items()) for reset in some]
 
 
 def _of_market(rule: str, places: Iterable[tuple[Store, Iterable[StoredObject]]]) -> tuple[Reset, ...]:
@@ -60,7 +63,7 @@ def _of_market(rule: str, places: Iterable[tuple[Store, Iterable[StoredObject]]]
         for item in objects:
             try:
                 key = parse_batch_key(item.key)
-            except InvalidKeyError:  # the merge itself names it
+            except InvalidKeyError:  # the merge itself reports it
                 continue
             if placed_by_number(key.data_type, rule, key.first, key.minute):
                 spans[key.data_type][ObjectSpan(key.minute, key.first, key.last, item.key)] = store

@@ -1,4 +1,4 @@
-"""Which objects a merge reads: found by listing, checked against what their keys promise."""
+"""Finds the objects that a merge reads by listing, and checks them against their keys."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -33,9 +33,9 @@ class MergeInputs:
 
 
 def require_markets(systems: Systems, merge: Merge) -> list[str]:
-    """The markets of the merge's exchange that any system has stored, whatever the day.
+    """Return the markets of the merge's exchange that any system has stored, whatever the day.
 
-    Raises :class:`NothingToMergeError` where no object at all lies in the day's own partitions.
+    :raises NothingToMergeError: there is no object at all in the day's own partitions.
     """
     places = list(_places(systems, merge))
     pairs = sorted({pair for data_type, _, store in places for pair in _markets(store, data_type, merge)})
@@ -48,7 +48,7 @@ def require_markets(systems: Systems, merge: Merge) -> list[str]:
 
 
 def _places(systems: Systems, merge: Merge) -> Iterator[tuple[str, str, Store]]:
-    """Where the merge looks: each stored data type, system and its store."""
+    """Yield each stored data type, system and store that the merge reads."""
     for data_type in stored_types(merge.data_type):
         for system in systems_of(data_type):
             store = systems.get(system)
@@ -61,7 +61,7 @@ def _markets(store: Store, data_type: str, merge: Merge) -> list[str]:
 
 
 def no_inputs(systems: Systems, merge: Merge) -> NothingToMergeError:
-    """The error that says that there is nothing to merge, and where it was looked for."""
+    """Return the error that says that nothing is stored, and where that was looked for."""
     recorded = (systems.get(system) for system in (PRIMARY, REPLICA))
     urls = " and ".join(store.url for store in recorded if store is not None)
     what = f"{merge.data_type} of {merge.exchange} on {merge.day}"
@@ -69,7 +69,7 @@ def no_inputs(systems: Systems, merge: Merge) -> NothingToMergeError:
 
 
 def find_inputs(systems: Systems, merge: Merge, pairs: list[str]) -> list[MergeInputs]:
-    """Every object that the merge reads, by data type and system."""
+    """Find every object that the merge reads, by data type and system."""
     return [
         MergeInputs(data_type, system, store, _objects(store, data_type, merge, pairs))
         for data_type, system, store in _places(systems, merge)
@@ -81,7 +81,7 @@ def _objects(store: Store, data_type: str, merge: Merge, pairs: list[str]) -> li
         pair, day = place
         return [found for found in store.objects(day_prefix(data_type, merge.exchange, pair, day)) if _is_data(found)]
 
-    # A system that has little (what was healed, say) costs little: only the markets that it has are listed.
+    # A system with few markets costs little: only those that it has are listed.
     here = sorted(set(pairs).intersection(_markets(store, data_type, merge)))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         pages = list(pool.map(listed, product(here, days_read(merge.day))))
@@ -94,10 +94,11 @@ def _is_data(found: StoredObject) -> bool:
 
 
 def local_files(inputs: MergeInputs, directory: Path) -> list[Path]:
-    """The objects as sound local files: those of a bucket are copied below ``directory``, many at once.
+    """Return the objects as local files; those of a bucket are copied below ``directory``, many at once.
 
-    Every object is held against its key, because DuckDB accepts a wrong gzip checksum silently. Raises
-    :class:`MergeFailedError`, which names the object.
+    Every object is checked against its key, because DuckDB accepts a wrong gzip checksum silently.
+
+    :raises MergeFailedError: an object does not hold what its key says.
     """
 
     def checked(found: StoredObject) -> Path:
@@ -115,7 +116,7 @@ def local_files(inputs: MergeInputs, directory: Path) -> list[Path]:
 
 
 def _check(store: Store, key: str, content: bytes) -> None:
-    """Raise :class:`MergeFailedError` unless the object holds what its key promises."""
+    """Raise :class:`MergeFailedError` unless the object holds what its key says."""
     fault = None
     try:
         promised = parse_batch_key(key).digest

@@ -21,22 +21,25 @@ from booktape.model.resets import Resets
 from booktape.model.timestamps import midnight
 
 _PARTS: Final = re.compile(r"^-- (?:csv|parquet)\n", re.MULTILINE)
-_NEVER: Final[Resets] = {}
+_NO_RESETS: Final[Resets] = {}
 
 _TIME: Final = "coalesce(timestamp, sent_timestamp, local_timestamp)"
 _PLACES: Final = {TRADES: ("timestamp", None), QUOTES: (_TIME, "id"), BOOK_UPDATES: (_TIME, "last_id")}
-"""What tells the era of a record: its time and its number, as :func:`booktape.model.resets.epoch` takes them."""
+"""SQL for the time and the id that determine a record's epoch, as :func:`booktape.model.resets.epoch` takes them."""
 
 
 def stored_types(data_type: str) -> tuple[str, ...]:
-    """The stored data types that a published one is merged from. Raises :class:`MergeFailedError` for any other."""
+    """Return the stored data types that a published one is merged from.
+
+    :raises MergeFailedError: the data type is not published.
+    """
     if data_type not in PUBLISHED:
         raise MergeFailedError(f"{data_type!r} is not published; these are: {', '.join(PUBLISHED)}")
     return (BOOK_UPDATES, BOOK_SNAPSHOTS) if data_type == BOOK_UPDATES else (data_type,)
 
 
 def days_read(day: date) -> tuple[date, date]:
-    """The days whose partitions are read: a late record may lie in a batch that opened after midnight."""
+    """Return the days whose partitions are read: a late record may be in a batch that opened after midnight."""
     return day, day + timedelta(days=1)
 
 
@@ -58,12 +61,15 @@ class Statement(NamedTuple):
         return self.merged + self.parquet
 
 
-def statement(merge: Merge, pairs: Sequence[str], restarts: Resets = _NEVER) -> Statement:
-    """The SQL for a merge of these markets, and of the places where their numbers began anew.
+def statement(merge: Merge, pairs: Sequence[str], resets: Resets = _NO_RESETS) -> Statement:
+    """Build the SQL of a merge.
 
-    It reads the tables ``{data_type}_{system}`` (:func:`~booktape.merge.tables.systems_of`). ``$partitions`` in the
-    text becomes the condition on the partition columns, ``$day`` the partition of the day itself. Without restarts,
-    ``$restarts`` and ``$by_era`` are nothing, and ``$records`` are those of ``stored`` as they are.
+    It reads the tables ``{data_type}_{system}`` (:func:`~booktape.merge.tables.systems_of`). In the text,
+    ``$partitions`` stands for the condition on the partition columns and ``$day`` for the partition of the day itself.
+    Without resets, ``$resets`` and ``$by_epoch`` are empty, and ``$records`` is ``stored``.
+
+    :param pairs: the markets.
+    :param resets: the sequence resets of these markets within the day.
     """
     first = midnight(merge.day)
     text = _statement_text(merge.data_type).substitute(
@@ -71,7 +77,7 @@ def statement(merge: Merge, pairs: Sequence[str], restarts: Resets = _NEVER) -> 
         day=literal(f"{merge.day:%d}"),
         first_microsecond=first,
         last_microsecond=first + DAY - 1,
-        **_eras(merge.data_type, {pair: restarts[pair] for pair in pairs if pair in restarts}),
+        **_epochs(merge.data_type, {pair: resets[pair] for pair in pairs if pair in resets}),
     )
     merged, csv, parquet = _PARTS.split(text)
     return Statement(merged, csv, parquet)
@@ -82,28 +88,28 @@ def _statement_text(data_type: str) -> Template:
     return Template(files("booktape.merge").joinpath(f"sql/{PUBLISHED[data_type]}.sql").read_text())
 
 
-def _eras(data_type: str, restarts: Resets) -> Mapping[str, str]:
-    """What the text needs where numbers began anew: each market's first restart is joined, then each one's second."""
-    if not restarts or data_type not in _PLACES:
-        return {"restarts": "", "records": "stored", "by_era": ""}
+def _epochs(data_type: str, resets: Resets) -> Mapping[str, str]:
+    """What the text needs where there are resets: each market's first one is joined, then each one's second."""
+    if not resets or data_type not in _PLACES:
+        return {"resets": "", "records": "stored", "by_epoch": ""}
     time, number = _PLACES[data_type]
-    eras, joins = [], []
-    for turn in range(max(map(len, restarts.values()))):
-        name = f"restart_{turn + 1}"
+    passed, joins = [], []
+    for turn in range(max(map(len, resets.values()))):
+        name = f"reset_{turn + 1}"
         rows = ", ".join(
-            f"({literal(pair)}, {told[turn].low}, {told[turn].high}, {told[turn].number})"
-            for pair, told in restarts.items()
-            if turn < len(told)
+            f"({literal(pair)}, {some[turn].low}, {some[turn].high}, {some[turn].number})"
+            for pair, some in resets.items()
+            if turn < len(some)
         )
         lower = f" OR ({time} >= {name}.low AND {number} < {name}.number)" if number is not None else ""
-        eras.append(f"CASE WHEN {time} >= {name}.high{lower} THEN 1 ELSE 0 END")
+        passed.append(f"CASE WHEN {time} >= {name}.high{lower} THEN 1 ELSE 0 END")
         joins.append(f"LEFT JOIN (VALUES {rows}) AS {name} (market, low, high, number) ON {name}.market = stored.pair")
-    sql = f"SELECT stored.*, {' + '.join(eras)} AS era FROM stored {' '.join(joins)}"
-    return {"restarts": f"\nof_eras AS ({sql}),", "records": "of_eras", "by_era": "era, "}
+    sql = f"SELECT stored.*, {' + '.join(passed)} AS sequence_epoch FROM stored {' '.join(joins)}"
+    return {"resets": f"\nof_epochs AS ({sql}),", "records": "of_epochs", "by_epoch": "sequence_epoch, "}
 
 
 def _partitions(merge: Merge, pairs: Sequence[str]) -> str:
-    """Conditions that Athena can hold against each partition; the last keeps, say, the 1st and the 31st apart."""
+    """Conditions by which Athena chooses partitions. The last one excludes pairs such as the 1st and the 31st."""
     days = days_read(merge.day)
     conditions = [
         f"exchange = {literal(merge.exchange)}",

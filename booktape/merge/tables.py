@@ -7,13 +7,13 @@ from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICK
 PRIMARY: Final = "primary"
 REPLICA: Final = "replica"
 REST: Final = "rest"
-"""What was fetched from the venue because neither system had it. It lies in the primary's storage, below ``rest/``."""
+"""The system of trades fetched over the venue's REST API. It is in the primary's storage, below ``rest/``."""
 
 SYSTEMS: Final = (PRIMARY, REPLICA, REST)
 """The systems in their order of preference."""
 
 HEALED: Final = frozenset({TRADES})
-"""The stored data types that can be fetched afterwards: only these have a table of :data:`REST`."""
+"""The stored data types that can be backfilled: only these have a table of :data:`REST`."""
 
 
 OBJECT: Final = "$path"
@@ -88,7 +88,7 @@ COLUMNS: Final = {
 
 
 def systems_of(data_type: str) -> tuple[str, ...]:
-    """The systems that a stored data type is merged from."""
+    """Return the systems that a stored data type is merged from."""
     return SYSTEMS if data_type in HEALED else (PRIMARY, REPLICA)
 
 

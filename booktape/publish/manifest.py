@@ -1,8 +1,8 @@
 """The manifest of a run: one small object for each finished step, written once and read without a lock.
 
 ``runs/{source}/{YYYY-MM-DD}/{run:04d}/{step}.json`` holds ``{"at": µs, "result": {…}}``. Writes are create-only: if two
-workers do the same step, one result stands and both go on from it. Only ``failed.json`` is ever overwritten, or deleted
-for another try; ``held.json`` is deleted once ``released.json`` says who released the run.
+workers do the same step, the first result is kept and both go on from it. Only ``failed.json`` is ever overwritten, or
+deleted for another try; ``held.json`` is deleted once ``released.json`` says who released the run.
 
 Names with a dot are notes beside the results: a step's broken attempts (``merge.attempt-1``), its query
 (``merge.query-1``), its first try (``merge.began``), its last try after the deadline (``merge.last-try``).

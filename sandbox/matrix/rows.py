@@ -1,4 +1,4 @@
-"""The rows: what goes wrong and when, as data. Times are seconds after the market's noon."""
+"""The rows of the matrix: which fault happens when. Times are seconds after noon of the market's clock."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,7 +36,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Workers start, as a supervisor would start them again."""
+    """Workers start, as a supervisor would restart them."""
 
     at: float
     workers: tuple[str, ...]
@@ -56,16 +56,16 @@ Step = Fault | Kill | Start | List
 class Row:
     """One row of the matrix.
 
-    ``interrupts``: intervals may be declared between the first of the steps and when all is whole again; without it
-    none may be declared between the first and the last record. ``forgets``: workers are killed and their ledgers with
-    them, so that ``unknown`` may reach back to their start. ``costs``: the data types of which records must be lost at
-    Binance, lest the row prove nothing; without any, nothing may be missing, but what the venue ``skips``.
+    ``interrupts``: intervals may be declared between the first step and the full recovery; without it, none may be
+    declared between the first and the last record. ``forgets``: workers are killed together with their open uptime
+    segments, so ``unknown`` may reach back to their start. ``costs``: the data types that must lose records at Binance,
+    or else the row proves nothing; without any, only what the venue ``skips`` may be missing.
 
-    ``unseen``: connections stay up, so that what has no numbers may be lost without anybody's seeing it.
+    ``unseen``: connections stay up, so streams without numbers may lose messages unnoticed.
 
-    ``late`` workers are started by a step only; ``clocks`` are wrong by so many seconds. ``heals`` over REST.
-    The row ``goes_on`` for so many seconds after all is whole again, and collectors take up to ``settles`` seconds more
-    to believe what has happened.
+    ``late`` workers are started by a step only. ``clocks``: the errors of the workers' clocks in seconds. ``heals``:
+    backfill over REST. The row ``goes_on`` for so many seconds after the recovery, and workers need up to ``settles``
+    seconds more to accept what has happened.
     """
 
     name: str
@@ -86,12 +86,12 @@ class Row:
 
     @property
     def ends(self) -> float:
-        """When the last step is done."""
+        """The time of the last step."""
         return max((step.at for step in self.steps), default=0.0)
 
 
 def _cut(at: float, *routes: str, seconds: float = 3.0) -> tuple[Fault, ...]:
-    """Connections are cut, and nobody is let in for a while."""
+    """Connections are dropped and refused for a while."""
     refuse = tuple(Fault(at, {"fault": "refuse", "route": route, "seconds": seconds}) for route in routes)
     return (*refuse, *(Fault(at, {"fault": "drop", "route": route}) for route in routes))
 
@@ -199,6 +199,6 @@ ROWS: Final = (
 
 
 def rows(names: list[str]) -> list[Row]:
-    """Rows by name, all of them without any. Raises KeyError."""
+    """Rows by name; all rows where no name is given. Raises KeyError."""
     by_name = {row.name: row for row in ROWS}
     return [by_name[name] for name in names] if names else list(ROWS)

@@ -243,10 +243,10 @@ def test_a_right_one_changes_nothing(venue: Venue, play: Play) -> None:
     changes = changes_of(play)
     found = recorded(venue, play, whole(changes[: play.taken]))
     assert found.gaps == []
-    assert (found.proven.loss.missing, found.proven.loss.links, found.proven.loss.resumed) == ([], [], [])
+    assert (found.proven.loss.missing, found.proven.loss.broken_links, found.proven.loss.resumed_ids) == ([], [], [])
     assert found.proven.book is not None
     counts = found.proven.book
-    assert (counts.snapshots, counts.compared, counts.differing, counts.crossed) == (2, 1, 0, 0)
+    assert (counts.snapshots, counts.snapshots_compared, counts.snapshots_differing, counts.crossed) == (2, 1, 0, 0)
     assert found.replayed() == found.rebuilt(venue) == book(changes)
 
 
@@ -259,7 +259,7 @@ def test_a_wrong_one_is_found(venue: Venue, play: Play, data: st.DataObject) -> 
     found = recorded(venue, play, [bids, asks])
     assert found.gaps == []
     assert found.proven.book is not None
-    assert (found.proven.book.compared, found.proven.book.differing) == (1, 1)
+    assert (found.proven.book.snapshots_compared, found.proven.book.snapshots_differing) == (1, 1)
 
 
 @st.composite
@@ -274,9 +274,9 @@ def test_one_from_within_a_message_changes_nothing_either(play: Play) -> None:
     changes = changes_of(play)
     found = recorded(Okx(), play, whole(changes[: play.taken]))
     assert found.gaps == []
-    assert (found.proven.loss.missing, found.proven.loss.links, found.proven.loss.resumed) == ([], [], [])
+    assert (found.proven.loss.missing, found.proven.loss.broken_links, found.proven.loss.resumed_ids) == ([], [], [])
     assert found.proven.book is not None
-    assert (found.proven.book.compared, found.proven.book.differing) == (1, 0)
+    assert (found.proven.book.snapshots_compared, found.proven.book.snapshots_differing) == (1, 0)
     assert found.replayed() == found.rebuilt(Okx()) == book(changes)
 
 
@@ -290,7 +290,7 @@ def test_a_wrong_one_from_within_a_message_is_found(play: Play, data: st.DataObj
     wrong[1] = "9.5"
     found = recorded(Okx(), play, [bids, asks])
     assert found.proven.book is not None
-    assert (found.proven.book.compared, found.proven.book.differing) == (1, 1)
+    assert (found.proven.book.snapshots_compared, found.proven.book.snapshots_differing) == (1, 1)
 
 
 def test_hyperliquid_is_asked_for_a_book_by_a_posted_question() -> None:

@@ -102,7 +102,7 @@ def test_the_rows_are_those_of_the_merge() -> None:
     about = terms(TRADES, CONTIGUOUS, RESTART)
     stored = [StoredRecord("BTC-USDT", THE_DAY, one) for one in [*OLD, trade(1002, 60), trade(1001, 59)]]
     rows = RowDigest(about)
-    for one in merge_trades(THE_DAY, stored, restarts={"BTC-USDT": [RESTART]}):
+    for one in merge_trades(THE_DAY, stored, resets={"BTC-USDT": [RESTART]}):
         rows.add(one.record)
     market = proven(about, (1001, OLD), (EPOCH + 1001, [trade(1002, 60), trade(1001, 59)]))
     assert (market.rows, market.sha256) == (5, rows.sha256)
@@ -115,7 +115,7 @@ def test_a_books_eras_follow_each_other_and_tell_their_own_times() -> None:
     merged = merge_book(
         THE_DAY,
         [StoredRecord("BTC-USDT", THE_DAY, one) for one in [*new, *old]],
-        restarts={"BTC-USDT": about.resets},
+        resets={"BTC-USDT": about.resets},
     )
     assert [(one.record.last_id, one.record.timestamp) for one in merged] == [
         (1000, NOON),

@@ -13,7 +13,6 @@ import duckdb
 
 from booktape.merge import Merge, Merged, NothingToMergeError, epochs, inputs, open_engine
 from booktape.merge.reference import (
-    ParquetRow,
     PublishedRow,
     StoredRecord,
     merge_book,
@@ -21,7 +20,6 @@ from booktape.merge.reference import (
     merge_liquidations,
     merge_quotes,
     merge_trades,
-    parquet_rows,
 )
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import HEALED
@@ -46,6 +44,7 @@ from booktape.model.records import (
 from booktape.model.resets import Resets
 from booktape.store.layout import batch_key, parse_batch_key
 from booktape.store.objects import Store, directory_of, open_store
+from tests.merge.parquet_reference import ParquetRow, parquet_rows
 
 PURE: Final[dict[str, Any]] = {
     TRADES: merge_trades,
@@ -148,13 +147,13 @@ class Systems:
         """The merge in plain Python."""
         healed = [self.rest] if merge.data_type in HEALED and self.rest is not None else []
         stores = [self.primary, self.replica, *healed]
-        told = {"restarts": self.restarts(merge)} if merge.data_type in _NUMBERED else {}
+        resets = {"resets": self.resets(merge)} if merge.data_type in _NUMBERED else {}
         stored = (self.stored(store, merge) for store in stores)
-        published: list[PublishedRow[Any]] = PURE[merge.data_type](merge.day, *stored, **told)
+        published: list[PublishedRow[Any]] = PURE[merge.data_type](merge.day, *stored, **resets)
         return published
 
-    def restarts(self, merge: Merge) -> Resets:
-        """Where the venue began its numbers anew, as the merge finds it."""
+    def resets(self, merge: Merge) -> Resets:
+        """The sequence resets, as the merge finds them."""
         systems = {"primary": self.primary, "replica": self.replica, "rest": self.rest}
         try:
             pairs = inputs.require_markets(systems, merge)

@@ -121,7 +121,7 @@ def test_a_day_in_which_numbers_began_anew_is_the_same_on_both(
             for era in range(restarts + 1):
                 record_an_era(store, market, at(DAY, 600_000_000 * era), number)
     merge = Merge("binance", data_type, DAY)
-    assert {market: len(told) for market, told in buckets.restarts(merge).items()} == {"BTC-USDT": 2, "ETH-USDT": 1}
+    assert {market: len(told) for market, told in buckets.resets(merge).items()} == {"BTC-USDT": 2, "ETH-USDT": 1}
     merged = finished(engine, engine.start(merge, "first"))
     assert text_of(merged) == buckets.merge_text(merge) == buckets.reference_text(merge)
     parts = map(str, download(merged, tmp_path))

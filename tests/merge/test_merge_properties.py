@@ -119,7 +119,7 @@ def test_however_batches_are_cut_and_late_nothing_looks_as_if_numbers_had_begun_
     record(systems, runs)
     for data_type in ("trades", "book_updates"):
         for day in (DAY, NEXT):
-            assert systems.restarts(Merge("binance", data_type, day)) == {}
+            assert systems.resets(Merge("binance", data_type, day)) == {}
 
 
 @given(recordings())

@@ -178,7 +178,7 @@ def test_quotes_by_a_clock_that_is_minutes_wrong_are_copies(systems: Systems) ->
         for id, minute in ((7, 0), (9, 20), (11, 40)):
             received = NOON + minute * MINUTE + wrong
             put(store, Quote(id, None, "1", "1", "2", "1", received), Quote(id + 1, None, "1", "2", "2", "1", received))
-    assert systems.restarts(QUOTES) == {}
+    assert systems.resets(QUOTES) == {}
     assert [row["provenance"] for row in systems.merge_full(QUOTES)] == ["both"] * 6
 
 
@@ -199,7 +199,7 @@ def test_an_ordinary_day_is_asked_for_as_if_there_were_no_eras(systems: Systems)
     sql = statement(TRADES, ["BTC-USDT"]).csv_query
     assert "era" not in sql.replace("eras are not", "")
     assert sql == statement(TRADES, ["BTC-USDT"], {"ETH-USDT": [Reset(NOON, NOON, 0)]}).csv_query
-    assert epochs.describe_resets(systems.restarts(TRADES)) == []
+    assert epochs.describe_resets(systems.resets(TRADES)) == []
 
 
 def test_markets_and_their_restarts_are_named_once_in_each_turn() -> None:
@@ -225,7 +225,7 @@ def test_an_object_that_must_be_read_and_cannot_be_is_named(systems: Systems) ->
     key = f"trades/exchange=binance/pair=BTC-USDT/year=2024/month=08/day=08/1203_1-1_{'0' * 16}.json.gz"
     systems.primary.create(key, b"torn")
     with pytest.raises(MergeFailedError, match=f"{key} cannot be merged: .*; restore it, or move it away"):
-        systems.restarts(TRADES)
+        systems.resets(TRADES)
 
 
 def depth(number: int, second: int) -> Depth:
@@ -247,7 +247,5 @@ def test_more_than_one_athena_query_can_name_is_said_before_athena_is_asked(
     put(systems.primary, trade(1, 200, "11"))
     monkeypatch.setattr(athena_engine, "_LONGEST_QUERY", 1_000)
     engine = athena_engine.connect_athena({"primary": systems.primary}, "s3://results", "booktape", "primary")
-    with pytest.raises(
-        MergeFailedError, match="binance has 1 markets, of which 1 began their numbers anew: more than one"
-    ):
+    with pytest.raises(MergeFailedError, match="binance has 1 markets, of which 1 had sequence resets: more than one"):
         engine.start(TRADES, "token")

@@ -1,9 +1,9 @@
 -- The derivative tickers of one exchange and day, each once (the primary's copy where it has one, else the replica's),
--- and filled forward: a message tells some of the fields, the published row all that the market was told so far that
--- day. Copies go first: one that came late would otherwise bring old values back.
+-- and filled forward: a message has some of the fields, a published row the latest value of each field on that day.
+-- Copies are removed first: one that came late would otherwise bring old values back.
 --
--- Where a venue gives no engine time, the time that this connection observed tells two messages apart, so that a value
--- which comes back is not taken for a copy. A message without any exchange time belongs to the day of its partition.
+-- Where a venue gives no engine time, the receipt time distinguishes two messages, so that a value which comes back is
+-- not taken for a copy. A message without any exchange time belongs to the day of its partition.
 WITH stored AS (
     SELECT
         1 AS system, exchange, pair, timestamp, sent_timestamp, local_timestamp,

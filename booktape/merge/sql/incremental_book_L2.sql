@@ -1,11 +1,11 @@
 -- The order-book messages of one exchange and day, each once, as rows of levels: the primary's copy where it has one,
 -- else the replica's. Messages that two connections cut differently overlap, and both stay: amounts are absolute.
 --
--- A message's place in its market is its last sequence id, or its time where the venue numbers nothing. A record without
--- any exchange time (a REST snapshot whose answer told none) belongs to the day of its partition.
+-- A message's place in its market is its last sequence id, or its time where the venue gives no ids. A record without
+-- any exchange time (a REST snapshot whose response has none) belongs to the day of its partition.
 --
--- Where the venue began its ids anew within the day, the messages of the first era come before those of the
--- second, and each era tells its own times.
+-- Where the venue reset its sequence within the day, the messages of the first epoch come before those of the second,
+-- and times are derived within each epoch.
 WITH stored AS (
     SELECT
         1 AS system, false AS is_snapshot, exchange, pair, first_id, last_id, previous_id,
@@ -38,7 +38,7 @@ WITH stored AS (
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
             BETWEEN $first_microsecond AND $last_microsecond
-),$restarts
+),$resets
 -- The levels are compared by a digest, which is far cheaper to sort by than the levels themselves.
 identified AS (
     SELECT
@@ -55,14 +55,14 @@ numbered AS (
     SELECT
         identified.*,
         row_number() OVER (
-            PARTITION BY ${by_era}pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
+            PARTITION BY ${by_epoch}pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
             ORDER BY system, local_timestamp, sent_timestamp, origin, checksum
         ) AS copy,
         min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
         min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp
     FROM identified
     WINDOW copies AS (
-        PARTITION BY ${by_era}pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
+        PARTITION BY ${by_epoch}pair, is_snapshot, place, first_id, last_id, previous_id, timestamp, levels_digest
     )
 ),
 -- At the same place: an update with the snapshot's id is in the snapshot, so it comes first. Where places are times, an
@@ -73,10 +73,10 @@ placed AS (
         row_number() OVER (
             PARTITION BY pair
             ORDER BY
-                ${by_era}place, CASE WHEN (last_id IS NULL) = is_snapshot THEN 0 ELSE 1 END,
+                ${by_epoch}place, CASE WHEN (last_id IS NULL) = is_snapshot THEN 0 ELSE 1 END,
                 local_timestamp, system, first_id, previous_id, levels_digest
         ) AS message,
-        least(own_time, coalesce(min(update_time) OVER (PARTITION BY ${by_era}pair), own_time)) AS time_before_updates
+        least(own_time, coalesce(min(update_time) OVER (PARTITION BY ${by_epoch}pair), own_time)) AS time_before_updates
     FROM numbered
     WHERE copy = 1
 ),
@@ -94,7 +94,7 @@ merged AS (
             max(time_before_updates) OVER so_far
         ) AS published_time
     FROM placed
-    WINDOW so_far AS (PARTITION BY ${by_era}pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    WINDOW so_far AS (PARTITION BY ${by_epoch}pair ORDER BY message ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 )
 -- csv
 SELECT

@@ -1,13 +1,13 @@
 -- The liquidations of one exchange and day, each once: the primary's copy where it has one, else the replica's.
 --
--- With an id, equal ones are copies. Without, two that are equal in every field may truly be two: an exchange closes
--- several positions at one price in one instant. So equal ones are counted where nothing can be a copy, inside one
--- object: it holds what one collector heard without a break, and every connection hears each liquidation once. The
--- first of one object is the first of every other, the second the second: published are as many as the object has that
--- has the most of them. Counting a whole system would not do: its two collectors, or one that began anew, may store the
+-- With an id, equal ones are copies. Without an id, two that are equal in every field may be two: an exchange closes
+-- several positions at one price in one instant. So equal ones are counted where none can be a copy, inside one object:
+-- it holds what one collector received without an interruption, and every connection receives each liquidation once.
+-- The first of one object is the first of every other, and so on: as many are published as the object has that has the
+-- most of them. A count over a whole system would be wrong: two collectors, or one that was restarted, may store the
 -- same minute in two objects.
 --
--- Where there is neither an id nor engine time, the time that this connection observed tells two liquidations apart.
+-- Where there is neither an id nor engine time, the receipt time distinguishes two liquidations.
 -- One without any exchange time belongs to the day of its partition.
 WITH stored AS (
     SELECT

@@ -1,10 +1,10 @@
 -- The best bids and asks of one exchange and day, each once: the primary's copy where it has one, else the replica's.
 --
--- Where a venue gives neither id nor engine time, the time that this connection observed tells two quotes apart, so that
--- a price which comes back is not taken for a copy. A quote without any exchange time (Binance spot) belongs to the day
+-- Where a venue gives neither id nor engine time, the receipt time distinguishes two quotes, so that a price which comes
+-- back is not taken for a copy. A quote without any exchange time (Binance spot) belongs to the day
 -- of its partition.
 --
--- Where the venue began its ids anew within the day, equal ids of two eras are not copies.
+-- Where the venue reset its ids within the day, equal ids of two epochs are not copies.
 WITH stored AS (
     SELECT
         1 AS system, exchange, pair, id, timestamp, sent_timestamp, local_timestamp,
@@ -21,13 +21,13 @@ WITH stored AS (
     WHERE $partitions
         AND coalesce(timestamp, sent_timestamp, CASE WHEN day = $day THEN $first_microsecond END)
             BETWEEN $first_microsecond AND $last_microsecond
-),$restarts
+),$resets
 numbered AS (
     SELECT
         $records.*,
         row_number() OVER (
             PARTITION BY
-                ${by_era}pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
+                ${by_epoch}pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
                 bid_price, bid_amount, ask_price, ask_amount
             ORDER BY system, local_timestamp, sent_timestamp
         ) AS copy,
@@ -36,7 +36,7 @@ numbered AS (
     FROM $records
     WINDOW copies AS (
         PARTITION BY
-            ${by_era}pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
+            ${by_epoch}pair, id, timestamp, coalesce(id, timestamp, sent_timestamp, local_timestamp),
             bid_price, bid_amount, ask_price, ask_amount
     )
 ),

@@ -5,9 +5,9 @@
 -- fill (it is null-safe where a venue leaves ids out), removes the copies inside each system in the same stroke, and
 -- takes less memory.
 --
--- Every branch names its partitions itself: pair is an injected column, which Athena wants to see beside each table.
+-- Every branch names its partitions: pair is an injected column, which Athena requires beside each table.
 --
--- Where the venue began its ids anew within the day, equal ids of two eras are not copies.
+-- Where the venue reset its ids within the day, equal ids of two epochs are not copies.
 WITH stored AS (
     SELECT 1 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
     FROM trades_primary
@@ -20,19 +20,19 @@ WITH stored AS (
     SELECT 3 AS system, exchange, pair, id, sequence, timestamp, local_timestamp, side, price, amount
     FROM trades_rest
     WHERE $partitions AND timestamp BETWEEN $first_microsecond AND $last_microsecond
-),$restarts
+),$resets
 numbered AS (
     SELECT
         $records.*,
         row_number() OVER (
-            PARTITION BY ${by_era}pair, id
+            PARTITION BY ${by_epoch}pair, id
             ORDER BY system, local_timestamp, timestamp, side, price, amount, sequence
         ) AS copy,
         min(CASE WHEN system = 1 THEN local_timestamp END) OVER copies AS primary_local_timestamp,
         min(CASE WHEN system = 2 THEN local_timestamp END) OVER copies AS replica_local_timestamp,
         min(CASE WHEN system = 3 THEN local_timestamp END) OVER copies AS rest_local_timestamp
     FROM $records
-    WINDOW copies AS (PARTITION BY ${by_era}pair, id)
+    WINDOW copies AS (PARTITION BY ${by_epoch}pair, id)
 ),
 merged AS (
     SELECT
@@ -41,7 +41,7 @@ merged AS (
         -- Numbers in the order of numbers, whatever their size: the shorter before the longer. Other ids as text.
         CASE WHEN regexp_like(id, '^[0-9]+$$') THEN length(id) ELSE 0 END AS digits
     FROM numbered
-    -- A trade of nothing is an id that the venue used up (Binance futures): recorded, since only so its ids show loss.
+    -- A trade of amount 0 is a burned id (Binance futures). It is recorded, since only then its ids show loss.
     WHERE copy = 1 AND regexp_like(amount, '[1-9]')
 )
 -- csv

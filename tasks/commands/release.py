@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 
 from booktape.cli.options import AsJson, DayText, Now, PublishedStorage, SourceName
-from booktape.cli.queue import enqueue
 from booktape.cli.terminal import print_json, print_line
 from booktape.model.errors import BooktapeError
 from booktape.publish.days import past_day
@@ -17,6 +16,7 @@ from booktape.publish.retries import GateFailedError
 from booktape.store.layout import Run
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary
+from tasks.commands.queue import enqueue
 
 
 class StillHeldError(BooktapeError):

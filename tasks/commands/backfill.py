@@ -1,8 +1,8 @@
 """``booktape heal``: backfill a day's trades that no system recorded."""
 
+from booktape.cli.console import err
 from booktape.cli.options import AsJson, DayText, Replica, SourceName, Storage
 from booktape.cli.terminal import print_json, print_line
-from booktape.console import err
 from booktape.merge import Merge
 from booktape.merge.inputs import require_markets
 from booktape.model.errors import BooktapeError
