@@ -12,7 +12,7 @@ from sandbox.matrix.run import Outcome
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """The table's lines, a row for each row and venue."""
-    head = ["| row | what goes wrong | venue | trades | book updates | quotes | as certified |"]
+    head = ["| Row | What goes wrong | Venue | Trades | Book updates | Quotes | As certified |"]
     return [*head, "|---|---|---|---|---|---|---|", *_rows(outcomes)]
 
 
