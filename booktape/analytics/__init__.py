@@ -1,6 +1,21 @@
-"""What is computed from recordings, purely: books at an instant, bars, quotes, liquidity, one book of many venues.
+"""Analytics: pure functions over recorded trades and books. No I/O, no clock, no floats.
 
-Iterables in, rows (named tuples) out, lazily; no floats. The names in capitals are the columns of each kind of row.
+===========================  ===================================================================================
+:func:`time_bars`            bars of a length of time; :func:`tick_bars` of a number of trades, :func:`volume_bars`
+                             of a volume. They take trades and give :class:`Bar`
+:func:`book_snapshots`       a book's best levels on a grid of times, or at each change: :class:`TopRow`
+:func:`quotes`               the best bid and ask at each change: :class:`QuoteRow`
+:class:`BookView`            a book at one instant: best prices, spread, :class:`Depth`, :class:`Slippage`
+:func:`liquidity`            spread, depth and slippage of orders over many views: :class:`LiquidityRow`
+:func:`consolidate`          one :class:`ConsolidatedBook` of several exchanges' views, which divides an order among
+                             them: :class:`OrderRoute`
+===========================  ===================================================================================
+
+Functions over records take an iterable in the published order, with a :class:`~booktape.model.gap.Gap` before the first
+record after each gap, as :class:`~booktape.Archive` gives it with ``gaps="mark"``. They give rows lazily: named tuples,
+whose columns are the constants in capitals. Times are in µs since the epoch, UTC; ranges are half-open. Prices are the
+exchange's text, sums are exact decimal text, and quotients have 28 significant digits. Invalid arguments raise an
+:class:`~booktape.model.errors.InvalidInputError`.
 """
 
 from booktape.analytics.bars import BAR_COLUMNS, Bar, tick_bars, time_bars, volume_bars

@@ -21,7 +21,7 @@ Empty = Literal["skip", "fill"]
 
 
 class InvalidBarsError(InvalidInputError):
-    """A number of trades or a volume after which no bar can end."""
+    """The number of trades or the volume of a bar is not positive."""
 
 
 class Bar(NamedTuple):
@@ -64,10 +64,14 @@ def time_bars(
 ) -> Iterator[Bar]:
     """Bars of whole multiples of ``every`` (seconds or a timedelta) since the epoch, half-open, in UTC.
 
-    ``start`` and ``end`` (µs, half-open) tell the stretch that the trades are of: a bar that reaches beyond it is not
-    complete, and without them neither the first nor the last one is. ``empty``: intervals without a trade are left out
-    (``skip``), or are there with the close before them (``fill``). An interval that something is missing of always has
-    its bar. Raises :class:`~booktape.analytics.time_grid.NotInOrderError` where times go back or lie outside.
+    :param start: the beginning of the range that the trades cover (µs). Without it, the first bar is not ``complete``.
+    :param end: the end of that range (µs, exclusive). Without it, the last bar is not ``complete``. Nor is a bar that
+        reaches beyond the range.
+    :param empty: ``skip`` leaves intervals without a trade out; ``fill`` gives them the close before. An interval that
+        a gap touches always has a bar.
+
+    Raises :class:`~booktape.analytics.time_grid.InvalidIntervalError`, and
+    :class:`~booktape.analytics.time_grid.NotInOrderError` for times that go back or lie outside the range.
     """
     length = microseconds(every)
     lost = GapBuffer(TRADES)
@@ -97,7 +101,7 @@ def time_bars(
 def tick_bars(trades: Iterable[Trade | Gap], every: int) -> Iterator[Bar]:
     """Bars of ``every`` trades each; the last one is not complete if it has fewer. Raises :class:`InvalidBarsError`."""
     if every < 1:
-        raise InvalidBarsError(f"bars of {every} trades cannot be; expected 1 or more")
+        raise InvalidBarsError(f"a bar cannot have {every} trades; expected 1 or more")
     return _counted(trades, lambda bar: bar.count >= every)
 
 
@@ -109,7 +113,7 @@ def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | int | float | st
     """
     wanted = decimal(every)
     if wanted <= 0:
-        raise InvalidBarsError(f"bars of a volume of {every} cannot be; expected more than 0")
+        raise InvalidBarsError(f"a bar cannot have a volume of {every}; expected more than 0")
     return _counted(trades, lambda bar: bar.volume >= wanted)
 
 
@@ -155,7 +159,7 @@ def _counted(trades: Iterable[Trade | Gap], is_full: "Callable[[_Growing], bool]
 
 
 class _Window(NamedTuple):
-    """Of which the trades are, half-open; None where that is not told."""
+    """The range that the trades cover, half-open; None where an end is not given."""
 
     start: int | None
     end: int | None

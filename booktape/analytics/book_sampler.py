@@ -1,8 +1,6 @@
-"""What is missing of a stream, as far as it was told.
+"""Samples a market's book while its messages are replayed: on a grid of times, or at each change.
 
-A market's book followed through its messages: what can be told of it at instants, or at each change.
-
-Nothing is told of a book that is not sound: from a gap, or what others say is missing, until the next snapshot.
+There are no samples while the book is not sound: from a gap until the next snapshot.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,53 +11,50 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from booktape.analytics.time_grid import NotInOrderError, first
 from booktape.model.book import Book
 from booktape.model.book_replay import BookReplayer, ChecksumRule
-from booktape.model.gap import Gap
+from booktape.model.gap import ANY, Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, record_time
 from booktape.model.sequence import SPANS_CONNECTIONS
 
-_ALL = "*"
-"""The data type of a loss that may be of any stream."""
-
 
 class GapBuffer:
-    """The losses of one data type, asked for by times (µs)."""
+    """Collects the gaps of one data type, and finds those that touch an interval (µs)."""
 
     def __init__(self, data_type: str) -> None:
-        self._data_types = (data_type, _ALL)
+        self._data_types = (data_type, ANY)
         self._missing: list[Gap] = []
 
     def add(self, missing: Gap) -> bool:
-        """Take a loss in; False where it is of another data type."""
+        """Add a gap; False if it is of another data type."""
         if missing.data_type not in self._data_types:
             return False
         self._missing.append(missing)
         return True
 
     def touches(self, start: int, end: int) -> bool:
-        """Whether something is missing between ``start`` and ``end``, that one left out."""
+        """Whether something is missing from ``start`` up to ``end`` (exclusive)."""
         return any(missing.start < end and start <= _last(missing) for missing in self._missing)
 
     def forget(self, before: int) -> None:
-        """Drop what is over by then."""
+        """Drop the gaps that end before a time."""
         if self._missing:
             self._missing = [missing for missing in self._missing if _last(missing) >= before]
 
 
 def _last(missing: Gap) -> int:
-    """The last µs of which something may be missing: a record that is known by its number may be as late as the end."""
+    """The last µs at which a record may be missing: under a numbered gap, that is as late as the gap's end."""
     return missing.end if missing.numbered else max(missing.start, missing.end - 1)
 
 
 BookMessage = BookUpdate | BookSnapshot
 T = TypeVar("T")
 
-_BOOK: Final = (BOOK_UPDATES, BOOK_SNAPSHOTS, "*")
-"""Losses of other data types leave a book as it is."""
+_BOOK: Final = (BOOK_UPDATES, BOOK_SNAPSHOTS, ANY)
+"""The data types whose gaps concern a book."""
 
 
 @dataclass(frozen=True, slots=True)
 class BookStream:
-    """A market's book messages, in the published order and with their times, and what is missing of them.
+    """A market's book messages in the published order, with the gaps among them.
 
     :ivar rule: the name of the book channel's rule (:mod:`booktape.model.sequence`).
     :ivar checksum: how the venue's checksum is computed, if it has one.
@@ -71,7 +66,7 @@ class BookStream:
 
 
 class Sampled(NamedTuple, Generic[T]):
-    """What was seen of a book, for which time, and when the last message in it was received. µs."""
+    """A sample of a book: its time, and when the last message in it was received (µs)."""
 
     time: int
     local_timestamp: int
@@ -81,10 +76,13 @@ class Sampled(NamedTuple, Generic[T]):
 def at_instants(
     stream: BookStream, look: Callable[[Book], T], length: int, start: int | None, end: int | None
 ) -> Iterator[Sampled[T] | Gap]:
-    """What ``look`` sees of a book at each multiple of ``length`` (µs), with all messages up to that time in it.
+    """Sample a book at each multiple of ``length`` (µs), with all messages up to that time in it.
 
-    From ``start``, or the first message, up to ``end`` (not included), or the last message. What lies before a message
-    is told when that has come: only then it is known whether there is a gap. A Gap stands in the gap's place.
+    The samples reach from ``start``, or the first message, up to ``end`` (exclusive), or the last message. A sample is
+    given once a later message has shown whether there is a gap before it. Gaps stand among the samples.
+
+    :param look: computes the sample. Raises :class:`~booktape.analytics.time_grid.NotInOrderError` for times that go
+        back.
     """
     rebuilt = BookReplayer(stream.rule, stream.checksum)
     due = first(start, length) if start is not None else None
@@ -98,7 +96,7 @@ def at_instants(
         gap = _take(rebuilt, message)
         last = last if isinstance(message, Gap) else message
         if isinstance(message, BookSnapshot) and gap is None and stream.rule in SPANS_CONNECTIONS:
-            held.append(before)  # only the update after a snapshot tells whether something was lost before it
+            held.append(before)  # only the update after a snapshot shows whether something was lost before it
             continue
         if gap is None:
             yield from chain(*held, before)
@@ -115,7 +113,7 @@ def at_instants(
 
 
 def at_changes(stream: BookStream, look: Callable[[Book], T]) -> Iterator[Sampled[T] | Gap]:
-    """What ``look`` sees of a book after each message that changed it. A Gap stands in its place."""
+    """Sample a book after each message that changes the sample. Gaps stand among the samples."""
     rebuilt = BookReplayer(stream.rule, stream.checksum)
     seen: T | None = None
     for message, time in _in_order(stream.messages):
@@ -134,7 +132,7 @@ def at_changes(stream: BookStream, look: Callable[[Book], T]) -> Iterator[Sample
 
 
 def _take(rebuilt: BookReplayer, message: BookMessage | Gap) -> Gap | None:
-    """Tell the book what came; what is found missing before it."""
+    """Apply a message or a gap; return the gap found before a message."""
     if isinstance(message, Gap):
         rebuilt.lose(message)
         return None
@@ -145,7 +143,7 @@ def _take(rebuilt: BookReplayer, message: BookMessage | Gap) -> Gap | None:
 def _seen(
     rebuilt: BookReplayer, look: Callable[[Book], T], last: BookMessage | None, times: range
 ) -> Iterator[Sampled[T]]:
-    """Look now, and tell it for all these times."""
+    """One sample for all these times."""
     if not times or last is None or not rebuilt.sound:
         return iter(())
     now, received = look(rebuilt.book), last.local_timestamp
@@ -153,7 +151,7 @@ def _seen(
 
 
 def _in_order(messages: Iterable[BookMessage | Gap]) -> Iterator[tuple[BookMessage | Gap, int]]:
-    """What concerns the book, with its times, which must not go back."""
+    """The messages and gaps that concern the book, with their times, which must not go back."""
     last = 0
     for message in messages:
         if isinstance(message, Gap):

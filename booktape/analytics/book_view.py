@@ -1,4 +1,4 @@
-"""A market's book at an instant, and what can be asked of it: the best levels, its depth, what an order would cost."""
+"""A market's book at an instant: its best prices, its depth, and what an order would cost."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _HALF: Final = Decimal("0.5")
 
 
 class InvalidOrderError(InvalidInputError):
-    """A side or an amount that no order can have."""
+    """An order's side or amount, or a number of levels, is invalid."""
 
 
 class PriceLevel(NamedTuple):
@@ -40,7 +40,7 @@ class Depth(NamedTuple):
 class Slippage(NamedTuple):
     """What a market order would get from a book, before fees.
 
-    ``amount`` is what was asked for and ``filled`` what the book has of it, never more. ``price`` is the average price,
+    ``amount`` is the order's amount, and ``filled`` the part of it that the book has. ``price`` is the average price,
     weighted by volume, to 28 digits, and ``worst`` the last price taken; both None where nothing is filled.
     ``cost`` is what that is worse than the mid, in the quote currency: ``filled`` times the distance of ``price`` from
     the mid, negative in a crossed book. ``bps`` is that distance in basis points of the mid. Both are None where a side
@@ -57,7 +57,7 @@ class Slippage(NamedTuple):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the book has all that was asked for."""
+        """Whether the book has the order's whole amount."""
         return self.filled == self.amount
 
 
@@ -65,11 +65,11 @@ class Slippage(NamedTuple):
 class BookView:
     """A market's book at an instant. Times in µs, UTC; levels are the venue's text, best first.
 
-    :ivar at: the instant asked for.
+    :ivar at: the requested instant.
     :ivar as_of: the time of the last message applied.
-    :ivar last_id: that message's sequence id, None where the venue numbers nothing.
-    :ivar sound: whether nothing is known to be missing; where it is False, never take this for the market's book.
-    :ivar missing: what is missing.
+    :ivar last_id: that message's sequence id; None where the exchange has none.
+    :ivar sound: whether nothing is missing as far as is known. If False, this is not the market's book.
+    :ivar missing: the gap that makes it unsound.
     """
 
     exchange: str
@@ -106,12 +106,14 @@ class BookView:
     def depth(self, levels: int) -> Depth:
         """The best levels of each side, in numbers; fewer where the book has fewer."""
         if levels < 0:
-            raise InvalidOrderError(f"{levels} levels cannot be told; expected 0 or more")
+            raise InvalidOrderError(f"{levels} is not a number of levels; expected 0 or more")
         return Depth(tuple(in_numbers(self.bids[:levels])), tuple(in_numbers(self.asks[:levels])))
 
     def slippage(self, side: TradeSide, amount: Decimal | int | float | str) -> Slippage:
-        """What a market order of an amount, in the unit of the book's amounts, would get.
-        Raises :class:`InvalidOrderError`."""
+        """What a market order would get.
+
+        :param amount: in the unit of the book's amounts. Raises :class:`InvalidOrderError` unless it is positive.
+        """
         require_side(side)
         levels = self.asks if side == BUY else self.bids
         return cost_of(side, amount, in_numbers(levels), self.mid)

@@ -1,7 +1,7 @@
-"""One book of several venues' books of the same pair, and how an order is best divided among them.
+"""Consolidates several exchanges' books of one market, and divides an order among them at the least cost.
 
-Only what is the same thing is put together: spot markets of one name, that is of the same base and quote. A dollar is
-not a tether, and a contract of one venue is not that of another.
+Only spot markets of the same base and quote are consolidated. US dollars and Tether are different currencies, and a
+contract of one exchange is not that of another.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ Fees = Mapping[str, Decimal | int | float | str]
 
 
 class MarketMismatchError(InvalidInputError):
-    """Books that must not be put together."""
+    """The books are not of the same thing at the same instant."""
 
 
 class VenueLevel(NamedTuple):
@@ -61,7 +61,7 @@ class OrderRoute(NamedTuple):
 class ConsolidatedBook:
     """Several venues' books of one market at one instant (µs), levels of equal prices in the order of venues' names.
 
-    Between venues a book may well be crossed, and the spread negative.
+    Books of several exchanges may cross: then the spread is negative.
 
     :ivar exchanges: the venues whose books are in it.
     :ivar left_out: the venues whose books are not sound.

@@ -1,4 +1,4 @@
-"""Decimal arithmetic on the venues' own text: sums and products are exact, quotients have 28 significant digits."""
+"""Decimal arithmetic on the exchanges' text: sums and products are exact, quotients have 28 significant digits."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException, Inexact, InvalidOperation
 from typing import Final
@@ -6,10 +6,10 @@ from typing import Final
 from booktape.model.errors import InvalidInputError
 
 _MOST_DIGITS: Final = 100
-"""Of a number that is given: as text, and before or after the point."""
+"""The most digits of an input: of its text, and before or after the point."""
 
 _EXACT: Final = Context(prec=1_000, rounding=ROUND_HALF_EVEN, traps=[Inexact, InvalidOperation])
-"""No sum of products of such numbers has so many digits; if one had, that would be an error and no rounding."""
+"""No sum of products of such inputs has so many digits. If one had, it would raise rather than round."""
 
 _QUOTIENT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
@@ -17,7 +17,7 @@ ZERO: Final = Decimal(0)
 
 
 class NotANumberError(InvalidInputError):
-    """A price, an amount or a size that is not a plain number."""
+    """A price, an amount or a size is not a plain number."""
 
 
 def decimal(value: Decimal | int | float | str) -> Decimal:

@@ -1,4 +1,4 @@
-"""How liquid a market was over time: spread, depth and slippage at each instant, as smart order routing asks for it."""
+"""How liquid a market was over time: spread, depth and slippage at each instant, as smart order routing needs them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -12,10 +12,9 @@ from booktape.analytics.decimals import ZERO, add, format_decimal
 class LiquidityRow(NamedTuple):
     """What an order of one size would have got at one instant. Numbers are plain decimal text, ``time`` is in µs, UTC.
 
-    ``depth`` is the amount in the levels that the order meets, in as many of them as were asked about. The rest is that
-    of :class:`~booktape.analytics.book_view.Slippage`: ``filled`` is less than ``size`` where the book has less.
-    Nothing else
-    is told where the book is not ``sound``.
+    ``depth`` is the amount in the levels that the order meets, in as many of them as were requested. The other
+    fields are those of :class:`~booktape.analytics.book_view.Slippage`: ``filled`` is less than ``size`` where the book
+    has less. Where the book is not ``sound``, they are None.
     """
 
     time: int

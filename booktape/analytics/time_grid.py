@@ -1,4 +1,4 @@
-"""Intervals on the clock: whole multiples of a length since the epoch, in µs, half-open."""
+"""The grid of times: half-open intervals between whole multiples of a length (µs) since the epoch."""
 
 from datetime import timedelta
 from decimal import Decimal
@@ -13,11 +13,11 @@ _LONGEST: Final = 10**16
 
 
 class InvalidIntervalError(InvalidInputError):
-    """An interval that is not a whole, positive number of microseconds, or longer than anything recorded."""
+    """An interval is not a whole, positive number of microseconds, or is longer than three centuries."""
 
 
 class NotInOrderError(InvalidInputError):
-    """Records or messages whose times go back."""
+    """The times of records go back, or lie outside the range."""
 
 
 def microseconds(every: float | str | Decimal | timedelta) -> int:
@@ -28,16 +28,16 @@ def microseconds(every: float | str | Decimal | timedelta) -> int:
         length = multiply(decimal(every), _MICROSECONDS)
     if not 0 < length <= _LONGEST or length != length.to_integral_value():
         raise InvalidIntervalError(
-            f"an interval of {every} seconds cannot be; expected a positive number such as 60 or 0.1"
+            f"{every} seconds is not a valid interval; expected a positive number such as 60 or 0.1"
         )
     return int(length)
 
 
 def begin(time: int, length: int) -> int:
-    """When the interval began that a time lies in."""
+    """The beginning of the interval that a time lies in."""
     return time - time % length
 
 
 def first(time: int, length: int) -> int:
-    """The first beginning of an interval that is not before a time."""
+    """The first beginning of an interval at or after a time."""
     return -(-time // length) * length

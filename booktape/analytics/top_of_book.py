@@ -17,14 +17,14 @@ _Top = tuple[tuple[Level, ...], tuple[Level, ...]]
 
 
 class InvalidDepthError(InvalidInputError):
-    """A number of levels that no snapshot can have."""
+    """A number of levels is below 1."""
 
 
 class TopRow(NamedTuple):
     """A book's best levels, best first, as the venue's text; a side may have fewer. Times in µs, UTC.
 
-    ``timestamp`` is the instant that it is told for, or the time of the message that made it so;
-    ``local_timestamp`` is the receipt of the last message in it.
+    ``timestamp`` is the instant on the grid, or the time of the message that changed the levels;
+    ``local_timestamp`` is when the last message in the book was received.
     """
 
     timestamp: int
@@ -61,14 +61,14 @@ def book_snapshots(
 
     Each row holds all messages up to its time. They begin at ``start`` (µs), or with the first message, and go up to
     ``end``, not included, or the last message. Without ``every`` there is a row whenever these levels changed.
-    Where the book is not sound nothing is told, from a gap until the next snapshot; a Gap stands there.
+    There are no rows while the book is not sound: from a gap, which stands among the rows, until the next snapshot.
 
     :param messages: in the published order, with their times.
     :param rule: the name of the book channel's rule (:mod:`booktape.model.sequence`).
     :param checksum: how the venue's checksum is computed, if it has one.
     """
     if depth < 1:
-        raise InvalidDepthError(f"snapshots of {depth} levels cannot be; expected 1 or more")
+        raise InvalidDepthError(f"snapshots cannot have {depth} levels; expected 1 or more")
 
     def top(book: Book) -> _Top:
         return tuple(book.bids.top(depth)), tuple(book.asks.top(depth))

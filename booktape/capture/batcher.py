@@ -96,7 +96,7 @@ class Batcher:
         """Continue with the first record after a sequence reset. Nothing shows what was lost around a reset."""
         assert self._last is not None
         assert isinstance(self._rule, Resettable)
-        self._rule.forget()
+        self._rule.reset()
         self._check(record)
         return Gap(GapUnit.TIME, record_time(self._last), record_time(record), GapCause.RESET)
 

@@ -298,4 +298,4 @@ class _Reading:
 
 
 def _epochs_of(seen: _Seen) -> list[EpochIds]:
-    return [EpochIds(ids.first, ids.last, ids.holes()) for _, ids in sorted(seen.ids.items())]
+    return [EpochIds(ids.first, ids.last, ids.missing_ranges()) for _, ids in sorted(seen.ids.items())]

@@ -172,7 +172,7 @@ class SequenceAudit:
     def _forget(self) -> None:
         """A record of the day has an id of the past: ids before the day's first one belong to another epoch."""
         if isinstance(self._rule, Resettable):
-            self._rule.forget()
+            self._rule.reset()
 
     def _report(self, gap: Gap, last: int) -> None:
         """Note missing ids, but none up to the last one before the day where the venue reset its sequence since."""

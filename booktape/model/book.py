@@ -34,7 +34,7 @@ def is_zero(amount: str) -> bool:
 
 
 class Side:
-    """One side of a book: price to amount. Prices are sorted when first asked for, and kept sorted from then on."""
+    """One side of a book: price to amount. Prices are sorted at first use, and kept sorted from then on."""
 
     __slots__ = ("_levels", "_prices", "_sign")
 

@@ -1,4 +1,4 @@
-"""A market's book, message by message as they are published, that knows when it is not to be trusted."""
+"""Replays a market's book from its published messages, and knows when the book is not sound."""
 
 from copy import copy
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ Message = BookUpdate | BookSnapshot
 
 _NOTHING: Final = Raw(b"[]")
 LATE: Final = 2 * SECOND
-"""How much longer (µs) than until the snapshot that ended it a loss may be told to have lasted."""
+"""By how much (µs) the reported end of a gap may be later than the snapshot that ended it."""
 
 
 class ChecksumRule(Protocol):
@@ -33,12 +33,12 @@ class ChecksumRule(Protocol):
 
 
 class BookReplayer:
-    """A market's book. Give it the market's messages in their order, and :meth:`lose` what others know to be missing.
+    """A market's book. Apply the market's messages in their published order, and :meth:`lose` gaps known otherwise.
 
     ``sound`` is False before the first snapshot, and from a gap until the next snapshot; ``missing`` is that gap.
-    ``gap`` is what the last call found missing before its message: a snapshot may make up for that. ``as_of`` is the
-    time (µs) of the last message that is in the book, ``last_id`` its id; None before any. A book that is not sound
-    still takes its updates: it may be near the market's, and is not it.
+    ``gap`` is the gap that the last call found before its message; a snapshot may make up for it. ``as_of`` is the time
+    (µs) of the last message in the book and ``last_id`` its id; None before any. A book that is not sound still applies
+    its updates: it may be close to the market's book, but differs from it.
 
     :param rule: the name of the book channel's rule (:mod:`booktape.model.sequence`).
     :param checksum: the venue's checksum, which messages may carry.
@@ -66,10 +66,10 @@ class BookReplayer:
         self._has_book = False
 
     def apply(self, message: Message) -> bool:
-        """Take the next message, whole; whether the book is sound after it.
+        """Apply the next message; return whether the book is sound after it.
 
-        What the book holds already is passed over: copies, updates that are older than the snapshot, and snapshots from
-        elsewhere that are older than the last update.
+        Messages that the book contains already are ignored: duplicates, updates older than the snapshot, and snapshots
+        from REST that are older than the last update.
         """
         self.gap = None
         if isinstance(message, BookSnapshot):
@@ -79,13 +79,13 @@ class BookReplayer:
         return self.sound
 
     def lose(self, missing: Gap) -> None:
-        """Something is missing from here on: the book is not sound until a snapshot after the end of that."""
+        """Make the book unsound for a gap, until a snapshot after the gap's end."""
         self._void(missing)
         if not missing.numbered:
             self._unknown_until = max(self._unknown_until, missing.end)
 
     def gap_before(self, message: Message) -> Gap | None:
-        """What would be missing before a message that is not to be applied yet; None where the book goes on to it."""
+        """The gap before a message that is not applied yet; None if the book continues with it."""
         if self._name not in SPANS_CONNECTIONS or not self.sound:
             return None
         probe = copy(self)
@@ -119,9 +119,9 @@ class BookReplayer:
             self._void(self.gap)
             return
         if verdict is DUPLICATE:
-            if not self._has_restarted(update):
+            if not self._is_reset(update):
                 return
-            verdict = self._restart(update)
+            verdict = self._reset(update)
         number, base = update.last_id, self._base
         if base is not None and number is not None and number <= base:
             return
@@ -154,12 +154,12 @@ class BookReplayer:
         self.sound = False
         self.missing = missing
 
-    def _has_restarted(self, update: BookUpdate) -> bool:
+    def _is_reset(self, update: BookUpdate) -> bool:
         return isinstance(self._rule, Resettable) and self._last is not None and certainly_later(update, self._last)
 
-    def _restart(self, update: BookUpdate) -> Gap:
+    def _reset(self, update: BookUpdate) -> Gap:
         assert isinstance(self._rule, Resettable)
-        self._rule.forget()
+        self._rule.reset()
         self._rule.check(update)
         self._base, self._newest = None, None
         return Gap(GapUnit.TIME, cause=GapCause.RESET)
@@ -178,7 +178,7 @@ class BookReplayer:
 
 
 def _joins(update: BookUpdate, base: int) -> bool:
-    """Whether an update, the first one newer than a snapshot, goes on from it without a hole."""
+    """Whether the first update that is newer than a snapshot continues from it without a gap."""
     if update.first_id is not None:
         return update.first_id <= base + 1
     return update.previous_id is not None and update.previous_id <= base

@@ -73,12 +73,12 @@ class GapCause(StrEnum):
 
 _DESCRIPTIONS: Final = {
     GapCause.FRAMES_LOST: "frames of the connection are missing",
-    GapCause.CHECKSUM: "the book's checksum is another one",
+    GapCause.CHECKSUM: "the book's checksum does not match",
     GapCause.INTERRUPTED: "the subscription was interrupted",
-    GapCause.RESET: "the venue began its numbers anew",
+    GapCause.RESET: "the exchange reset its sequence numbers",
     GapCause.UNNUMBERED: "a book update lacks its ids",
     GapCause.NOT_STORED: "records could not be stored",
-    GapCause.DOWN: "nobody was connected, or something was missed",
+    GapCause.DOWN: "no collector was connected, or records were missed",
     GapCause.UNKNOWN: "no ledger tells whether anybody listened",
     GapCause.NOT_RECORDED: "nothing was recorded",
     GapCause.NO_SNAPSHOT: "there is no snapshot of the book",

@@ -1,6 +1,6 @@
-"""A set of integers that costs memory by its holes, not by its size: for ids that rise by one, nearly nothing.
+"""Sets of integer ids, kept as ranges. Consecutive ids need nearly no memory.
 
-Ids as a certificate tells them, in ranges: what is in some and not in others.
+A certificate gives ids as ranges; functions here compare these.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,7 +16,7 @@ Range = tuple[int, int]
 
 
 class TooManyIntervalsError(DataError, ValueError):
-    """The ids have more holes than any real day's."""
+    """The ids have more gaps than any real day's."""
 
 
 class IdSet:
@@ -53,7 +53,7 @@ class IdSet:
         if low < high:
             first, last = min(first, starts[low]), max(last, ends[high - 1])
         elif len(starts) >= MOST_INTERVALS:
-            raise TooManyIntervalsError(f"more than {MOST_INTERVALS} holes in the ids")
+            raise TooManyIntervalsError(f"more than {MOST_INTERVALS} gaps between the ids")
         starts[low:high], ends[low:high] = [first], [last]
 
     def remove(self, first: int, last: int) -> None:
@@ -81,13 +81,13 @@ class IdSet:
 
     @property
     def gaps(self) -> int:
-        """How many holes there are between the first and the last id."""
+        """How many gaps there are between the first and the last id."""
         return len(self._starts) - 1
 
     @property
     def missing(self) -> int:
-        """How many ids lie in those holes."""
-        return sum(last - first + 1 for first, last in self.holes())
+        """How many ids those gaps have."""
+        return sum(last - first + 1 for first, last in self.missing_ranges())
 
     def __len__(self) -> int:
         return sum(end - start + 1 for start, end in self.ranges())
@@ -96,8 +96,8 @@ class IdSet:
         """The intervals, rising."""
         return list(zip(self._starts, self._ends, strict=True))
 
-    def holes(self) -> list[Range]:
-        """The intervals between them, rising."""
+    def missing_ranges(self) -> list[Range]:
+        """The ranges between the first and the last id that are missing, rising."""
         return [(end + 1, start - 1) for end, start in zip(self._ends, self._starts[1:], strict=False)]
 
     def within(self, first: int, last: int) -> list[Range]:

@@ -37,6 +37,6 @@ PARQUET_COLUMNS: Final = {
 }  # fmt: skip
 """The columns of each published data type. Columns that the CSV has too hold what they hold there.
 
-``engine_timestamp`` is the venue's own time of the record, where it gave one; ``told`` names the fields of a ticker
-that its message told itself. ``symbol`` comes last because Athena wants the column that it divides files by there.
+``engine_timestamp`` is the venue's own time of the record, where it gave one. ``told`` names the fields that a
+ticker's own message had. ``symbol`` is last because Athena requires the column that it partitions by to be last.
 """

@@ -4,7 +4,7 @@ Times are integer microseconds since the epoch, UTC. Prices and amounts are the 
 
 The order of the fields is part of the storage format. The fields before ``local_timestamp`` are the record's
 *identity*: every connection to the exchange agrees on them. ``local_timestamp`` and what follows it are
-*observations*, which only the connection that received the message can tell. :mod:`booktape.model.codec` relies on that
+*observations* of the one connection that received the message. :mod:`booktape.model.codec` relies on that
 order to digest the identity alone, so that two collectors which saw the same thing write the same key.
 """
 
@@ -87,9 +87,9 @@ class Quote(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class DerivativeTicker(Struct, frozen=True, gc=False, omit_defaults=True, kw_only=True):
-    """What a venue tells of a derivative beside its trades and its book.
+    """What a venue publishes of a derivative beside its trades and its book.
 
-    A message tells some of the fields; those that it leaves out are as they were. ``funding_rate`` is that of the
+    A message has some of the fields; those that it leaves out are unchanged. ``funding_rate`` is that of the
     period that ends at ``funding_timestamp`` (µs); ``predicted_funding_rate`` that of the period after it.
     ``open_interest`` is in the venue's own unit.
     """

@@ -1,11 +1,11 @@
-"""How a stream's loss can be seen: one small rule per kind of sequence that exchanges publish.
+"""Sequence rules: one for each way in which exchanges number their records. They find lost and duplicate records.
 
-A rule is asked about each record in the order of arrival and answers ``None`` (it is the next one), :data:`DUPLICATE`
-(already seen: drop it) or a :class:`~booktape.model.gap.Gap` (records before it are missing; the record
-itself is good). A rule knows neither its stream nor the time: the stream fills these in.
+A rule checks each record in the order of arrival. Its verdict is ``None`` (the record is the next one),
+:data:`DUPLICATE` (it was seen before: drop it) or a :class:`~booktape.model.gap.Gap` (records before it are missing;
+the record itself is valid). A rule knows neither its stream nor the times: its caller fills these in.
 
 ======================  =========================================================  ==========================
-name                    what the venue promises                                    loss is seen
+name                    what the exchange promises                                 loss is seen
 ======================  =========================================================  ==========================
 ``contiguous``          ids rise by one                                            always, across connections
 ``sequenced``           trades have a number beside their id, which rises by one   always, across connections
@@ -13,12 +13,12 @@ name                    what the venue promises                                 
 ``linked``              a message names the id of the one before it                always, across connections
 ``connection counter``  every frame of a connection is numbered                    within one connection
 ``checksum``            the book's checksum comes with each message                mostly (its depth only)
-``monotonic``           ids rise, by how much is not said                          never: order and copies only
+``monotonic``           ids rise by unknown steps                                  never: only duplicates are
 ``none``                nothing                                                    never
 ======================  =========================================================  ==========================
 
-Rules hold no clock and do no I/O. One rule object lives as long as its stream, so that a reconnect is checked as well
-as everything else.
+Rules have no clock and do no I/O. A rule object lives as long as its stream, so that it also checks what a reconnect
+lost.
 """
 
 from collections.abc import Callable
@@ -51,38 +51,41 @@ MONOTONIC: Final = "monotonic"
 NONE: Final = "none"
 
 VERIFIABLE: Final = frozenset({CONTIGUOUS, SEQUENCED, RANGED, LINKED, CONNECTION_COUNTER, CHECKSUM})
-"""Rules under which loss can be seen. What the others cover is reported as unverifiable, never as clean."""
+"""Rules that find loss. Records under any other rule are reported as unverifiable, never as complete."""
 
 SPANS_CONNECTIONS: Final = frozenset({CONTIGUOUS, SEQUENCED, RANGED, LINKED})
-"""Rules that also see what was lost between two connections. The others take every reconnect for a gap."""
+"""Rules that also find what was lost between two connections. Under the others, every reconnect is a gap."""
 
 
 class Duplicate(Enum):
-    """A record that was seen before."""
+    """The verdict on a record that was seen before. Use :data:`DUPLICATE`."""
 
-    STALE = "stale"
-
-
-DUPLICATE: Final = Duplicate.STALE
+    DUPLICATE = "duplicate"
 
 
-Verdict = Literal[Duplicate.STALE] | Gap | None
+DUPLICATE: Final = Duplicate.DUPLICATE
+
+
+Verdict = Literal[Duplicate.DUPLICATE] | Gap | None
 
 
 class UnnumberedRecordError(RecordError):
-    """A record without the numbers that the venue's rule is about."""
+    """A record lacks the numbers that its sequence rule checks."""
 
 
 class Rule(Protocol):
-    """Decides for each record of a stream whether it is the next one."""
+    """Decides for each record of a stream whether it is the next one.
+
+    A rule may raise :class:`UnnumberedRecordError`.
+    """
 
     def check(self, record: Any, /) -> Verdict:
-        """Judge the next record to arrive, of the one type that this rule is for."""
+        """Check the next record to arrive. It must be of the type that the rule is for."""
         ...
 
 
 class Counter:
-    """Numbers that rise by one: of a connection's frames (``connection counter``), or of trades."""
+    """Numbers that rise by one: those of a connection's frames, or those of trades."""
 
     __slots__ = ("_next",)
 
@@ -92,15 +95,15 @@ class Counter:
         self._next: int | None = None
 
     def advance(self, number: int) -> Verdict:
-        """Judge the next number."""
+        """Check the next number."""
         expected = self._next
         if expected is not None and number < expected:
             return DUPLICATE
         self._next = number + 1
         return None if expected is None or number == expected else Gap(self.unit, expected, number - 1)
 
-    def forget(self) -> None:
-        """Begin anew with the next number."""
+    def reset(self) -> None:
+        """Accept any next number."""
         self._next = None
 
 
@@ -112,54 +115,54 @@ class Contiguous(Counter):
     unit: ClassVar = GapUnit.ID
 
     def check(self, record: Trade) -> Verdict:
-        """Judge the next trade by its id."""
+        """Check the next trade by its id."""
         number = record.id
         if number == self._next:  # nearly always, and this is the hot path
             self._next = number + 1
             return None
         if not isinstance(number, int):
-            raise UnnumberedRecordError(f"a trade whose id {number!r} is no number")
+            raise UnnumberedRecordError(f"the trade's id {number!r} is not a number")
         return self.advance(number)
 
 
 class Sequenced(Counter):
-    """Trades whose number in their market stands beside their id."""
+    """Trades that have a number beside their id, which rises by one in each market."""
 
     __slots__ = ()
 
     unit: ClassVar = GapUnit.ID
 
     def check(self, record: Trade) -> Verdict:
-        """Judge the next trade by its number."""
+        """Check the next trade by its number."""
         number = record.sequence
         if number is None:
-            raise UnnumberedRecordError("a trade without its number")
+            raise UnnumberedRecordError("the trade has no number")
         return self.advance(number)
 
 
 @runtime_checkable
 class Resettable(Protocol):
-    """A rule of numbers, which a venue may begin anew."""
+    """A rule of numbers that the exchange may reset."""
 
-    def forget(self) -> None:
-        """Begin anew with the next record."""
+    def reset(self) -> None:
+        """Accept any next number."""
         ...
 
 
 @runtime_checkable
 class Rebased(Protocol):
-    """A rule of book updates that a snapshot in the same stream can set to another place."""
+    """A rule of book updates that continues from a snapshot in the same stream."""
 
     def rebase(self, last_id: int) -> Verdict:
-        """Go on from a snapshot; says what is missing between the last update and it."""
+        """Continue from a snapshot with this id. The verdict is what is missing between the last update and it."""
         ...
 
 
 class Ranged:
     """Book messages that each cover the update ids ``first_id..last_id``.
 
-    Two connections may cut their messages differently, so a message that begins before the last id and ends after it
-    is new: amounts are absolute, applying a level twice does no harm.
+    Two connections may divide the updates into messages differently. So a message that begins before the last id and
+    ends after it is new: amounts are absolute, and applying a level twice does no harm.
     """
 
     __slots__ = ("_next",)
@@ -168,27 +171,27 @@ class Ranged:
         self._next: int | None = None
 
     def check(self, record: BookUpdate) -> Verdict:
-        """Judge the next message by its range."""
+        """Check the next message by its range."""
         first, last, expected = record.first_id, record.last_id, self._next
         if first is None or last is None:
-            raise UnnumberedRecordError("a book update without its first or last id")
+            raise UnnumberedRecordError("the book update has no first or last id")
         if expected is not None and last < expected:
             return DUPLICATE
         self._next = last + 1
         return None if expected is None or first <= expected else Gap(GapUnit.ID, expected, first - 1)
 
-    def forget(self) -> None:
-        """Begin anew with the next message."""
+    def reset(self) -> None:
+        """Accept any next number."""
         self._next = None
 
     def rebase(self, last_id: int) -> Verdict:
-        """Go on from a snapshot. See :class:`Rebased`."""
+        """Continue from a snapshot. See :class:`Rebased`."""
         expected, self._next = self._next, last_id + 1
         return _before_snapshot(GapUnit.ID, expected, last_id)
 
 
 class Linked:
-    """Book messages that each name the id of the message before them. The numbers between two ids mean nothing."""
+    """Book messages that each name the id of the message before. The numbers between two ids have no meaning."""
 
     __slots__ = ("last",)
 
@@ -196,10 +199,10 @@ class Linked:
         self.last: int | None = None
 
     def check(self, record: BookUpdate) -> Verdict:
-        """Judge the next message by the id that it names as the one before it."""
+        """Check the next message by the id that it names as the one before."""
         previous, new, last = record.previous_id, record.last_id, self.last
         if previous is None or new is None:
-            raise UnnumberedRecordError("a book update without its previous or last id")
+            raise UnnumberedRecordError("the book update has no previous or last id")
         if last is not None:
             if new <= last:
                 return DUPLICATE
@@ -209,18 +212,18 @@ class Linked:
         self.last = new
         return None
 
-    def forget(self) -> None:
-        """Begin anew with the next message."""
+    def reset(self) -> None:
+        """Accept any next number."""
         self.last = None
 
     def rebase(self, last_id: int) -> Verdict:
-        """Go on from a snapshot. See :class:`Rebased`."""
+        """Continue from a snapshot. See :class:`Rebased`."""
         last, self.last = self.last, last_id
         return _before_snapshot(GapUnit.LINK, None if last is None else last + 1, last_id)
 
 
 def _before_snapshot(unit: GapUnit, expected: int | None, last_id: int) -> Verdict:
-    """What a snapshot shows: updates up to it that never came, or a reset of the ids, around which anything is lost."""
+    """What a snapshot shows: updates before it that were lost, or a reset of the ids, which may hide any loss."""
     if expected is None or last_id == expected - 1:
         return None
     if last_id >= expected:
@@ -229,9 +232,9 @@ def _before_snapshot(unit: GapUnit, expected: int | None, last_id: int) -> Verdi
 
 
 class Rebase:
-    """The rule of the snapshots in a stream whose updates are numbered: they pass, and the updates go on from them.
+    """The rule of the snapshots of a book whose updates are numbered: the updates continue from each of them.
 
-    :param rebase: takes the snapshot for the updates' stream.
+    :param rebase: gives the snapshot to the stream of updates.
     """
 
     __slots__ = ("_rebase",)
@@ -240,18 +243,18 @@ class Rebase:
         self._rebase = rebase
 
     def check(self, record: BookSnapshot) -> Verdict:
-        """Let the updates go on from a snapshot of the stream; one from REST says nothing of the stream."""
+        """Let the updates continue from a snapshot of the stream. A snapshot from REST is not part of the stream."""
         if record.origin == "stream":
             if record.last_id is None:
-                raise UnnumberedRecordError("a book snapshot without its id")
+                raise UnnumberedRecordError("the book snapshot has no id")
             self._rebase(record)
         return None
 
 
 class SnapshotBoundary:
-    """The rule of the snapshots in a stream whose updates are not numbered: a subscription has begun (again).
+    """The rule of the snapshots of a book whose updates have no numbers: a subscription has begun, perhaps again.
 
-    :param interrupted: tells the updates' stream that something may be missing before the next one.
+    :param interrupted: reports to the stream of updates that some may be missing before the next one.
     """
 
     __slots__ = ("_interrupted",)
@@ -260,14 +263,14 @@ class SnapshotBoundary:
         self._interrupted = interrupted
 
     def check(self, record: BookSnapshot) -> Verdict:
-        """Let a snapshot pass."""
+        """Accept a snapshot."""
         if record.origin == "stream":
             self._interrupted()
         return None
 
 
 class Rising:
-    """Numbers that rise by unknown steps: copies and late records can be seen, loss cannot."""
+    """Numbers that rise by unknown steps. They show duplicates and late records, but not loss."""
 
     __slots__ = ("last",)
 
@@ -275,17 +278,17 @@ class Rising:
         self.last: int | None = None
 
     def advance(self, number: int | str | None) -> Verdict:
-        """Judge the next number."""
+        """Check the next number."""
         last = self.last
         if not isinstance(number, int):
-            raise UnnumberedRecordError("a record without a number for its id")
+            raise UnnumberedRecordError("the record's id is not a number")
         if last is not None and number <= last:
             return DUPLICATE
         self.last = number
         return None
 
-    def forget(self) -> None:
-        """Begin anew with the next number."""
+    def reset(self) -> None:
+        """Accept any next number."""
         self.last = None
 
 
@@ -295,7 +298,7 @@ class Monotonic(Rising):
     __slots__ = ()
 
     def check(self, record: Quote | Trade) -> Verdict:
-        """Judge the next record by its id."""
+        """Check the next record by its id."""
         return self.advance(record.id)
 
 
@@ -305,11 +308,11 @@ class MonotonicBook(Rising):
     __slots__ = ()
 
     def check(self, record: BookUpdate | BookSnapshot) -> Verdict:
-        """Judge the next message by its last id."""
+        """Check the next message by its last id."""
         return self.advance(record.last_id)
 
     def rebase(self, last_id: int) -> Verdict:
-        """Go on from a snapshot: what came before it is contained in it, and loss cannot be seen."""
+        """Continue from a snapshot. It contains what came before it, and loss cannot be seen."""
         self.last = last_id
         return None
 
@@ -327,7 +330,7 @@ _RULES: Final[dict[tuple[str, str], Callable[[], Rule]]] = {
 
 
 def rule(name: str, data_type: str) -> Rule | None:
-    """A new rule for one stream, by the name of its kind; None where records of that type pass unchecked."""
+    """Make the rule of one stream, by the rule's name; None where records of that type are not checked."""
     make = _RULES.get((name, data_type))
     return make() if make is not None else None
 
@@ -336,22 +339,22 @@ _OF_BOOKS: Final = frozenset({RANGED, LINKED, MONOTONIC, CHECKSUM})
 
 
 def applies(name: str, data_type: str) -> bool:
-    """Whether a channel's rule is about the records of some data type."""
+    """Whether a channel's rule checks the records of a data type."""
     if name == CONNECTION_COUNTER or (name, data_type) in _RULES:
         return True
     return name in _OF_BOOKS and data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS)
 
 
 def verifies(name: str, data_type: str) -> bool:
-    """Whether a channel's rule can see that a record of some data type was lost."""
+    """Whether a channel's rule finds that a record of a data type was lost."""
     return name in VERIFIABLE and applies(name, data_type)
 
 
 class Checksum:
     """Book messages that carry a checksum over the best levels of the book after them.
 
-    The only rule that must keep a book. After a mismatch the book is void: messages pass unchecked, and counted as
-    such, until the next snapshot.
+    This is the only rule that keeps a book. After a mismatch the book is unsound: messages are accepted unchecked, and
+    counted in ``unchecked``, until the next snapshot.
     """
 
     __slots__ = ("_book", "_checksum", "_depth", "_last_time", "checked", "failed", "unchecked")
@@ -365,16 +368,16 @@ class Checksum:
 
     @property
     def is_sound(self) -> bool:
-        """Whether there is a book, and no checksum has told otherwise since its snapshot."""
+        """Whether there is a book, and every checksum since its snapshot matched."""
         return self._book is not None
 
     @property
     def book(self) -> Book | None:
-        """The book as far down as the venue keeps it; None while it is not sound."""
+        """The book, as deep as the exchange keeps it; None while it is not sound."""
         return self._book
 
     def check(self, record: BookUpdate | BookSnapshot) -> Verdict:
-        """Apply the message and compare the checksums."""
+        """Apply the message, and compare the checksums."""
         if isinstance(record, BookSnapshot):
             self._book = Book()
         book = self._book

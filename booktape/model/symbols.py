@@ -10,7 +10,7 @@ ALL: Final = "all"
 
 
 def is_pattern(name: str) -> bool:
-    """Whether a name stands for markets that only the venue's list of instruments can tell."""
+    """Whether a name stands for markets that are looked up in the venue's list of instruments."""
     return name == ALL or any(mark in name for mark in "*?[")
 
 

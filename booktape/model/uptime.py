@@ -1,11 +1,11 @@
-"""The downtime ledger: what a connection worker says of each of its streams, beside the batches that it writes.
+"""The uptime log: what a connection worker reports of each of its streams, beside the batches that it writes.
 
-One object is one worker's *segment* of ten minutes at most, by the collector's own clock; it never spans midnight:
-``ledger/exchange=binance/year=2024/month=08/day=09/001000_a_0a1b2c3d4e5f6071.json.gz``. Its content is gzipped JSON,
-one line a stream; the key ends with a digest of that text, so that two hosts' workers of one name do not collide.
-Where a segment is missing, nobody knows how the streams fared: that is never to be read as "connected".
+One object is a *segment*: ten minutes of one worker at most, by the collector's own clock. It never spans midnight. Its
+key is like ``ledger/exchange=binance/year=2024/month=08/day=09/001000_a_0a1b2c3d4e5f6071.json.gz``; its content is
+gzipped JSON, one line a stream. The key ends with a digest of that text, so that workers of the same name on two hosts
+do not collide. A missing segment means that the state of the streams is unknown, never that they were connected.
 
-Times are µs since the epoch, intervals half-open: from the first µs up to, but without, the second one.
+Times are µs since the epoch, intervals half-open.
 """
 
 from collections.abc import Iterable
@@ -26,14 +26,14 @@ StateName = Literal["connected", "silent", "resyncing", "down"]
 
 
 UNNOTICED: Final = MINUTE
-"""A dead connection is noticed so late (µs) at most: twice the time without a frame that a link allows."""
+"""How late (µs) a dead connection is noticed at most: twice the time that a connection may be without a frame."""
 
 
 class StreamInterval(NamedTuple):
-    """How a stream was from ``start`` to ``end``.
+    """The state of a stream from ``start`` up to ``end`` (µs, exclusive).
 
-    ``connected``; ``silent``: quiet beyond its habit; ``resyncing``: asked for anew, waiting for a snapshot; ``down``:
-    there is no connection.
+    ``connected``; ``silent``: connected, but without records for longer than is usual; ``resyncing``: subscribed to
+    again, waiting for a snapshot; ``down``: without a connection.
     """
 
     state: StateName
@@ -42,7 +42,7 @@ class StreamInterval(NamedTuple):
 
 
 class WrittenBatch(NamedTuple):
-    """A batch that lies in the store or in the spool: the parts of its key that the line does not tell."""
+    """A batch in the store or in the spool: the parts of its key that the line does not have already."""
 
     minute: int
     first: int
@@ -52,16 +52,16 @@ class WrittenBatch(NamedTuple):
 
 
 class StreamUptime(Struct, frozen=True):
-    """What one worker says of one stream.
+    """What one worker reports of one stream.
 
-    ``start`` to ``end`` is the part of the segment in which the worker was responsible for the stream; ``states`` cover
-    it without a hole. It is empty where only batches are left to tell of a market that is gone. ``market`` is ``*`` for
-    a subscription to all markets at once. Batches are those that were written in the segment's time.
+    ``start`` to ``end`` is the part of the segment in which the worker was responsible for the stream. ``states`` cover
+    it completely. It is empty where only the last batches of a market that ended are reported. ``market`` is ``*`` for
+    a subscription to all markets at once. ``batches`` were written during the segment.
 
-    ``since`` is when the first state began, if that was before ``start``: a dead connection is noticed late, and what
-    the segment before said of that time is overruled. Never told of ``connected``. ``lag``: a receipt by the
-    collector's clock less the exchange's time of what was received, µs: how wrong that clock was, and the way; None
-    where the exchange hardly told any time. ``over``: from ``end`` on the stream was no more the worker's.
+    ``since`` is when the first state began, if that was before ``start``: a dead connection is noticed late, and this
+    overrules the segment before. It is never set for ``connected``. ``lag`` is the receive time by the collector's
+    clock less the exchange's time, in µs: the error of that clock plus the latency; None where the exchange sent too
+    few times. ``over``: the worker is not responsible for the stream from ``end`` on.
     """
 
     data_type: str
@@ -160,4 +160,4 @@ def decode_segment(content: bytes) -> list[StreamUptime]:
     try:
         return [_read_line(line) for line in _decoder.decode_lines(codec.decompress(content))]
     except (DecodeError, ValidationError) as error:
-        raise CorruptObjectError(f"not a ledger's segment: {error}") from error
+        raise CorruptObjectError(f"not a segment of the uptime log: {error}") from error

@@ -70,7 +70,7 @@ def test_lines_are_read_as_they_were_written() -> None:
 
 @pytest.mark.parametrize("text", [b"{}", b"[", gzip.decompress(content(LINE)).replace(b'"down"', b'"asleep"')])
 def test_what_is_no_segment_is_refused(text: bytes) -> None:
-    with pytest.raises(CorruptObjectError, match="not a ledger's segment"):
+    with pytest.raises(CorruptObjectError, match="not a segment of the uptime log"):
         decode_segment(gzip.compress(text))
 
 
