@@ -101,7 +101,7 @@ def tick_bars(trades: Iterable[Trade | Gap], every: int) -> Iterator[Bar]:
     return _counted(trades, lambda bar: bar.count >= every)
 
 
-def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | int | float | str) -> Iterator[Bar]:
+def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | float | str) -> Iterator[Bar]:
     """Bars that end with the trade by which their volume (in the unit of the amounts) reaches ``every``.
 
     No trade is divided, so a bar may hold more. The last one is not complete if it holds less.

@@ -15,7 +15,7 @@ from sandbox.exchanges.binance_messages import BestQuote, DepthUpdate, TradeUpda
 from sandbox.exchanges.binance_rest import WeightBudget, depth_weight
 from sandbox.exchanges.market import BookChange, Market
 from sandbox.exchanges.specs import market_spec
-from sandbox.exchanges.venue import Disconnect
+from sandbox.exchanges.venue import DisconnectError
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +107,7 @@ async def test_the_sixth_message_of_a_second_ends_the_connection():
     opened = session()
     for number in range(5):
         ask(opened, {"method": "LIST_SUBSCRIPTIONS", "id": number}, elapsed=10 + number / 10)
-    with pytest.raises(Disconnect) as end:
+    with pytest.raises(DisconnectError) as end:
         opened.receive("{}", 0, 10.9)
     assert end.value.code == 1008
     ask(opened, {"method": "LIST_SUBSCRIPTIONS", "id": 7}, elapsed=12.5)
@@ -115,7 +115,7 @@ async def test_the_sixth_message_of_a_second_ends_the_connection():
 
 async def test_a_connection_has_at_most_1024_streams():
     opened = session(*(f"s{number}@trade" for number in range(MAX_STREAMS)))
-    with pytest.raises(Disconnect):
+    with pytest.raises(DisconnectError):
         ask(opened, {"method": "SUBSCRIBE", "params": ["one@trade"], "id": 1})
 
 

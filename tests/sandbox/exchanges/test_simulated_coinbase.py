@@ -12,7 +12,7 @@ from sandbox.exchanges import simulated
 from sandbox.exchanges.coinbase import Coinbase, CoinbaseSession
 from sandbox.exchanges.market import BookChange, Market, Quote, Trade
 from sandbox.exchanges.specs import market_spec
-from sandbox.exchanges.venue import Disconnect
+from sandbox.exchanges.venue import DisconnectError
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
@@ -167,7 +167,7 @@ async def test_heartbeats_come_once_a_real_second_and_count():
 async def test_who_does_not_subscribe_within_five_seconds_is_disconnected():
     silent, _ = subscribed(venue())
     assert silent.tick(NOW, 5.0) == []
-    with pytest.raises(Disconnect):
+    with pytest.raises(DisconnectError):
         silent.tick(NOW, 5.1)
     busy, _ = subscribed(venue(), "ticker")
     assert busy.tick(NOW, 60.0) == []
