@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis[bytes]"]:
     monkeypatch.setenv("REDIS_URL", url)
     monkeypatch.setattr(clock, "now", lambda: NOON + 1_500_060)
-    monkeypatch.setattr(live_cache, "_SECONDS", DEADLINE)
+    monkeypatch.setattr(live_cache, "_TIMEOUT_SECONDS", DEADLINE)
     with Redis.from_url(url) as client:
         client.flushall()
         yield client
