@@ -1,6 +1,7 @@
-"""Frames as the venues send them, generated: the same seed gives the same bytes.
+"""Generates frames as the venues send them. The same seed gives the same bytes.
 
-Field for field like the recorded ones. Levels lie around a fixed price, about half of them removals, as in life.
+They have the fields of recorded frames. Levels lie around a fixed price; about half of them are removals, as in
+recordings.
 """
 
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def _times(count: int, per_minute: int) -> Iterator[int]:
 
 
 def binance_trades(count: int, per_minute: int, *, aggregated: bool = False) -> list[bytes]:
-    """``@trade`` frames of the combined stream, or ``@aggTrade``, which is what cryptofeed asks for."""
+    """``@trade`` frames of the combined stream, or ``@aggTrade``, which is what cryptofeed subscribes to."""
     random = Random(_SEED)
     kind = "aggTrade" if aggregated else "trade"
     frames = []

@@ -1,4 +1,4 @@
-"""Which ways are measured with which frames, and what each costs: all in one run, interleaved, medians."""
+"""Measures each way with its frames: all in one run, interleaved, medians."""
 
 import gc
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a way costs per message, in µs of processor time; None where it could not be measured.
+    """The cost of a way per message, in µs of processor time; None where it could not be measured.
 
     ``times_floor`` is None also where the way does other work than the floor, and for messages without one.
     """
@@ -45,7 +45,7 @@ class Cost:
 
 
 def all_ways(minutes: int) -> list[Way]:
-    """Every way, over so many minutes of traffic as busy as that of a large market."""
+    """Every way, over ``minutes`` of the traffic of a large market."""
     trades = minutes * _TRADES_A_MINUTE
     updates = minutes * _DEPTH_UPDATES_A_MINUTE
     cryptofeed = peers.cryptofeed if peers.cryptofeed_version() else None

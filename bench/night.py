@@ -89,7 +89,7 @@ def _put(store: Store, trades: list[Trade]) -> None:
 
 
 def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Night:
-    """Merge the day in this process, which had better do nothing else; then certify it, if asked to."""
+    """Merge the day in this process, which should do nothing else, and optionally certify it."""
     primary, replica, results = ((directory / name).as_uri() for name in (*_SYSTEMS, "results"))
     engine = open_engine("duckdb", primary=primary, replica=replica, results=results)
     wall, cpu = perf_counter(), process_time()
@@ -106,7 +106,7 @@ def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Nig
 
 
 def _certify(engine: Engine) -> int:
-    """Prove the day; how many of the ids are there. Nothing is told of the file, so that it is not compared."""
+    """Certify the day. Returns how many ids are present. The file itself is not compared."""
     day = Merge(EXCHANGE, TRADES, NIGHT)
     file = PublishedFile(rows=0, bytes=0, sha256="0" * 64)
     certified = certify_day(engine.systems, day, exchange(EXCHANGE).channel(TRADES), "bench", file, {})
@@ -114,11 +114,11 @@ def _certify(engine: Engine) -> int:
 
 
 def peak_mebibytes() -> float:
-    """The most memory that this process held. From Linux itself: getrusage would count the parent's as well."""
+    """The peak memory of this process in MiB, from Linux, because getrusage would include the parent's."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
-    raise OSError("/proc/self/status does not tell the peak of memory")
+    raise OSError("/proc/self/status has no peak of memory (VmHWM)")
 
 
 def measured(directory: Path, token: str, trades: int = TRADES_OF_THE_DAY, *, with_certificate: bool = False) -> Night:

@@ -37,7 +37,7 @@ def cryptofeed(frames: list[bytes], directory: Path) -> Work:
 def _handler() -> Any:
     defines = import_module("cryptofeed.defines")
     exchange = import_module("cryptofeed.exchanges").Binance
-    # Known symbols, so that it asks no server for them.
+    # Known symbols, so that it requests none from a server.
     import_module("cryptofeed.symbols").Symbols.set(exchange.id, {_MARKET: _SYMBOL}, {})
 
     async def ignore(record: object, received: float) -> None:

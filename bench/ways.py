@@ -1,4 +1,4 @@
-"""The ways that frames are taken, each prepared first, so that only the work itself is measured."""
+"""The ways to process frames. Each is prepared first, so that only the work itself is measured."""
 
 from collections.abc import Callable
 from itertools import count
@@ -19,14 +19,14 @@ from booktape.store.objects import open_store
 
 Work = Callable[[], object]
 Prepare = Callable[[list[bytes], Path], Work]
-"""Given frames and an empty directory, makes everything ready and returns the work to measure."""
+"""Prepares everything, given frames and an empty directory, and returns the work to measure."""
 
 _MILLISECOND: Final = 1_000
 _encode_into = json.Encoder().encode_into
 
 
 def booktape(exchange_id: str) -> Prepare:
-    """The whole way: parse, sequence rule, batch, key, gzip, object in a directory."""
+    """The whole pipeline: parse, sequence rule, batch, key, gzip, object in a directory."""
 
     def prepare(frames: list[bytes], directory: Path) -> Work:
         venue, store = exchange(exchange_id), open_store(str(directory))
@@ -34,13 +34,13 @@ def booktape(exchange_id: str) -> Prepare:
         def put(batch: Batch) -> None:
             store.create(str(batch_key(batch, exchange_id)), codec.compress(batch.lines))
 
-        recorder = Pipeline(venue, put, lambda gap: None)
-        feed = recorder.new_feed().feed
+        pipeline = Pipeline(venue, put, lambda gap: None)
+        feed = pipeline.new_feed().feed
 
         def work() -> None:
             for received, frame in enumerate(frames, START):
                 feed(frame, received)
-            recorder.close()
+            pipeline.close()
 
         return work
 
@@ -87,7 +87,7 @@ class _DepthFrame(Struct, gc=False):
 
 
 def floor(record: Callable[[bytes, int], object], per_batch: int) -> Prepare:
-    """Only what is unavoidable: typed decode, record, encode into a buffer, deflate, write a file.
+    """The unavoidable work only: typed decode, record, encode into a buffer, deflate, write a file.
 
     No sequence rule, no minute, no key, no digest: batches are cut by counting.
     """
@@ -115,13 +115,13 @@ _decode_depth = json.Decoder(_DepthFrame).decode
 
 
 def trade(frame: bytes, received: int) -> Trade:
-    """A Binance trade with nothing looked at but what is stored."""
+    """A Binance trade, decoding only what is stored."""
     data = _decode_trade(frame).data
     return Trade(data.t, data.T * _MILLISECOND, "sell" if data.m else "buy", data.p, data.q, received)
 
 
 def depth(frame: bytes, received: int) -> BookUpdate:
-    """A Binance depth update with nothing looked at but what is stored."""
+    """A Binance depth update, decoding only what is stored."""
     data = _decode_depth(frame).data
     return BookUpdate(
         first_id=data.U,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from booktape.version import VERSION as __version__
+from booktape.model.version import VERSION as __version__
 
 TYPE_CHECKING = False  # as in `typing`, whose import would cost more than this whole module
 if TYPE_CHECKING:

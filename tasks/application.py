@@ -7,7 +7,7 @@ import structlog
 from celery import Celery, signals
 
 from beat_schedule import beat_schedule
-from booktape.logs import configure_logging
+from booktape.cli.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from config.celery import celery_settings
 from tasks.resources import settings

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from celery import chain
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError, FailedError, TransientError
 from booktape.publish import lifecycle
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.days import past_day, yesterday
@@ -30,7 +30,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class NotStartedError(BooktapeError):
+class NotStartedError(FailedError):
     """Some of several runs could not be started; the others were."""
 
 
@@ -168,7 +168,7 @@ class _Reporter(RunObserver):
 
 
 def _emit_end(run: Run, *, done: int = 0, held: int = 0, failed: int = 0) -> None:
-    """Count how a run ended. The zeros let an alarm tell a healthy night from one without data."""
+    """Count how a run ended. The zeros let an alarm distinguish a healthy night from a dead one."""
     _emit(run, {"RunsDone": done, "RunsHeld": held, "RunsFailed": failed})
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from booktape import console
+from booktape.cli import console
 from workers.command import record
 
 app = typer.Typer(context_settings=console.HELP_OPTIONS, pretty_exceptions_enable=False)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from booktape.logs import configure_logging
+from booktape.cli.logs import configure_logging
 from config.settings import load_settings
 from config.venues import load_venues
 from workers.options import Options, market_names, split_list

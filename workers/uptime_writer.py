@@ -13,14 +13,7 @@ from msgspec import json
 from booktape.model.batch import Batch
 from booktape.model.gap import Gap, GapCause, time_gap
 from booktape.model.records import MINUTE, SECOND
-from booktape.model.uptime import (
-    CONNECTED,
-    DOWN,
-    StateName,
-    StreamInterval,
-    StreamUptime,
-    WrittenBatch,
-)
+from booktape.model.uptime import CONNECTED, DOWN, StateName, StreamInterval, StreamUptime, WrittenBatch
 from booktape.store.layout import BatchKey
 
 LENGTH: Final = 600 * SECOND

@@ -1,7 +1,7 @@
-"""Reading back what was recorded: any market, at any instant."""
+"""Reading recorded and published data: any market, at any time."""
 
 from booktape.archive.archive import Archive
-from booktape.archive.catalog import MarketStored
+from booktape.archive.catalog import StreamKey
 from booktape.archive.errors import (
     FramesMissingError,
     GapError,
@@ -22,10 +22,10 @@ __all__ = [
     "Gap",
     "GapError",
     "InvalidRequestError",
-    "MarketStored",
     "NotRecordedError",
     "ReadFailedError",
     "ReplayEvent",
     "Rows",
+    "StreamKey",
     "UnknownMarketError",
 ]

@@ -1,4 +1,4 @@
-"""A market's book at instants: from the nearest snapshot or checkpoint before, message by message."""
+"""A market's book at instants: rebuilt from the nearest snapshot or checkpoint before, message by message."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from msgspec import Raw, json
 
 from booktape.analytics.book_view import BookView
-from booktape.archive.gaps import opened_day
-from booktape.archive.market_days import MARGIN, MarketDays, RowSource, StreamKey
-from booktape.archive.outages import Outages, channel_of, is_numbered, receipt_time
-from booktape.archive.queries import FIELDS, record_of
+from booktape.archive.catalog import StreamKey
+from booktape.archive.day_files import MARGIN, DayFiles, RowSource
+from booktape.archive.gaps import Outages, channel_of, is_numbered, receipt_time
+from booktape.archive.queries import RECORD_COLUMNS, record_maker
 from booktape.exchanges import exchanges
 from booktape.model.book_replay import LATE, BookReplayer, Message
 from booktape.model.gap import Gap, GapCause, interleave, time_gap
@@ -20,24 +20,25 @@ from booktape.model.sequence import NONE
 from booktape.model.timestamps import day_of, start_of_day
 
 _DAYS_BACK: Final = 7
-"""How many days before the one asked for may hold the snapshot that a book begins with."""
+"""How many days before an instant may hold the snapshot that its book begins with."""
 
-_AFTER: Final = MINUTE
-"""How much later the message may be that shows whether one before it is missing."""
+_READ_AFTER: Final = MINUTE
+"""How long after an instant (µs) messages are read: the next one shows whether one before it is missing."""
 
-_REMEMBERED: Final = 32
+_MOST_BOOKS: Final = 32
 
 _TRIES: Final = 3
-"""How many snapshots are tried: one over REST may be too old to begin with."""
+"""How many snapshots are tried: one from REST may be too old for the stream's updates to continue it."""
 
-_CHECKPOINT: Final = (
+_CHECKPOINT_COLUMNS: Final = (
     "true, NULL, last_id, NULL, timestamp, to_json([[level.price, level.amount] for level in bids])::VARCHAR, "
     "to_json([[level.price, level.amount] for level in asks])::VARCHAR, NULL, 'derived', local_timestamp, NULL"
 )
+"""The columns of a checkpoint as those of a snapshot in :data:`~booktape.archive.queries.RECORD_COLUMNS`."""
 
 
 class Base(NamedTuple):
-    """Where a book can begin: with a snapshot, after the ``position``-th message of an opened day."""
+    """Where a book can begin: with a snapshot, which is the ``position``-th message of an open day."""
 
     start: int
     source: RowSource
@@ -45,43 +46,43 @@ class Base(NamedTuple):
     snapshot: BookSnapshot
 
 
-class Remembered:
-    """The last books that were asked for: whoever asks for later ones begins with them. Thread-safe."""
+class RecentBooks:
+    """The most recently rebuilt books, from which later ones can be continued. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._books: OrderedDict[tuple[str, int], BookSnapshot] = OrderedDict()
 
     def add(self, table: str, position: int, book: BookSnapshot) -> None:
-        """Keep a sound book that stands after the ``position``-th message of some files."""
+        """Keep a sound book, as it is after the ``position``-th message of a table."""
         with self._lock:
             self._books[table, position] = book
-            while len(self._books) > _REMEMBERED:
+            while len(self._books) > _MOST_BOOKS:
                 self._books.popitem(last=False)
 
     def until(self, table: str, time: int) -> list[tuple[int, BookSnapshot]]:
-        """The books of these files up to a time (µs), each with its position."""
+        """The books of a table up to a time (µs, inclusive), each with its position."""
         with self._lock:
-            found = list(self._books.items())
-        return [(position, book) for (name, position), book in found if name == table and record_time(book) <= time]
+            books = list(self._books.items())
+        return [(position, book) for (name, position), book in books if name == table and record_time(book) <= time]
 
 
 class BookReader:
-    """One market's books, at instants up to ``last`` (µs)."""
+    """Rebuilds one market's book at instants up to ``last`` (µs)."""
 
-    def __init__(self, shelf: MarketDays, lapses: Outages, remembered: Remembered, asked: StreamKey, last: int) -> None:
-        channel, venue = channel_of(asked), exchanges().get(asked.exchange)
-        self._shelf = shelf
-        self._lapses = lapses
-        self._remembered = remembered
-        self._asked = asked
+    def __init__(self, files: DayFiles, outages: Outages, recent: RecentBooks, stream: StreamKey, last: int) -> None:
+        channel, exchange = channel_of(stream), exchanges().get(stream.exchange)
+        self._files = files
+        self._outages = outages
+        self._recent = recent
+        self._stream = stream
         self._last = last
-        self._numbered = is_numbered(asked)
+        self._numbered = is_numbered(stream)
         self._rule = channel.rule if channel is not None else NONE
-        self._checksum = venue.book_checksum if venue is not None else None
+        self._checksum = exchange.book_checksum if exchange is not None else None
 
     def at(self, instants: Sequence[int]) -> Iterator[BookView]:
-        """The book at each of some instants (µs, rising). It is not ``sound`` where something is, or may be missing."""
+        """The book at each of some instants (µs, rising). It is not ``sound`` where something may be missing."""
         bases = self._bases(instants[0])
         views = None
         for _, base in zip(range(_TRIES if self._numbered else 1), bases, strict=False):
@@ -90,122 +91,123 @@ class BookReader:
             if first.sound:
                 break
         if views is None:
-            yield from self._not_yet(instants)
+            yield from self._before_first_snapshot(instants)
         else:
             yield first
             yield from views
 
-    def _not_yet(self, instants: Sequence[int]) -> Iterator[BookView]:
+    def _before_first_snapshot(self, instants: Sequence[int]) -> Iterator[BookView]:
         """The books at instants of which the first has no snapshot before it."""
-        begun = self._next_snapshot(instants[0])
+        begins = self._next_snapshot(instants[0])
         for number, at in enumerate(instants):
-            if begun is not None and at >= begun:
+            if begins is not None and at >= begins:
                 yield from self.at(instants[number:])
                 return
-            yield self._nothing(at)
+            yield self._no_view(at)
 
     def _next_snapshot(self, after: int) -> int | None:
         """The time (µs) of the first snapshot after a time."""
         where = f"is_snapshot AND timestamp > {after} AND timestamp <= {self._last}"
         for start in range(start_of_day(after), self._last + 1, DAY) if after < self._last else ():
-            with opened_day(self._shelf, self._asked, start, (after, self._last + _AFTER)) as (_, _, source):
+            with self._files.open_at(self._stream, start, (after, self._last + _READ_AFTER)) as (_, _, source):
                 if source is not None:
-                    ((found,),) = source.query(f"SELECT min(timestamp) FROM {{table}} WHERE {where}")
-                    if found is not None:
-                        return int(found)
+                    ((time,),) = source.query(f"SELECT min(timestamp) FROM {{table}} WHERE {where}")
+                    if time is not None:
+                        return int(time)
         return None
 
     def _bases(self, at: int) -> Iterator[Base]:
-        """Where the book may begin, the newest first. A day stays open while this is held."""
+        """Where the book may begin, the newest first. The day of a base is open until the next one is taken."""
         today = start_of_day(at)
         for start in range(today, max(today - (_DAYS_BACK + 1) * DAY, -1), -DAY):
             until = min(at, start + DAY - 1)
-            if self._shelf.library.published(self._asked.exchange, BOOK_UPDATES, day_of(start)) is not None:
-                yield from self._in(start, start, until)
+            if self._files.catalog.published(self._stream.exchange, BOOK_UPDATES, day_of(start)) is not None:
+                yield from self._bases_of_day(start, start, until)
                 continue
-            for since in _since(self._shelf.snapshot_minutes(self._asked, day_of(start)), until):
-                yield from self._in(start, since, until)
+            for since in _snapshot_times(self._files.snapshot_minutes(self._stream, day_of(start)), until):
+                yield from self._bases_of_day(start, since, until)
 
-    def _in(self, start: int, since: int, until: int) -> Iterator[Base]:
-        """The checkpoints and snapshots of a day's file up to a time, the newest first."""
-        make = record_of(BOOK_UPDATES)
-        with opened_day(self._shelf, self._asked, start, (since, self._last + _AFTER)) as (_, day, source):
+    def _bases_of_day(self, start: int, since: int, until: int) -> Iterator[Base]:
+        """The checkpoints, snapshots and recent books of a day's file up to a time, the newest first."""
+        make = record_maker(BOOK_UPDATES)
+        columns = RECORD_COLUMNS[BOOK_UPDATES]
+        with self._files.open_at(self._stream, start, (since, self._last + _READ_AFTER)) as (_, day, source):
             if day is None or source is None:
                 return
-            with self._shelf.checkpoints(day) as checkpoints:
-                places = [(place, source, FIELDS[BOOK_UPDATES]) for place in _newest(source, until, "is_snapshot")]
+            with self._files.open_checkpoints(day) as checkpoints:
+                places = [(position, source, columns) for position in _newest(source, until, "is_snapshot")]
                 if checkpoints is not None:
-                    places += [(place, checkpoints, _CHECKPOINT) for place in _newest(checkpoints, until, "true")]
-                known = self._remembered.until(source.table, until)
-                kept = max(known, key=lambda place: place[0], default=None)
-                if kept is not None and kept[0] >= max((place for place, *_ in places), default=0):
-                    yield Base(start, source, *kept)
-                for position, table, columns in sorted(places, key=lambda place: -place[0])[:_TRIES]:
-                    (row,) = table.select(columns, f"position = {position}")
+                    newest = _newest(checkpoints, until, "true")
+                    places += [(position, checkpoints, _CHECKPOINT_COLUMNS) for position in newest]
+                recent = max(self._recent.until(source.table, until), key=lambda book: book[0], default=None)
+                if recent is not None and recent[0] >= max((position for position, *_ in places), default=0):
+                    yield Base(start, source, *recent)
+                for position, table, selected in sorted(places, key=lambda place: -place[0])[:_TRIES]:
+                    (row,) = table.select(selected, f"position = {position}")
                     yield Base(start, source, position, make(row))
 
     def _views(self, base: Base, instants: Sequence[int]) -> Iterator[BookView]:
-        rebuilt = BookReplayer(self._rule, self._checksum, self._asked.market)
-        rebuilt.apply(base.snapshot)
-        lapses = self._lapses_since(base)
+        replayer = BookReplayer(self._rule, self._checksum, self._stream.market)
+        replayer.apply(base.snapshot)
+        outages = self._outages_since(base)
         waiting = iter(instants)
         due = next(waiting, None)
-        latest, position = receipt_time(base.snapshot), base.position
-        for item in interleave(self._messages(base), [] if self._numbered else lapses, receipt_time):
+        received, position = receipt_time(base.snapshot), base.position
+        for item in interleave(self._messages(base), [] if self._numbered else outages, receipt_time):
             if isinstance(item, Gap):
-                rebuilt.lose(item)
+                replayer.lose(item)
                 continue
             time = record_time(item)
             while due is not None and time > due:
-                missing = rebuilt.gap_before(item) if self._numbered else _lapse(lapses, due, latest)
-                view = self._view(due, rebuilt, missing)
+                gap = replayer.gap_before(item) if self._numbered else _first_outage(outages, due, received)
+                view = self._view(due, replayer, gap)
                 due = next(waiting, None)
                 if due is None and view.sound and view.as_of < base.start + DAY:
-                    self._remembered.add(base.source.table, position, _snapshot(view, latest))
+                    self._recent.add(base.source.table, position, _snapshot_of(view, received))
                 yield view
             if due is None:
                 return
-            rebuilt.apply(item)
+            replayer.apply(item)
             position += 1
-            latest = max(latest, receipt_time(item))
+            received = max(received, receipt_time(item))
         while due is not None:
-            yield self._view(due, rebuilt, _lapse(lapses, due, latest))
+            yield self._view(due, replayer, _first_outage(outages, due, received))
             due = next(waiting, None)
 
     def _messages(self, base: Base) -> Iterator[Message]:
         """All messages after the base, day by day."""
-        make = record_of(BOOK_UPDATES)
-        end = self._last + _AFTER
-        for row in base.source.select(FIELDS[BOOK_UPDATES], f"position > {base.position} AND timestamp <= {end}"):
+        make, columns = record_maker(BOOK_UPDATES), RECORD_COLUMNS[BOOK_UPDATES]
+        end = self._last + _READ_AFTER
+        for row in base.source.select(columns, f"position > {base.position} AND timestamp <= {end}"):
             yield make(row)
         for start in range(base.start + DAY, end + 1, DAY):
-            with opened_day(self._shelf, self._asked, start, (start, end)) as opened:
-                rows = opened.source.select(FIELDS[BOOK_UPDATES], f"timestamp <= {end}") if opened.source else ()
-                yield from map(make, rows)
+            with self._files.open_at(self._stream, start, (start, end)) as opened:
+                if opened.source is not None:
+                    yield from map(make, opened.source.select(columns, f"timestamp <= {end}"))
 
-    def _lapses_since(self, base: Base) -> list[Gap]:
-        """When something may have been missed since a snapshot was received."""
-        found: list[Gap] = []
+    def _outages_since(self, base: Base) -> list[Gap]:
+        """The outages since a snapshot was received."""
+        outages: list[Gap] = []
         for start in range(base.start, self._last + 1, DAY):
             day = day_of(start)
-            run = self._shelf.library.published(self._asked.exchange, BOOK_UPDATES, day)
-            found += self._lapses.of(self._asked, day, run)
-        return [lapse for lapse in found if lapse.end > receipt_time(base.snapshot) + LATE]
+            run = self._files.catalog.published(self._stream.exchange, BOOK_UPDATES, day)
+            outages += self._outages.of(self._stream, day, run)
+        return [outage for outage in outages if outage.end > receipt_time(base.snapshot) + LATE]
 
-    def _view(self, at: int, rebuilt: BookReplayer, missing: Gap | None) -> BookView:
-        missing = missing if rebuilt.sound else rebuilt.missing
-        sides = tuple(rebuilt.book.bids.top()), tuple(rebuilt.book.asks.top())
-        as_of = rebuilt.as_of if rebuilt.as_of is not None else 0
-        sound = rebuilt.sound and missing is None
-        return BookView(self._asked.exchange, self._asked.market, at, as_of, rebuilt.last_id, *sides, sound, missing)
+    def _view(self, at: int, replayer: BookReplayer, gap: Gap | None) -> BookView:
+        missing = gap if replayer.sound else replayer.missing
+        sides = tuple(replayer.book.bids.top()), tuple(replayer.book.asks.top())
+        as_of = replayer.as_of if replayer.as_of is not None else 0
+        sound = replayer.sound and missing is None
+        return BookView(self._stream.exchange, self._stream.market, at, as_of, replayer.last_id, *sides, sound, missing)
 
-    def _nothing(self, at: int) -> BookView:
+    def _no_view(self, at: int) -> BookView:
         since = max(at // DAY - _DAYS_BACK, 0) * DAY
-        missing = time_gap(BOOK_UPDATES, self._asked.market, since, at, GapCause.NO_SNAPSHOT)
-        return BookView(self._asked.exchange, self._asked.market, at, 0, None, (), (), sound=False, missing=missing)
+        missing = time_gap(BOOK_UPDATES, self._stream.market, since, at, GapCause.NO_SNAPSHOT)
+        return BookView(self._stream.exchange, self._stream.market, at, 0, None, (), (), sound=False, missing=missing)
 
 
-def _snapshot(view: BookView, received: int) -> BookSnapshot:
+def _snapshot_of(view: BookView, received: int) -> BookSnapshot:
     return BookSnapshot(
         last_id=view.last_id,
         timestamp=view.as_of,
@@ -216,22 +218,28 @@ def _snapshot(view: BookView, received: int) -> BookSnapshot:
     )
 
 
-def _since(minutes: list[int], until: int) -> list[int]:
-    """Where to look for a snapshot, by the minutes in which some are stored, the newest first.
+def _snapshot_times(minutes: list[int], until: int) -> list[int]:
+    """From when on to look for a snapshot, the newest time first.
 
-    One over REST is stored by when it came, which may be after the update whose place it has.
+    A snapshot from REST is stored under its receive time, which may be after the update that it precedes.
+
+    :param minutes: the minutes (µs) of stored snapshots, the newest first.
     """
-    late = any(until < minute <= until + MARGIN for minute in minutes)
-    return [until] * late + [minute for minute in minutes if minute <= until][:_TRIES]
+    later = any(until < minute <= until + MARGIN for minute in minutes)
+    return [until] * later + [minute for minute in minutes if minute <= until][:_TRIES]
 
 
 def _newest(source: RowSource, until: int, where: str) -> list[int]:
-    """The positions of a file's last rows up to a time."""
+    """The positions of the last rows up to a time (µs, inclusive)."""
     sql = f"SELECT position FROM {{table}} WHERE {where} AND timestamp <= {until} ORDER BY position DESC LIMIT {_TRIES}"
     return [position for (position,) in source.query(sql)]
 
 
-def _lapse(lapses: list[Gap], at: int, latest: int) -> Gap | None:
-    """The first lapse that began by an instant and was not over when the last message was received."""
-    found = (lapse for lapse in lapses if lapse.start <= at and (lapse.start >= latest or lapse.end > latest + LATE))
-    return next(found, None)
+def _first_outage(outages: list[Gap], at: int, received: int) -> Gap | None:
+    """The first outage that began by an instant and lasted beyond the receipt of the last message."""
+    lasting = (
+        outage
+        for outage in outages
+        if outage.start <= at and (outage.start >= received or outage.end > received + LATE)
+    )
+    return next(lasting, None)

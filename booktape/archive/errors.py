@@ -1,37 +1,40 @@
-"""What can be wrong with a question to the archive."""
+"""The errors of reading an archive."""
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, InvalidInputError, NotAvailableError, NotInstalledError
 from booktape.model.gap import Gap
 from booktape.model.timestamps import format_timestamp
 
 
-class GapError(BooktapeError):
-    """Something of what was asked for is missing, or may be. ``missing`` says what."""
+class GapError(NotAvailableError):
+    """Something in the requested range is missing, or may be.
+
+    :ivar missing: the gap.
+    """
 
     def __init__(self, exchange: str, market: str, missing: Gap) -> None:
         when = f"between {format_timestamp(missing.start)} and {format_timestamp(missing.end)}"
         super().__init__(
             f"{missing.data_type} of {exchange} {market}: {missing.description}, {when}; "
-            'ask for another stretch, or read across it with gaps="mark"'
+            'choose another range, or read across the gap with gaps="mark"'
         )
         self.missing = missing
 
 
-class UnknownMarketError(BooktapeError):
+class UnknownMarketError(NotAvailableError):
     """The archive has no such market."""
 
 
-class NotRecordedError(BooktapeError):
-    """Nothing was recorded of that market in that time."""
+class NotRecordedError(NotAvailableError):
+    """Nothing of the market was recorded in the requested range."""
 
 
-class InvalidRequestError(BooktapeError):
-    """Not a data type, a way to take gaps, or a step that there is."""
+class InvalidRequestError(InvalidInputError):
+    """A parameter has an invalid value, or a file cannot be written."""
 
 
-class ReadFailedError(BooktapeError):
-    """What is stored is damaged or gone, the archive was closed, or this machine has no room for it."""
+class ReadFailedError(DataError):
+    """Stored data is damaged or gone, the archive is closed, or this machine has no room for the data."""
 
 
-class FramesMissingError(BooktapeError):
-    """A package that is needed for data frames is not installed."""
+class FramesMissingError(NotInstalledError):
+    """A package for data frames is not installed."""

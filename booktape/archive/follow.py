@@ -1,4 +1,4 @@
-"""Going on as minutes are stored: what was recorded up to a minute ago, again and again."""
+"""Follows a recording: reads what was stored since the last look, again and again."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,8 +9,8 @@ from booktape.archive.rows import Rows
 from booktape.model.gap import Gap
 from booktape.model.timestamps import TimestampLike, parse_timestamp
 
-SECONDS: Final = 3.0
-"""How often the storage is looked at."""
+POLL_SECONDS: Final = 3.0
+"""The pause between two looks at the storage."""
 
 
 def follow(
@@ -22,9 +22,9 @@ def follow(
     *,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Iterator[Rows[Any]]:
-    """The records since ``start``, in stretches as they come to be stored, without an end.
+    """Yield the records since ``start``, window by window as they are stored, without end.
 
-    A minute is read when its first object is there: up to a minute late, and what comes later still is left out.
+    A minute is read once its first object is stored: up to a minute late. Objects that are stored later are not read.
     """
     begin = parse_timestamp(start)
     while True:
@@ -32,9 +32,9 @@ def follow(
         if end is not None and end > begin:
             yield archive.rows(data_type, exchange, market, begin, end, gaps="mark")
             begin = end
-        sleep(SECONDS)
+        sleep(POLL_SECONDS)
 
 
 def is_news(gap: Gap) -> bool:
-    """Whether a gap is news. No uptime log covers the last minutes yet: that they are unknown is none."""
+    """Whether a gap is worth reporting. Unknown time is not: the uptime logs of the last minutes are still to come."""
     return not gap.is_unknown

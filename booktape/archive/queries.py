@@ -1,4 +1,4 @@
-"""The rows of published Parquet files, and what DuckDB is asked about them."""
+"""SQL over published Parquet files, and records made of its rows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ import duckdb
 from msgspec import Raw
 
 from booktape.archive.errors import ReadFailedError
+from booktape.merge.sql_fragments import literal, read_parquet
 from booktape.model.csv import PublishedRecord
 from booktape.model.records import (
     BOOK_UPDATES,
@@ -24,20 +25,20 @@ from booktape.model.records import (
     Trade,
 )
 
-_AT_ONCE: Final = 4096
+_ROWS_AT_A_TIME: Final = 4096
 
-_CLOSED: Final = ("Connection already closed", "No open result set")
-"""What DuckDB says of a connection that was closed under a query."""
+_CLOSED_ERRORS: Final = ("Connection already closed", "No open result set")
+"""The errors of DuckDB for a connection that was closed during a query."""
 
 _LEVELS: Final = "to_json([[level.price, level.amount] for level in {side}])::VARCHAR"
 _BOOK: Final = (
     "is_snapshot, first_id, last_id, previous_id, timestamp, {bids}, {asks}, checksum, origin, local_timestamp, "
     "sent_timestamp"
 )
-SKINNY: Final = _BOOK.format(bids="'[]'", asks="'[]'")
-"""The columns of a book message without its levels."""
+BOOK_COLUMNS_WITHOUT_LEVELS: Final = _BOOK.format(bids="'[]'", asks="'[]'")
+"""As the columns of a book message in :data:`RECORD_COLUMNS`, but with empty levels."""
 
-FIELDS: Final = {
+RECORD_COLUMNS: Final = {
     TRADES: "id, timestamp, side, price, amount, local_timestamp, sequence",
     BOOK_UPDATES: _BOOK.format(bids=_LEVELS.format(side="bids"), asks=_LEVELS.format(side="asks")),
     QUOTES: "id, timestamp, bid_price, bid_amount, ask_price, ask_amount, local_timestamp, sent_timestamp",
@@ -47,33 +48,29 @@ FIELDS: Final = {
     ),
     LIQUIDATIONS: "id, timestamp, side, price, amount, local_timestamp, sent_timestamp",
 }
-"""What is selected to make a data type's records of it."""
+"""The columns that :func:`record_maker` takes, by data type."""
 
 
-def record_of(data_type: str) -> Callable[[tuple[Any, ...]], Any]:
-    """What makes a record of a row of :data:`FIELDS`."""
+def record_maker(data_type: str) -> Callable[[tuple[Any, ...]], Any]:
+    """The function that makes a record of a row with the columns of :data:`RECORD_COLUMNS`."""
     return _MAKERS[data_type]
 
 
-def scan(files: Sequence[Path], market: str, *, folders: bool = False) -> str:
-    """What to select the rows of one market from, in their order if it is one file.
+def select_market(files: Sequence[Path], market: str, *, in_folders: bool = False) -> str:
+    """Build the subquery of one market's rows. The rows of a single file come in their order.
 
-    :param folders: the market stands in the folders' names, not in the files.
+    :param in_folders: the market is in the folders' names (``symbol=BTC-USDT``), not in the files.
     """
-    names = ", ".join(literal(_escaped(path)) for path in files)
-    return (
-        f"(SELECT * FROM read_parquet([{names}], hive_partitioning = {folders}, hive_types_autocast = false) "
-        f"WHERE symbol = {literal(market)})"
-    )
+    return f"(SELECT * FROM {read_parquet(files, market_in_path=in_folders)} WHERE symbol = {literal(market)})"
 
 
 def stream_rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[Any, ...]]:
-    """A query's rows, a few thousand in memory at a time."""
+    """Run a query and read its rows, a few thousand in memory at a time."""
     with duckdb_errors():
         cursor.execute(sql)
     while True:
         with duckdb_errors():
-            rows = cursor.fetchmany(_AT_ONCE)
+            rows = cursor.fetchmany(_ROWS_AT_A_TIME)
         if not rows:
             return
         yield from rows
@@ -81,7 +78,7 @@ def stream_rows(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[A
 
 @contextmanager
 def duckdb_errors() -> Iterator[None]:
-    """Raise :class:`ReadFailedError` for what DuckDB cannot do."""
+    """Raise :class:`ReadFailedError` in place of the errors of DuckDB."""
     try:
         yield
     except duckdb.OutOfMemoryException as error:
@@ -90,7 +87,7 @@ def duckdb_errors() -> Iterator[None]:
             'allow more (memory="4GB"), or ask for less'
         ) from error
     except duckdb.Error as error:
-        if any(told in str(error) for told in _CLOSED):
+        if any(text in str(error) for text in _CLOSED_ERRORS):
             raise ReadFailedError("the archive was closed while it was read; open another one") from error
         raise ReadFailedError(f"DuckDB: {_first_line(error)}; ask for less, or restore what it names") from error
 
@@ -99,18 +96,8 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def literal(text: str) -> str:
-    """A text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _escaped(path: Path) -> str:
-    """A path that DuckDB does not take for a pattern."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
-
-
 def _id(text: str | None) -> int | str | None:
-    """An id as it was stored: a number where its text is one."""
+    """An id as it was stored: an integer where the text is one."""
     if text is not None and text.isascii() and text.isdecimal() and (text[0] != "0" or text == "0"):
         return int(text)
     return text
@@ -178,10 +165,13 @@ _FLOAT_LEVELS: Final = "[{{'price': level.price::DOUBLE, 'amount': level.amount:
 
 
 def table_columns(data_type: str, *, exact: bool) -> str:
-    """What is selected for a table: the columns of the Parquet file, with numbers as floats unless ``exact``."""
+    """The columns of a table: those of the Parquet file.
+
+    :param exact: keep prices and amounts as text rather than as floats.
+    """
     if exact:
         return "* EXCLUDE (part, position)"
-    told = [f"{name}::DOUBLE AS {name}" for name in _FLOATS[data_type]]
+    floats = [f"{name}::DOUBLE AS {name}" for name in _FLOATS[data_type]]
     if data_type == BOOK_UPDATES:
-        told = [f"{_FLOAT_LEVELS.format(side=side)} AS {side}" for side in ("bids", "asks")]
-    return f"* EXCLUDE (part, position) REPLACE ({', '.join(told)})"
+        floats = [f"{_FLOAT_LEVELS.format(side=side)} AS {side}" for side in ("bids", "asks")]
+    return f"* EXCLUDE (part, position) REPLACE ({', '.join(floats)})"

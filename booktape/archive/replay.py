@@ -1,4 +1,4 @@
-"""Several markets' records as one sequence, in the order of their published times."""
+"""The records of several markets as one sequence of events, in the order of their published times."""
 
 from collections.abc import Iterable, Iterator
 from heapq import merge
@@ -13,7 +13,7 @@ from booktape.model.records import BookSnapshot, record_time
 
 
 class ReplayEvent(NamedTuple):
-    """Something that happened in a market, or that is missing there. ``time`` in µs."""
+    """A record of a market, or a gap in its records. ``time`` in µs."""
 
     exchange: str
     market: str
@@ -21,23 +21,26 @@ class ReplayEvent(NamedTuple):
     record: PublishedRecord | Gap
 
 
-def events(exchange: str, market: str, items: Iterable[Any], start: int) -> Iterator[ReplayEvent]:
-    """A stream's records as events. What is missing stands at its beginning, but never before what was told already."""
+def stream_events(exchange: str, market: str, items: Iterable[Any], start: int) -> Iterator[ReplayEvent]:
+    """The records and gaps of a stream as events. A gap has the time of its start, or of the event before it if later.
+
+    :param start: the earliest time of an event (µs).
+    """
     time = start
     for item in items:
         time = max(time, item.start if isinstance(item, Gap) else record_time(item))
         yield ReplayEvent(exchange, market, time, item)
 
 
-def merged(streams: Iterable[Iterator[ReplayEvent]]) -> Iterator[ReplayEvent]:
-    """All streams' events by time; of equal ones the earlier stream's first."""
+def merge_events(streams: Iterable[Iterator[ReplayEvent]]) -> Iterator[ReplayEvent]:
+    """The events of all streams by time; of equal times, the earlier stream's come first."""
     return merge(*streams, key=lambda event: event.time)
 
 
-def beginning(view: BookView, start: int) -> BookSnapshot | Gap:
-    """What a book's stream begins with at an instant: the book before it, or what is missing of it."""
+def initial_book(view: BookView, start: int) -> BookSnapshot | Gap:
+    """The record that a book's stream starts with: the book before ``start`` (µs), or the gap in it."""
     if not view.sound:
-        assert view.missing is not None, "a book that is not sound lacks something"
+        assert view.missing is not None, "a book that is not sound has a gap"
         return view.missing
     return BookSnapshot(
         last_id=view.last_id,

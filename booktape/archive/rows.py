@@ -1,4 +1,4 @@
-"""The records of one market in a stretch of time: read when asked for, as records or as a table."""
+"""The records of one stream in a window: read on demand, as records or as a table."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 import duckdb
 import msgspec
 
+from booktape.archive.catalog import StreamKey
+from booktape.archive.day_files import MARGIN, DayFiles, Window, midnights
 from booktape.archive.errors import FramesMissingError, GapError, InvalidRequestError
-from booktape.archive.gaps import GapFinder, days_of, opened_day
-from booktape.archive.market_days import MARGIN, MarketDays, StreamKey, Window
-from booktape.archive.outages import Outages, is_numbered, receipt_time
-from booktape.archive.queries import FIELDS, duckdb_errors, literal, record_of, table_columns
+from booktape.archive.gaps import GapFinder, Outages, is_numbered, receipt_time
+from booktape.archive.queries import RECORD_COLUMNS, duckdb_errors, record_maker, table_columns
+from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to
 from booktape.model.csv import csv_lines, csv_rows
 from booktape.model.gap import Gap, interleave
 from booktape.model.records import BOOK_UPDATES, DAY, TRADES, record_time
@@ -28,58 +29,67 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 Gaps = Literal["raise", "mark"]
+"""What a gap does: raise :class:`~booktape.archive.GapError`, or give its :class:`~booktape.model.gap.Gap`."""
 
-_OF_THEIR_DAY: Final = (TRADES, BOOK_UPDATES)
-"""Data types whose published times never lie beyond their day; others may have no time but that of receipt."""
+_WITHIN_THEIR_DAY: Final = (TRADES, BOOK_UPDATES)
+"""Data types whose published times lie within their day. Others may have no time but that of their receipt."""
 
 
 @dataclass(frozen=True, repr=False)
 class Rows(Generic[R]):
-    """Records of one market whose ``timestamp`` (µs, as published) lies in a half-open range, in the published order.
+    """The records of one stream whose published ``timestamp`` lies in a window, in the published order.
 
-    Iterate for :mod:`booktape.model.records`, or take a table. Nothing is read before that, and iterating holds a few
-    thousand records at a time. With ``gaps="raise"`` a :class:`~booktape.archive.GapError` is raised where something is
-    missing; with ``gaps="mark"`` a :class:`~booktape.model.gap.Gap` stands there among the records.
+    Iterate for the records of :mod:`booktape.model.records`, or take a table. Nothing is read before that; iterating
+    holds a few thousand records in memory.
+
+    :ivar window: the start (inclusive) and the end (exclusive), µs.
+    :ivar gaps: with ``"raise"`` a gap raises :class:`~booktape.archive.GapError`; with ``"mark"`` a
+        :class:`~booktape.model.gap.Gap` stands in its place among the records.
     """
 
-    asked: StreamKey
+    stream: StreamKey
     window: Window
     gaps: Gaps
-    _shelf: MarketDays
-    _lapses: Outages
+    _files: DayFiles
+    _outages: Outages
 
     def __repr__(self) -> str:
         start, end = map(format_timestamp, self.window)
-        return f"<{self.asked.data_type} of {self.asked.exchange} {self.asked.market}, {start} to {end}>"
+        return f"<{self.stream.data_type} of {self.stream.exchange} {self.stream.market}, {start} to {end}>"
 
     def __iter__(self) -> Iterator[R]:
-        read = self._day_by_day if self.asked.data_type in _OF_THEIR_DAY else self._across_days
+        read = self._day_by_day if self.stream.data_type in _WITHIN_THEIR_DAY else self._across_days
         for item in read():
             if isinstance(item, Gap) and self.gaps == "raise":
-                raise GapError(self.asked.exchange, self.asked.market, item)
+                raise GapError(self.stream.exchange, self.stream.market, item)
             yield item
 
     @property
     def missing(self) -> list[Gap]:
-        """All that is missing, or may be, in the order of time."""
+        """All gaps of the window, in the order of time."""
         finder = self._finder()
-        found: list[Gap] = []
-        for start in days_of(self.window):
-            with opened_day(self._shelf, self.asked, start, self.window) as opened:
-                found += finder.day(opened)
-        return sorted({*found, *finder.end()}, key=lambda one: (one.start, one.end))
+        gaps: set[Gap] = set()
+        for start in midnights(self.window):
+            with self._files.open_at(self.stream, start, self.window) as opened:
+                gaps.update(finder.day(opened))
+        gaps.update(finder.end())
+        return sorted(gaps, key=lambda gap: (gap.start, gap.end))
 
     def to_arrow(self, *, exact: bool = False) -> "pyarrow.Table":
-        """A table with the columns of the published Parquet; numbers are floats, or with ``exact`` text."""
-        _require("pyarrow")
+        """Read into a table with the columns of the published Parquet.
+
+        :param exact: keep prices and amounts as the exchange's text rather than as floats.
+        :raises FramesMissingError: pyarrow is not installed.
+        """
+        _require_package("pyarrow")
         with ExitStack() as stack:
-            sql = self._table(stack, exact=exact)
+            sql = self._table_sql(stack, exact=exact)
             stack.enter_context(duckdb_errors())
-            return stack.enter_context(self._shelf.cursor()).sql(sql).to_arrow_table()
+            return stack.enter_context(self._files.cursor()).sql(sql).to_arrow_table()
 
     def to_polars(self, *, exact: bool = False) -> "polars.DataFrame":
-        """As :meth:`to_arrow`."""
-        _require("polars")
+        """As :meth:`to_arrow`, into a data frame of Polars."""
+        _require_package("polars")
         import polars
 
         frame = polars.from_arrow(self.to_arrow(exact=exact))
@@ -87,102 +97,113 @@ class Rows(Generic[R]):
         return frame
 
     def to_pandas(self, *, exact: bool = False) -> "pandas.DataFrame":
-        """As :meth:`to_arrow`."""
-        _require("pandas")
+        """As :meth:`to_arrow`, into a data frame of pandas."""
+        _require_package("pandas")
         frame: pandas.DataFrame = self.to_arrow(exact=exact).to_pandas()
         return frame
 
     def to_parquet(self, path: str | Path, *, exact: bool = True) -> None:
-        """Write the table into a file; the exchange's text, unless ``exact`` is False."""
+        """Write the table of :meth:`to_arrow` into a Parquet file.
+
+        :param exact: keep prices and amounts as the exchange's text rather than as floats.
+        :raises InvalidRequestError: the file cannot be written.
+        """
         with ExitStack() as stack:
-            aside = stack.enter_context(_whole(Path(path)))
-            sql = self._table(stack, exact=exact)
-            cursor = stack.enter_context(self._shelf.cursor())
-            cursor.execute(f"COPY ({sql}) TO {literal(str(aside))} (FORMAT parquet, COMPRESSION zstd)")
+            part = stack.enter_context(_atomic(Path(path)))
+            sql = self._table_sql(stack, exact=exact)
+            cursor = stack.enter_context(self._files.cursor())
+            cursor.execute(copy_to(sql, part, PARQUET_FORMAT))
 
     def to_csv(self, path: str | Path) -> None:
-        """Write a CSV file with the columns of the published one; a book has a row for each level."""
-        with _whole(Path(path)) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        """Write a CSV file with the columns of the published one. A book has a row for each level.
+
+        Raises :class:`~booktape.archive.InvalidRequestError` where the file cannot be written.
+        """
+        with _atomic(Path(path)) as part, part.open("w", encoding="utf-8", newline="") as file:
             file.writelines(self.csv())
 
     def to_json(self, path: str | Path) -> None:
-        """Write a file with one JSON object a line: the record's fields as they are stored."""
-        with _whole(Path(path)) as aside, aside.open("wb") as file:
+        """Write a file with a JSON object a line, which has the record's fields as they are stored.
+
+        Raises :class:`~booktape.archive.InvalidRequestError` where the file cannot be written.
+        """
+        with _atomic(Path(path)) as part, part.open("wb") as file:
             file.writelines(self.json())
 
     def csv(self) -> Iterator[str]:
-        """The lines of :meth:`to_csv`. What is missing has no line."""
-        exchange, market, data_type = self.asked
+        """The lines of :meth:`to_csv`. Gaps have no line."""
+        exchange, market, data_type = self.stream
         records: Iterator[Any] = (record for record in self if not isinstance(record, Gap))
         return csv_lines(data_type, (row for record in records for row in csv_rows(exchange, market, record)))
 
     def json(self) -> Iterator[bytes]:
-        """The lines of :meth:`to_json`; what is missing is ``{"missing": …}``."""
+        """The lines of :meth:`to_json`. The line of a gap is ``{"missing": …}``."""
         encoder = msgspec.json.Encoder()
         for record in self:
-            told = {"missing": record.to_json()} if isinstance(record, Gap) else record
-            yield encoder.encode(told) + b"\n"
+            value = {"missing": record.to_json()} if isinstance(record, Gap) else record
+            yield encoder.encode(value) + b"\n"
 
     def _finder(self) -> GapFinder:
-        return GapFinder(self._shelf, self._lapses, self.asked, self.window)
+        return GapFinder(self._files, self._outages, self.stream, self.window)
 
     def _day_by_day(self) -> Iterator[Any]:
         finder = self._finder()
-        clock = receipt_time if self.asked.data_type == BOOK_UPDATES and not is_numbered(self.asked) else record_time
-        for start in days_of(self.window):
-            with opened_day(self._shelf, self.asked, start, self.window) as opened:
+        by_receipt = self.stream.data_type == BOOK_UPDATES and not is_numbered(self.stream)
+        clock = receipt_time if by_receipt else record_time
+        for start in midnights(self.window):
+            with self._files.open_at(self.stream, start, self.window) as opened:
                 yield from interleave(self._records(start), finder.day(opened), clock)
         yield from finder.end()
 
     def _across_days(self) -> Iterator[Any]:
-        """By time, whichever day's file a record is in: without the exchange's time it may lie beyond its day."""
+        """Read by time across the files: a record without the exchange's time may lie in a neighbouring day's file."""
         finder = self._finder()
-        lapses = []
-        for start in days_of(self.window):
-            with opened_day(self._shelf, self.asked, start, self.window) as opened:
-                lapses += finder.day(opened)
+        gaps = []
+        for start in midnights(self.window):
+            with self._files.open_at(self.stream, start, self.window) as opened:
+                gaps += finder.day(opened)
         around = self.window[0] - MARGIN, self.window[1] + MARGIN
-        return interleave(_by_time(self._records, days_of(around)), lapses, record_time)
+        return interleave(_merge_days(self._records, midnights(around)), gaps, record_time)
 
     def _records(self, start: int) -> Iterator[Any]:
-        """The records of a day's file that are asked for. ``start`` is its midnight (µs)."""
-        make = record_of(self.asked.data_type)
-        with opened_day(self._shelf, self.asked, start, self._wanted(start)) as opened:
+        """The records of the window that are in the file of one day, by its midnight (µs)."""
+        make = record_maker(self.stream.data_type)
+        with self._files.open_at(self.stream, start, self._part(start)) as opened:
             if opened.source is not None:
-                for row in opened.source.select(FIELDS[self.asked.data_type], self._condition()):
+                for row in opened.source.select(RECORD_COLUMNS[self.stream.data_type], self._condition()):
                     yield make(row)
 
-    def _wanted(self, start: int) -> Window:
-        """The part of a day whose objects are needed; all of the neighbours' that may reach over midnight."""
+    def _part(self, start: int) -> Window:
+        """The part of a day whose objects are read; of a neighbouring day, what may reach over midnight."""
         first, end = self.window
         return min(max(first, start), start + DAY - MARGIN), max(min(end, start + DAY), start + MARGIN)
 
     def _condition(self) -> str:
         return f"timestamp >= {self.window[0]} AND timestamp < {self.window[1]}"
 
-    def _table(self, stack: ExitStack, *, exact: bool) -> str:
-        """The SQL for all rows. Raises :class:`GapError` where something is missing, unless that is to be marked."""
-        if self.gaps == "raise" and (missing := self.missing):
-            raise GapError(self.asked.exchange, self.asked.market, missing[0])
-        straggling = self.asked.data_type not in _OF_THEIR_DAY
-        margin = MARGIN if straggling else 0
+    def _table_sql(self, stack: ExitStack, *, exact: bool) -> str:
+        """The SELECT of all rows. Raises :class:`GapError` for a gap, unless gaps are to be marked."""
+        if self.gaps == "raise" and (gaps := self.missing):
+            raise GapError(self.stream.exchange, self.stream.market, gaps[0])
+        across_days = self.stream.data_type not in _WITHIN_THEIR_DAY
+        margin = MARGIN if across_days else 0
         parts = []
         is_sorted = True
-        for number, start in enumerate(days_of((self.window[0] - margin, self.window[1] + margin))):
-            opened = stack.enter_context(opened_day(self._shelf, self.asked, start, self._wanted(start)))
+        for number, start in enumerate(midnights((self.window[0] - margin, self.window[1] + margin))):
+            opened = stack.enter_context(self._files.open_at(self.stream, start, self._part(start)))
             if opened.source is not None:
                 parts.append(f"SELECT {number} AS part, * FROM {opened.source.table} WHERE {self._condition()}")
                 is_sorted = is_sorted and opened.source.is_sorted
-        order = "" if is_sorted and (len(parts) == 1 or not straggling) else " ORDER BY timestamp, part, position"
+        order = "" if is_sorted and (len(parts) == 1 or not across_days) else " ORDER BY timestamp, part, position"
         if not parts:
-            source = stack.enter_context(self._shelf.no_rows(self.asked, day_of(self.window[0])))
+            source = stack.enter_context(self._files.open_empty(self.stream, day_of(self.window[0])))
             parts.append(f"SELECT 0 AS part, * FROM {source.table}")
-        columns = table_columns(self.asked.data_type, exact=exact)
+        columns = table_columns(self.stream.data_type, exact=exact)
         return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join(parts)}){order}"
 
 
-def _by_time(read: Callable[[int], Iterator[Any]], days: list[int]) -> Iterator[Any]:
-    """The records of several days by time; a day is opened when its time comes."""
+def _merge_days(read: Callable[[int], Iterator[Any]], days: list[int]) -> Iterator[Any]:
+    """The records of several days by time. A day is opened when its time comes."""
     waiting = list(reversed(days))
     heap: list[tuple[int, int, Any, Iterator[Any]]] = []
     while heap or waiting:
@@ -205,21 +226,20 @@ def _by_time(read: Callable[[int], Iterator[Any]], days: list[int]) -> Iterator[
 
 
 @contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A file to write, which takes its place when it is whole.
-    Raises :class:`InvalidRequestError` where that cannot be."""
-    aside = path.with_name(f".{path.name}.part")
+def _atomic(path: Path) -> Iterator[Path]:
+    """A file to write, which is renamed to its path once it is complete. Raises :class:`InvalidRequestError`."""
+    part = path.with_name(f".{path.name}.part")
     try:
-        yield aside
-        aside.replace(path)
+        yield part
+        part.replace(path)
     except (OSError, duckdb.IOException) as error:
         raise InvalidRequestError(
             f"{path} cannot be written: {str(error).partition(chr(10))[0]}; choose another file"
         ) from error
     finally:
-        aside.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
-def _require(package: str) -> None:
+def _require_package(package: str) -> None:
     if find_spec(package) is None:
         raise FramesMissingError(f"{package} is not installed: install Booktape with the extra 'frames'")

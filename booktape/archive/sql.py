@@ -18,11 +18,11 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from booktape.archive.catalog import open_catalog
-from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, Days, Table, Tables
-from booktape.merge.sql_fragments import literal
-from booktape.model.errors import BooktapeError
+from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, DayRange, SqlTable, SqlTables
+from booktape.merge.sql_fragments import literals
+from booktape.model.errors import InvalidInputError
 
-_AT_ONCE: Final = 4096
+_ROWS_AT_A_TIME: Final = 4096
 _TABLES: Final = (*PUBLISHED_TABLES, *RECORDED_TABLES)
 _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": "false",
@@ -31,13 +31,17 @@ _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _READ_ONLY: Final = "SQL can only read the archive's own tables"
 
 
-class InvalidSqlError(BooktapeError):
-    """SQL that cannot be answered. Its text says why, in one line."""
+class InvalidSqlError(InvalidInputError):
+    """A statement is not a query, or fails. The text says why, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlResult:
-    """What a query gave. ``types`` are DuckDB's, by column, where it told them; rows come as they are computed."""
+    """The result of a query.
+
+    :ivar types: DuckDB's type of each column; empty for Athena.
+    :ivar rows: read while they are computed.
+    """
 
     columns: tuple[str, ...]
     types: Mapping[str, str]
@@ -51,19 +55,21 @@ def query_archive(
     *,
     replica: str | None = None,
     publication: str | None = None,
-    days: Days = (None, None),
+    days: DayRange = (None, None),
     memory: str = "1GB",
 ) -> Iterator[SqlResult]:
-    """Ask DuckDB, for as long as the answer is read. Raises :class:`InvalidSqlError`.
+    """Run a query on DuckDB. The result can be read for as long as the context lasts.
 
-    :param url: where the primary system stores; ``replica`` and ``publication`` as of
+    :param url: the storage URL of the primary system; ``replica`` and ``publication`` are those of
         :class:`~booktape.archive.Archive`.
-    :param days: the first and the last day whose files are looked at; all of them, unless given.
+    :param days: the first and the last day, inclusive, whose files are read; all days by default.
+    :param memory: the memory limit of DuckDB, in its notation (``1GB``).
+    :raises InvalidSqlError: the statement is not a query over the archive's tables, or fails.
     """
-    tables = Tables(open_catalog(url, replica, publication), days)
+    tables = SqlTables(open_catalog(url, replica, publication), days)
     with (
         TemporaryDirectory(prefix="booktape-sql-") as spilled,
-        _explained(),
+        _duckdb_errors(),
         duckdb.connect(config=_NO_EXTENSIONS | {"memory_limit": memory, "temp_directory": spilled}) as connection,
     ):
         names = _names(connection, sql)
@@ -77,13 +83,14 @@ def query_archive(
 
 @contextmanager
 def query_athena(sql: str, *, results: str, database: str, workgroup: str) -> Iterator[SqlResult]:
-    """Ask Athena over the tables that ``booktape athena init`` made, for as long as the answer is read.
+    """Run a query on Athena, over the tables of ``booktape athena init``.
 
+    The result can be read for as long as the context lasts.
 
-
-
-    Raises :class:`InvalidSqlError`, :class:`~booktape.merge.MergeFailedError`, or
-    :class:`~booktape.model.errors.TransientError`.
+    :param results: the ``s3://`` URL below which Athena writes its results.
+    :raises InvalidSqlError: the statement is not one SELECT.
+    :raises MergeFailedError: Athena refuses the query.
+    :raises TransientError: Athena does not respond, or is busy.
     """
     _require_select(sql)
     from booktape.merge import athena_engine  # here, since DuckDB needs none of Amazon's libraries
@@ -95,7 +102,7 @@ def query_athena(sql: str, *, results: str, database: str, workgroup: str) -> It
 
 
 def _names(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-    """The archive's tables that a query names. Raises :class:`InvalidSqlError` unless it only reads."""
+    """The archive's tables that a query names. Raises :class:`InvalidSqlError` unless the statement only reads."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise InvalidSqlError(f"{_READ_ONLY}; give one SELECT, DESCRIBE, SUMMARIZE or SHOW TABLES")
@@ -103,11 +110,11 @@ def _names(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
     return [name for name in _TABLES if name in named]
 
 
-def _provide(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Make the tables, and close every door beside them."""
+def _provide(connection: duckdb.DuckDBPyConnection, tables: Sequence[SqlTable]) -> None:
+    """Create the tables, and forbid access to anything else."""
     for objects in {objects.protocol: objects for table in tables for objects in table.file_systems}.values():
         connection.register_filesystem(objects)
-    paths = ", ".join(literal(path) for table in tables for path in table.paths)
+    paths = literals(path for table in tables for path in table.paths)
     connection.execute(f"SET allowed_paths = [{paths}]")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_external_access = false")
@@ -117,27 +124,27 @@ def _provide(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> 
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while rows := connection.fetchmany(_AT_ONCE):
+    while rows := connection.fetchmany(_ROWS_AT_A_TIME):
         yield from rows
 
 
 def _distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of columns of which no two are the same: ``a``, ``a_1``."""
-    found: list[str] = []
+    """Make the names of columns unique: ``a``, ``a_1``."""
+    unique: list[str] = []
     for name in names:
         copies = (f"{name}_{number}" for number in count(1))
-        found.append(name if name not in found else next(copy for copy in copies if copy not in found))
-    return tuple(found)
+        unique.append(name if name not in unique else next(copy for copy in copies if copy not in unique))
+    return tuple(unique)
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """DuckDB's errors in one line each."""
+def _duckdb_errors() -> Iterator[None]:
+    """Raise :class:`InvalidSqlError` in place of the errors of DuckDB, with one line of text."""
     try:
         yield
     except duckdb.OutOfMemoryException as error:
         raise InvalidSqlError(
-            "the query needs more memory than it may have: ask for less at once, or allow more"
+            "the query needs more memory than it may have: select less at once, or allow more"
         ) from error
     except duckdb.PermissionException as error:
         raise InvalidSqlError(f"{_READ_ONLY}: {_first_line(error)}") from error
@@ -152,7 +159,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _require_select(sql: str) -> None:
-    """Raise :class:`InvalidSqlError` unless it is one SELECT in Athena's dialect."""
+    """Raise :class:`InvalidSqlError` unless the statement is one SELECT in Athena's dialect."""
     try:
         statements = sqlglot.parse(sql, read="athena")
     except SqlglotError as error:

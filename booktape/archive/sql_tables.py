@@ -1,7 +1,7 @@
-"""The tables that SQL over an archive can name, as DuckDB's views over the files of which they are made.
+"""The tables of the SQL over an archive: DuckDB views over the files that hold their rows.
 
-``trades``, ``book_updates``, … are the published records: of each day the newest run that is done. ``recorded_trades``,
-… are the objects as they were stored, copies and all.
+``trades``, ``book_updates``, … are the published records, each day's by its newest finished run. ``recorded_trades``, …
+are the batches as they are stored, duplicates included.
 """
 
 from collections import defaultdict
@@ -10,19 +10,18 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import sqlglot
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
 
 from booktape.archive.catalog import Catalog
-from booktape.integrity.certificate import InvalidCertificateError, parse_certificate
-from booktape.merge.sql_fragments import literal
+from booktape.integrity.certificate import InvalidCertificateError
+from booktape.integrity.certificate_reader import parse_certificate
+from booktape.merge.sql_fragments import literal, read_parquet, read_stored
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.timestamps import day_of
 from booktape.store.layout import (
     DONE,
-    PARTITIONS,
     InvalidKeyError,
     Run,
     data_type_prefix,
@@ -45,16 +44,16 @@ RECORDED_TABLES: Final = tuple(f"{_RECORDED}{data_type}" for data_type in COLUMN
 
 _PUBLICATION: Final = "publication"
 
-Days = tuple[date | None, date | None]
-"""The first and the last day; None where there is no bound."""
+DayRange = tuple[date | None, date | None]
+"""The first and the last day, inclusive; None for no bound."""
 
 
-class UnknownTableError(BooktapeError):
-    """There are no files of which a table could be made."""
+class UnknownTableError(NotAvailableError):
+    """A table has no files."""
 
 
-class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """A bucket's objects as files for DuckDB, which reads the parts of them that it needs."""
+class ObjectFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """The objects of a bucket as files for DuckDB, which fetches the parts that it needs."""
 
     cachable = False
 
@@ -64,60 +63,60 @@ class Objects(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
         self._store = store
         self._objects: dict[str, StoredObject] = {}
 
-    def add(self, found: StoredObject) -> str:
-        """Make an object known; its path."""
-        path = f"{self.protocol}://{found.key}"
-        self._objects[path] = found
+    def add(self, stored: StoredObject) -> str:
+        """Add an object; returns its path."""
+        path = f"{self.protocol}://{stored.key}"
+        self._objects[path] = stored
         return path
 
     def _open(self, path: str, mode: str = "rb", **options: Any) -> "ReadableFile":
         return self._store.open(self._objects[path].key)
 
     def info(self, path: str, **options: Any) -> dict[str, Any]:
-        """What fsspec wants to know of a file."""
+        """A file's description, as fsspec defines it."""
         return {"name": path, "size": self._objects[path].size, "type": "file"}
 
     def modified(self, path: str) -> datetime:
-        """When an object was stored."""
+        """When an object was stored, by the bucket."""
         return self._objects[path].modified
 
     def glob(self, path: str, **options: Any) -> list[str]:
-        """Paths are named one by one: nothing in them is a pattern."""
+        """The path itself: SQL names every file, and no pattern."""
         return [path]
 
 
-class Table(NamedTuple):
-    """A view: its name and SELECT, the paths of its files, and what reads those of them that are in buckets."""
+class SqlTable(NamedTuple):
+    """A view: its name, its SELECT, the paths of its files, and the file systems of those in buckets."""
 
     name: str
     select: str
     paths: list[str]
-    file_systems: list[Objects]
+    file_systems: list[ObjectFileSystem]
 
 
-class Tables:
-    """An archive's tables, of the days given."""
+class SqlTables:
+    """The tables of an archive, restricted to a range of days."""
 
-    def __init__(self, library: Catalog, days: Days = (None, None)) -> None:
-        self._library = library
+    def __init__(self, catalog: Catalog, days: DayRange = (None, None)) -> None:
+        self._catalog = catalog
         self._first, self._last = days
-        self._file_systems: dict[str, Objects] = {}
+        self._file_systems: dict[str, ObjectFileSystem] = {}
 
-    def table(self, name: str) -> Table:
-        """One of :data:`PUBLISHED_TABLES` or :data:`RECORDED_TABLES`. Raises :class:`UnknownTableError`."""
+    def table(self, name: str) -> SqlTable:
+        """A table of :data:`PUBLISHED_TABLES` or :data:`RECORDED_TABLES`. Raises :class:`UnknownTableError`."""
         select, paths = self._published(name) if name in PUBLISHED else self._recorded(name.removeprefix(_RECORDED))
-        return Table(name, select, paths, list(self._file_systems.values()))
+        return SqlTable(name, select, paths, list(self._file_systems.values()))
 
-    def published(self) -> list[Table]:
-        """Those of the published records that there are."""
-        found = []
+    def published(self) -> list[SqlTable]:
+        """The tables of published records that have files."""
+        tables = []
         for name in PUBLISHED_TABLES:
             with suppress(UnknownTableError):
-                found.append(self.table(name))
-        return found
+                tables.append(self.table(name))
+        return tables
 
     def _published(self, data_type: str) -> tuple[str, list[str]]:
-        store = self._library.publication
+        store = self._catalog.publication
         files: list[str] = []
         parts: list[str] = []
         for source, runs in self._runs.items():
@@ -131,28 +130,28 @@ class Tables:
         if not files and not parts:
             raise UnknownTableError(
                 f"no {data_type} are published in {store.url}{self._when}: publish a day with `booktape nightly`, or "
-                f"ask {_RECORDED}{data_type} for what is recorded"
+                f"select from {_RECORDED}{data_type}, which has the recorded batches"
             )
-        read = [_read_parquet(paths, folders=paths is parts) for paths in (files, parts) if paths]
-        return " UNION ALL BY NAME ".join(read), files + parts
+        selects = [_select_published(paths, in_folders=paths is parts) for paths in (files, parts) if paths]
+        return " UNION ALL BY NAME ".join(selects), files + parts
 
     def _recorded(self, data_type: str) -> tuple[str, list[str]]:
         paths: dict[str, list[str]] = defaultdict(list)
         for system in systems_of(data_type):
-            store = self._library.systems.get(system)
+            store = self._catalog.systems.get(system)
             for found in store.objects(data_type_prefix(data_type)) if store is not None else ():
                 if store is not None and self._is_wanted(found.key):
                     paths[system].append(self._path(system, store, found))
         if not paths:
-            raise UnknownTableError(f"no {data_type} are recorded in {self._library.store.url}{self._when}")
-        read = [_read_json(data_type, system, found) for system, found in paths.items()]
-        return " UNION ALL ".join(read), [path for found in paths.values() for path in found]
+            raise UnknownTableError(f"no {data_type} are recorded in {self._catalog.store.url}{self._when}")
+        selects = [_select_recorded(data_type, system, of_system) for system, of_system in paths.items()]
+        return " UNION ALL ".join(selects), [path for of_system in paths.values() for path in of_system]
 
     @cached_property
     def _runs(self) -> dict[str, list[Run]]:
         """The newest finished run of each day, by source."""
         newest: dict[tuple[str, date], Run] = {}
-        for found in self._library.store.objects(runs_prefix()):
+        for found in self._catalog.store.objects(runs_prefix()):
             try:
                 run, name = parse_manifest_key(found.key)
             except InvalidKeyError:  # another program's object
@@ -167,28 +166,28 @@ class Tables:
 
     @cached_property
     def _data_types(self) -> dict[str, str | None]:
-        """What each source holds, as the certificate of its last day tells; None where there is none."""
-        return {source: self._certified(max(runs, key=lambda run: run.day)) for source, runs in self._runs.items()}
+        """The data type of each source, by the certificate of its last day; None where it has no certificate."""
+        return {source: self._data_type_of(max(runs, key=lambda run: run.day)) for source, runs in self._runs.items()}
 
-    def _certified(self, run: Run) -> str | None:
+    def _data_type_of(self, run: Run) -> str | None:
         key = published_certificate_key(run)
         try:
-            return parse_certificate(self._library.publication.read(key)).data_type
+            return parse_certificate(self._catalog.publication.read(key)).data_type
         except ObjectNotFoundError:
             return None
         except InvalidCertificateError as error:
             raise UnknownTableError(
-                f"{self._library.publication.url}/{key} cannot be read: {error}; restore it"
+                f"{self._catalog.publication.url}/{key} cannot be read: {error}; restore it"
             ) from error
 
     def _path(self, name: str, store: Store, found: StoredObject) -> str:
-        """The path by which DuckDB reads an object."""
+        """The path under which DuckDB reads an object."""
         if store.directory is not None:
             return str(store.directory / found.key)
-        return self._file_systems.setdefault(name, Objects(name, store)).add(found)
+        return self._file_systems.setdefault(name, ObjectFileSystem(name, store)).add(found)
 
     def _is_wanted(self, key: str) -> bool:
-        """Whether it is the key of an object of the days wanted. What the merge does not read is no row either."""
+        """Whether a key is that of a batch of the wanted days. The merge ignores other objects too."""
         try:
             return self._holds(day_of(parse_batch_key(key).minute))
         except InvalidKeyError:
@@ -203,28 +202,14 @@ class Tables:
         return since + (f" to {self._last}" if self._last is not None else "")
 
 
-def _read_parquet(paths: list[str], *, folders: bool) -> str:
-    """``union_by_name``: later versions may have columns that earlier ones had not."""
+def _select_published(paths: list[str], *, in_folders: bool) -> str:
+    """The SELECT of published files. ``union_by_name``: later versions may have columns that earlier ones had not."""
+    return f"SELECT * FROM {read_parquet(sorted(paths), market_in_path=in_folders, union_by_name=True, escape=False)}"
+
+
+def _select_recorded(data_type: str, system: str, paths: list[str]) -> str:
+    fields = ", ".join(COLUMNS[data_type])
     return (
-        f"SELECT * FROM read_parquet({_list(paths)}, union_by_name = true, hive_partitioning = {folders}, "
-        "hive_types_autocast = false)"
+        f"SELECT exchange, pair AS symbol, {fields}, {literal(system)} AS system "
+        f"FROM {read_stored(data_type, sorted(paths), escape=False)}"
     )
-
-
-def _read_json(data_type: str, system: str, paths: list[str]) -> str:
-    fields = COLUMNS[data_type]
-    columns = ", ".join(f"{literal(name)}: {literal(_type(kind))}" for name, kind in fields.items())
-    partitions = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in PARTITIONS)
-    return (
-        f"SELECT exchange, pair AS symbol, {', '.join(fields)}, {literal(system)} AS system "
-        f"FROM read_json({_list(paths)}, format = 'newline_delimited', compression = 'gzip', "
-        f"columns = {{{columns}}}, hive_partitioning = true, hive_types = {{{partitions}}})"
-    )
-
-
-def _list(paths: list[str]) -> str:
-    return f"[{', '.join(map(literal, sorted(paths)))}]"
-
-
-def _type(kind: str) -> str:
-    return sqlglot.exp.DataType.build(kind, dialect="athena").sql("duckdb")

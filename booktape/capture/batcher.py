@@ -10,15 +10,7 @@ from typing import Final
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.gap import Gap, GapCause, GapUnit
-from booktape.model.records import (
-    MINUTE,
-    BookSnapshot,
-    Record,
-    first_position,
-    last_position,
-    record_time,
-    sequence_id,
-)
+from booktape.model.records import MINUTE, BookSnapshot, Record, first_position, last_position, record_time, sequence_id
 from booktape.model.resets import certainly_later
 from booktape.model.sequence import DUPLICATE, Rebased, Resettable, Rule
 

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from booktape.cli.commands import COMMANDS, LazyCommand
-from booktape.console import HELP_OPTIONS
-from booktape.version import VERSION
+from booktape.cli.console import HELP_OPTIONS
+from booktape.model.version import VERSION
 
 app = typer.Typer(
     help="Record every trade and order-book change of crypto exchanges, publish each day as clean data sets, and "

@@ -27,7 +27,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
     "Begin": (
         Command(
             "demo",
-            "booktape.cli.demo:demo",
+            "sandbox.demo.command:demo",
             "Record three simulated exchanges over midnight, break things, publish the day, and check every record.",
             "sandbox",
         ),
@@ -38,8 +38,9 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         ),
         Command(
             "markets",
-            "booktape.cli.markets:markets",
+            "workers.markets:markets",
             "List an exchange's instruments, as its REST API reports them now.",
+            "application",
         ),
     ),
     "Record": (
@@ -56,7 +57,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         ),
         Command(
             "watch",
-            "booktape.cli.watch:watch",
+            "workers.watch:watch",
             "Show each market's last trade and best bid and ask, as `booktape record --live` keeps them in Redis.",
             "application",
         ),
@@ -64,31 +65,31 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
     "Publish": (
         Command(
             "nightly",
-            "booktape.cli.publish:nightly",
+            "tasks.commands.publish:nightly",
             "Publish a day now, in this process: merge, check, rename and, where a data set is configured, AWS.",
             "application",
         ),
         Command(
             "status",
-            "booktape.cli.publish:show_status",
+            "tasks.commands.publish:show_status",
             "Show the state of each data source's runs, from their manifests in storage.",
             "application",
         ),
         Command(
             "heal",
-            "booktape.cli.backfill:heal",
+            "tasks.commands.backfill:heal",
             "Fetch the trades of a day that neither system has from the exchange's REST API, in this process.",
             "application",
         ),
         Command(
             "republish",
-            "booktape.cli.publish:republish_day",
+            "tasks.commands.publish:republish_day",
             "Publish a day once more, as a revision of its own, and record what changed (old and new hash).",
             "application",
         ),
         Command(
             "release",
-            "booktape.cli.release:release_run",
+            "tasks.commands.release:release_run",
             "Publish a held day although too much of it is missing for its source's threshold.",
             "application",
         ),
@@ -99,7 +100,7 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         ),
         Command(
             "athena",
-            "booktape.cli.athena:athena",
+            "tasks.commands.athena:athena",
             "Amazon Athena, where one machine is too small to merge.",
             "application",
         ),

@@ -8,28 +8,28 @@ from rich.table import Column, Table
 
 from booktape.archive.catalog import Catalog, open_catalog
 from booktape.archive.exports import FORMS, TARDIS, Form, MarketFile, write_market_files
+from booktape.cli.console import err
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import AsJson, ExchangeName, Storage
 from booktape.cli.terminal import out, parse_day, print_json, print_line
-from booktape.console import err
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError, NotAvailableError
 from booktape.store.layout import Run, parquet_key
 from booktape.store.objects import Store, open_store
 
 _DAYS_NAMED: Final = 5
 
 
-class NotPublishedError(BooktapeError):
+class NotPublishedError(NotAvailableError):
     """No published file of that day exists."""
 
 
-class UnknownDataTypeOptionError(BooktapeError):
+class UnknownDataTypeOptionError(InvalidInputError):
     """No published data type has that name."""
 
 
-class UnknownFormatError(BooktapeError):
+class UnknownFormatError(InvalidInputError):
     """No form of export has that name."""
 
 

@@ -9,16 +9,16 @@ from rich.table import Table
 
 from booktape.capture.ingest import Summary, ingest_capture, printed_bounds
 from booktape.capture.reingest import reingest
+from booktape.cli.console import err
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import AsJson, ExchangeOption, Storage
 from booktape.cli.terminal import out, parse_day, print_json
-from booktape.console import err
 from booktape.exchanges import exchange as find_exchange
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.store.objects import open_store
 
 
-class NothingUnderstoodError(BooktapeError):
+class NothingUnderstoodError(InvalidInputError):
     """No frame could be parsed: most likely, the frames are of another exchange."""
 
 

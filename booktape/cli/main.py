@@ -5,7 +5,7 @@ import os
 
 def main() -> None:
     """Run the command line in :data:`sys.argv`. Ends with SystemExit."""
-    from booktape import console
+    from booktape.cli import console
     from booktape.cli.app import app
 
     console.run(app, "booktape")

@@ -12,6 +12,7 @@ from rich.markup import escape
 from booktape.analytics.book_view import BookView
 from booktape.archive import Archive, Gap, Rows
 from booktape.archive.follow import follow, is_news
+from booktape.cli.console import err
 from booktape.cli.environment import reader_settings
 from booktape.cli.options import (
     AsCsv,
@@ -27,9 +28,8 @@ from booktape.cli.options import (
     Storage,
 )
 from booktape.cli.tables import Row, Target, placed, target, write
-from booktape.console import err
 from booktape.model import csv
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.records import BOOK_UPDATES, MINUTE, TRADES, BookSnapshot, BookUpdate, levels
 from booktape.model.timestamps import TimestampLike, format_timestamp
 from booktape.serve.json_lines import book_object, event_line
@@ -44,7 +44,7 @@ _MESSAGE: Final = (
 )  # fmt: skip
 
 
-class InvalidOptionsError(BooktapeError):
+class InvalidOptionsError(InvalidInputError):
     """The options contradict each other."""
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from booktape.archive.sql import SqlResult, query_archive, query_athena
-from booktape.archive.sql_tables import Days
+from booktape.archive.sql_tables import DayRange
 from booktape.cli.environment import ReaderSettings, reader_settings
 from booktape.cli.options import AsCsv, AsJsonLines, AsParquet, OutputFile, Replica, Storage
 from booktape.cli.tables import Target, target, write
@@ -73,7 +73,7 @@ def _write_result(result: SqlResult, to: Target) -> None:
     write(result.columns, result.rows, to, result.types)
 
 
-def _days(since: str | None, until: str | None) -> Days:
+def _days(since: str | None, until: str | None) -> DayRange:
     first = day_of(parse_timestamp(since)) if since is not None else None
     last = day_of(parse_timestamp(until) - 1) if until is not None else None
     return first, last

@@ -15,7 +15,8 @@ from booktape.exchanges import exchange as find_exchange
 from booktape.exchanges.spec import Channel
 from booktape.integrity import stored_day
 from booktape.integrity.audit import Evidence, MarketAudit, audit_market, unverifiable
-from booktape.integrity.certificate import Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.certificate import Certificate, Maker, PublishedFile
+from booktape.integrity.certificate_builder import build_certificate
 from booktape.integrity.csv_check import MarketRows
 from booktape.integrity.ordering import ObjectRecords, first_place
 from booktape.integrity.scope import AuditScope
@@ -29,7 +30,7 @@ from booktape.model.codec import CorruptObjectError
 from booktape.model.csv import PUBLISHED
 from booktape.model.records import BOOK_UPDATES, DAY, TRADES, Record
 from booktape.model.timestamps import midnight
-from booktape.version import VERSION
+from booktape.model.version import VERSION
 
 _NAMED: Final = 3
 """How many ids a fault names."""

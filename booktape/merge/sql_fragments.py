@@ -41,21 +41,29 @@ def escape_glob(path: str | Path) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
 
 
-def read_parquet(paths: Sequence[str | Path], *, market_in_path: bool = False, union_by_name: bool = False) -> str:
+def read_parquet(
+    paths: Sequence[str | Path], *, market_in_path: bool = False, union_by_name: bool = False, escape: bool = True
+) -> str:
     """Build the ``read_parquet(…)`` of some files, in the order given.
 
     :param paths: paths of files, taken literally: no pattern is expanded.
     :param market_in_path: the column ``symbol`` is in the folders' names (``symbol=BTC-USDT``), not in the files. It
         stays text.
     :param union_by_name: the files may have different columns; a missing one is NULL.
+    :param escape: escape the paths; not for a connection without external access, which expands no patterns.
     """
     union = "union_by_name = true, " if union_by_name else ""
-    files = literals(map(escape_glob, paths))
+    files = _files(paths, escape=escape)
     return f"read_parquet([{files}], {union}hive_partitioning = {market_in_path}, hive_types_autocast = false)"
 
 
 def read_json_lines(
-    paths: Sequence[str | Path], columns: Mapping[str, str], *, gzip: bool = False, more: str = ""
+    paths: Sequence[str | Path],
+    columns: Mapping[str, str],
+    *,
+    gzip: bool = False,
+    more: str = "",
+    escape: bool = True,
 ) -> str:
     """Build the ``read_json(…)`` of files with one JSON object a line.
 
@@ -63,23 +71,30 @@ def read_json_lines(
     :param columns: DuckDB's type of each column.
     :param gzip: the files are compressed with gzip.
     :param more: further options, as text.
+    :param escape: as of :func:`read_parquet`.
     """
-    files = literals(map(escape_glob, paths))
+    files = _files(paths, escape=escape)
     compression = "compression = 'gzip', " if gzip else ""
     options = f"format = 'newline_delimited', {compression}columns = {struct(columns)}"
     return f"read_json([{files}], {options}{', ' if more else ''}{more})"
 
 
-def read_stored(data_type: str, paths: Sequence[str | Path]) -> str:
+def read_stored(data_type: str, paths: Sequence[str | Path], *, escape: bool = True) -> str:
     """Build the ``read_json(…)`` of stored objects of one data type.
 
     Besides the columns of :data:`~booktape.merge.tables.COLUMNS` the rows have the partition columns and the path of
     their object (``"$path"``).
+
+    :param escape: as of :func:`read_parquet`.
     """
     columns = {name: duckdb_type(kind) for name, kind in COLUMNS[data_type].items()}
     partitions = struct(dict.fromkeys(PARTITIONS, "VARCHAR"))
     more = f"hive_partitioning = true, hive_types = {partitions}, filename = {literal(OBJECT)}"
-    return read_json_lines(paths, columns, gzip=True, more=more)
+    return read_json_lines(paths, columns, gzip=True, more=more, escape=escape)
+
+
+def _files(paths: Sequence[str | Path], *, escape: bool) -> str:
+    return literals(map(escape_glob if escape else str, paths))
 
 
 def copy_to(query: str, path: str | Path, options: str) -> str:

@@ -1,14 +1,14 @@
 """The steps at AWS: a revision with the file in it is created, finalised, and added to its products.
 
 The last step revokes the revisions of the day's earlier runs, if the republication requests that. A run may have been
-killed after its revision was final and before its manifest said so. Therefore the step asks Data Exchange for the state
-of every revision that an earlier run created, in the data set in which it was created.
+killed after its revision was final and before its manifest said so. Therefore the step reads the state of every
+revision that an earlier run created, in the data set in which it was created.
 """
 
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, StateError
 from booktape.model.records import SECOND
 from booktape.publish import catalog, data_exchange, files, manifest, results
 from booktape.publish.aws import ResourceNotFoundError
@@ -200,7 +200,7 @@ def _published_object(context: Context, run: Run) -> S3Object:
     return place
 
 
-class NothingToRevokeError(BooktapeError):
+class NothingToRevokeError(StateError):
     """The source publishes no revisions."""
 
 

@@ -13,12 +13,13 @@ from typing import Final
 import duckdb
 from msgspec import Raw, Struct, json
 
-from booktape.archive import outages
-from booktape.archive.market_days import StreamKey
-from booktape.archive.queries import FIELDS, record_of, scan, stream_rows
+from booktape.archive import gaps
+from booktape.archive.catalog import StreamKey
+from booktape.archive.queries import RECORD_COLUMNS, record_maker, select_market, stream_rows
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
-from booktape.integrity.certificate import MarketCertificate, parse_certificate
+from booktape.integrity.certificate import MarketCertificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
 from booktape.model.gap import Gap, interleave
@@ -78,7 +79,7 @@ def publish_checkpoints(context: Context, run: Run) -> results.Checkpoints:
         with _connected(name) as connection, gzip.open(lines, "wb", compresslevel=1) as file:
             count = 0
             for market in sorted(certified):
-                table = scan(paths, market, folders=keys != [parquet])
+                table = select_market(paths, market, in_folders=keys != [parquet])
                 for checkpoint in _of_market(connection, table, source, market, certified[market]):
                     file.write(json.encode(checkpoint) + b"\n")
                     count += 1
@@ -103,12 +104,12 @@ def has_checkpoints(source: DataSource) -> bool:
 def _of_market(
     connection: duckdb.DuckDBPyConnection, table: str, source: DataSource, market: str, certified: MarketCertificate
 ) -> Iterator[Checkpoint]:
-    make, key = record_of(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
-    rows = stream_rows(connection, f"SELECT {FIELDS[BOOK_UPDATES]} FROM {table} ORDER BY position")
-    missing = [] if outages.is_numbered(key) else outages.outages_in_certificate(certified, key)
+    make, stream = record_maker(BOOK_UPDATES), StreamKey(source.exchange, market, BOOK_UPDATES)
+    rows = stream_rows(connection, f"SELECT {RECORD_COLUMNS[BOOK_UPDATES]} FROM {table} ORDER BY position")
+    missing = [] if gaps.is_numbered(stream) else gaps.certified_outages(certified, stream)
     rebuilt = BookReplayer(source.channel.rule, exchange(source.exchange).book_checksum, market)
     position = changed = 0
-    for item in interleave(map(make, rows), missing, outages.receipt_time):
+    for item in interleave(map(make, rows), missing, gaps.receipt_time):
         if isinstance(item, Gap):
             rebuilt.lose(item)
             continue

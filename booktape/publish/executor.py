@@ -116,7 +116,7 @@ def try_step(
             return _try(context, run, name, policy, observer, record_first_try=repeats_killed_tries)
     except Exception as error:  # whatever it is, the run must not seem to go on
         if isinstance(error, TransientError):
-            first_try = _first_try(context, run, name, first_try or started, record=repeats_killed_tries)
+            first_try = _first_try(context, run, name, started, first_try, record=repeats_killed_tries)
         decision = decide(policy, error, first_try=first_try or started, now=clock.now(), tries=tries)
         if isinstance(decision, Retry):
             observer.on_retry(run, name, decision)
@@ -167,11 +167,12 @@ def _recorded_first_try(context: Context, run: Run, name: str, otherwise: int, *
     return otherwise if recorded is None else min(recorded, otherwise)
 
 
-def _first_try(context: Context, run: Run, name: str, otherwise: int, *, record: bool) -> int:
-    """Like :func:`_recorded_first_try`; ``otherwise`` also while the store does not answer."""
+def _first_try(context: Context, run: Run, name: str, started: int, callers: int | None, *, record: bool) -> int:
+    """When (µs) the step was first tried; by the caller's own record while the store does not answer."""
+    own = started if callers is None else callers
     with suppress(TransientError):
-        return _recorded_first_try(context, run, name, otherwise, record=record)
-    return otherwise
+        return _recorded_first_try(context, run, name, started if record else own, record=record)
+    return own
 
 
 def run_steps(

@@ -9,19 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import StateError, TransientError
 from booktape.publish import manifest
-from booktape.publish.results import (
-    Certify,
-    Check,
-    Done,
-    Failed,
-    HeldRun,
-    PublishedFile,
-    Released,
-    Start,
-    name_of,
-)
+from booktape.publish.results import Certify, Check, Done, Failed, HeldRun, PreviousFile, Released, Start, name_of
 from booktape.publish.retries import GateFailedError
 from booktape.store.layout import (
     InvalidKeyError,
@@ -39,7 +29,7 @@ State = Literal["running", "held", "failed", "done"]
 _NOT_STEPS: Final = frozenset(name_of(kind) for kind in (Start, Done, HeldRun, Failed))
 
 
-class SupersededError(BooktapeError):
+class SupersededError(StateError):
     """A later run of the same day exists."""
 
 
@@ -47,7 +37,7 @@ class RunUnderWayError(TransientError):
     """An earlier run of the same day has not ended yet."""
 
 
-class NotReleasableError(BooktapeError):
+class NotReleasableError(StateError):
     """The run is not held, or not for its source's threshold alone; or no reason was given."""
 
 
@@ -62,7 +52,7 @@ def claim_run(store: Store, source: str, day: date, reason: Reason, request: str
 
     Raises :class:`RunUnderWayError` while an earlier run has not ended.
     """
-    previous: PublishedFile | None = None
+    previous: PreviousFile | None = None
     number = _last_number(store, source, day) or 1 if reason == "nightly" else 1
     while True:
         run = Run(source, day, number)
@@ -74,7 +64,7 @@ def claim_run(store: Store, source: str, day: date, reason: Reason, request: str
             return run
         if not has_ended(store, run):
             raise RunUnderWayError(f"{run} is under way; a republication waits until it has ended")
-        previous = published_file(store, run) or previous
+        previous = published_by(store, run) or previous
         number += 1
 
 
@@ -115,12 +105,12 @@ def refuse_superseded(store: Store, run: Run) -> None:
         raise SupersededError(f"{run} is superseded by run {last}")
 
 
-def published_file(store: Store, run: Run) -> PublishedFile | None:
+def published_by(store: Store, run: Run) -> PreviousFile | None:
     """The file that a run published; None if the run is not done."""
     if manifest.read_result(store, run, Done) is None:
         return None
     checked = manifest.require_result(store, run, Check)
-    return PublishedFile(run.number, checked.sha256, checked.rows)
+    return PreviousFile(run.number, checked.sha256, checked.rows)
 
 
 def mark_active(store: Store, run: Run) -> None:
@@ -137,7 +127,7 @@ def mark_inactive(store: Store, run: Run) -> None:
 
 
 def active_runs(store: Store) -> list[Run]:
-    """The runs marked as active, of all sources and days. Some may have ended: ask :func:`is_unfinished`."""
+    """The runs marked as active, of all sources and days. Some may have ended: see :func:`is_unfinished`."""
     runs = (_marked_run(item.key) for item in store.objects(active_runs_prefix()))
     return sorted((run for run in runs if run is not None), key=str)
 

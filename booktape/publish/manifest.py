@@ -1,8 +1,8 @@
 """The manifest of a run: one small object for each finished step, written once and read without a lock.
 
 ``runs/{source}/{YYYY-MM-DD}/{run:04d}/{step}.json`` holds ``{"at": µs, "result": {…}}``. Writes are create-only: if two
-workers do the same step, one result stands and both go on from it. Only ``failed.json`` is ever overwritten, or deleted
-for another try; ``held.json`` is deleted once ``released.json`` says who released the run.
+workers do the same step, the first result is kept and both go on from it. Only ``failed.json`` is ever overwritten, or
+deleted for another try; ``held.json`` is deleted once ``released.json`` says who released the run.
 
 Names with a dot are notes beside the results: a step's broken attempts (``merge.attempt-1``), its query
 (``merge.query-1``), its first try (``merge.began``), its last try after the deadline (``merge.last-try``).
@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from msgspec import DecodeError, Struct, json
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, StateError
 from booktape.publish.results import Attempt, Failed, HeldRun, Query, name_of
 from booktape.store import clock
 from booktape.store.layout import Run, manifest_key, parse_manifest_key
@@ -25,11 +25,11 @@ _LAST_TRY: Final = "last-try"
 T = TypeVar("T", bound=Struct)
 
 
-class InvalidManifestError(BooktapeError):
+class InvalidManifestError(DataError):
     """A manifest object does not hold what its name says."""
 
 
-class OutOfOrderError(BooktapeError):
+class OutOfOrderError(StateError):
     """A step needs the result of an earlier step, and there is none."""
 
 

@@ -12,7 +12,7 @@ from booktape.integrity.csv_check import MarketRows
 from booktape.rest.backfill_results import BackfilledMarket
 
 
-class PublishedFile(Struct, frozen=True):
+class PreviousFile(Struct, frozen=True):
     """The file of an earlier run, with which a republication is compared."""
 
     run: int
@@ -30,7 +30,7 @@ class Start(Struct, frozen=True, tag="start"):
 
     reason: Literal["nightly", "republish"]
     request: str
-    previous: PublishedFile | None = None
+    previous: PreviousFile | None = None
     revoke: bool = False
 
 
@@ -90,7 +90,7 @@ class Check(Struct, frozen=True, tag="check"):
     markets: dict[str, MarketRows]
     held: str | None = None
     version: str | None = None
-    previous: PublishedFile | None = None
+    previous: PreviousFile | None = None
     differs: bool | None = None
 
 

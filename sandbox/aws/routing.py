@@ -26,7 +26,7 @@ def find_service(request: Request) -> str:
 
 
 def name_operation(service: str, request: Request) -> str:
-    """Name the operation for counting and for faults; ``Unknown`` where that cannot be told."""
+    """Name the operation for counting and for faults; ``Unknown`` where it cannot be determined."""
     if service in SERVICES:
         return find_operation(service, request) if _has_operation(service, request) else "Unknown"
     if service == "s3":

@@ -1,4 +1,4 @@
-"""Holds a published CSV against the exchange's ledger: no record missing, none doubled, none wrong."""
+"""Compares a published CSV with the exchange's ledger: no record may be missing, duplicated or wrong."""
 
 import csv
 import io
@@ -39,8 +39,8 @@ class Verdict:
 def judge(content: bytes, data_type: str, ledger: Path, day: date) -> Verdict:
     """Compare a published file with a ledger.
 
-    Everything but ``local_timestamp`` must be equal, each row as often as it was sent. Rows of snapshots are no news of
-    the exchange's; they must only leave no book crossed.
+    Everything but ``local_timestamp`` must be equal, each row as often as it was sent. Rows of snapshots are not
+    messages of the exchange; they must only leave no book crossed.
     """
     published = list(csv.DictReader(io.StringIO(content.decode())))
     got = Counter(_published_rows(published, data_type))
@@ -82,7 +82,7 @@ def _ledger_rows(ledger: Path, data_type: str, day: date) -> Iterator[Row]:
 
 
 def _crossed(published: Iterable[dict[str, str]]) -> int:
-    """How many messages left their book crossed, once it was begun by a snapshot."""
+    """The number of messages after which their book is crossed, once a snapshot has begun it."""
     books: dict[str, Book] = {}
     in_snapshot: dict[str, bool] = {}
     crossed = 0
@@ -99,7 +99,7 @@ def _crossed(published: Iterable[dict[str, str]]) -> int:
 
 
 def _messages(published: Iterable[dict[str, str]]) -> Iterator[list[dict[str, str]]]:
-    """Rows gathered into the messages they came in: these share one ``local_timestamp``."""
+    """Rows grouped by message. The rows of one message share one ``local_timestamp``."""
     message: list[dict[str, str]] = []
     for row in published:
         if message and any(row[name] != message[0][name] for name in ("symbol", "local_timestamp", "is_snapshot")):

@@ -60,7 +60,7 @@ def outcome(world: World, store: Store, status: RunStatus) -> Published:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What one system's collectors of one exchange told in their logs."""
+    """The totals in the logs of one system's workers of one exchange."""
 
     frames: int
     records: int
@@ -71,7 +71,7 @@ class Recorded:
 
 
 def recorded(processes: Iterable[Process]) -> Recorded:
-    """Add up the logs of collectors; a killed one counts up to its last line."""
+    """Add up the logs of workers. A killed worker counts up to its last line."""
     sums: Counter[str] = Counter()
     for log in {process.log: process for process in processes}.values():
         for line in log.lines():
@@ -85,7 +85,7 @@ def recorded(processes: Iterable[Process]) -> Recorded:
 
 
 def healed_trades(primary: Store, published: bytes, exchange: str) -> int:
-    """How many published trades the primary system does not have: those that the replica healed."""
+    """The number of published trades that the primary system does not have: the replica supplied them."""
     held = {
         (item.key.split("/")[2].removeprefix("pair="), str(trade.id))
         for item in primary.objects(f"{TRADES}/exchange={exchange}")
@@ -101,7 +101,7 @@ def print_recorded(console: Console, collected: dict[tuple[str, str], Recorded])
     table = Table(
         "exchange", "system", title="Recorded", title_justify="left", box=None, padding=(0, 1), pad_edge=False
     )
-    for column in ("frames", "records", "objects", "collisions", "gaps seen"):
+    for column in ("frames", "records", "objects", "collisions", "gaps"):
         table.add_column(column, justify="right")
     for (exchange, system), found in collected.items():
         numbers = (found.frames, found.records, found.objects, found.collisions, found.gaps)
@@ -142,7 +142,7 @@ def print_published(console: Console, outcomes: list[Published], healed: dict[st
 
 
 def print_files(console: Console, outcomes: list[Published], directory: Path) -> None:
-    """Keep every published file beside the demo, and show one: where it lies, and its first lines."""
+    """Copy every published file into the demo's directory, and show the path and the first lines of one."""
     directory.mkdir()
     for found in outcomes:
         (directory / found.url.rpartition("/")[2]).write_bytes(found.content)
@@ -153,7 +153,7 @@ def print_files(console: Console, outcomes: list[Published], directory: Path) ->
 
 
 def differences(outcomes: list[Published]) -> list[str]:
-    """What is wrong, in words; empty when every file is what the exchange sent."""
+    """All differences, as text; empty when every file is what the exchange sent."""
     complaints = []
     for found in outcomes:
         if found.status.state != "done":

@@ -26,7 +26,7 @@ def depth_weight(limit: int) -> int:
 
 @dataclass
 class WeightBudget:
-    """Request weight used in the current real minute, and the ban of a client that goes on after being told.
+    """Request weight used in the current real minute, and the ban of a client that continues after a 429.
 
     One budget for everybody: all clients of a simulated venue share the loopback address.
     """

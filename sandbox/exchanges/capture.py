@@ -1,6 +1,6 @@
 """Played captures: a recorded connection served again, byte for byte, to every client that subscribes.
 
-Any subscription is accepted. Binance's are acknowledged here, because its recordings hold streams that were asked for
+Any subscription is accepted. Binance's are acknowledged here, because its recordings hold streams that were requested
 in the url; the other venues' recordings hold the acknowledgements among their frames, and those are played.
 """
 

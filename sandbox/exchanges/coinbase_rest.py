@@ -81,7 +81,7 @@ class CoinbaseRest:
         return self._router.answer(path, query, now)
 
     def limited(self, status: int, retry_after: int) -> HttpAnswer:
-        """A 429 answer (or any other status a fault asks for)."""
+        """A 429 answer (or any other status that a fault sets)."""
         refusal = _refusal(status, "RESOURCE_EXHAUSTED", "too many requests")
         return HttpAnswer(status, refusal.body, {"Retry-After": str(retry_after)})
 

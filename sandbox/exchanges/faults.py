@@ -223,7 +223,7 @@ class Faults:
         return entry.fault.status, max(1, int(entry.ends - self._monotonic() + 0.999))
 
     def treatment(self, route: str, stream: str) -> Treatment:
-        """What becomes of a message that is about to be sent. Counts, so ask once per message and route."""
+        """What becomes of a message that is about to be sent. Counts, so call it once per message and route."""
         if not self._entries:
             return Treatment.SEND
         self._forget()

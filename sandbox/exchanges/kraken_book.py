@@ -30,7 +30,7 @@ class SideView:
         self._last = self._last_price()
 
     def changes(self, changes: Iterable[Level]) -> list[Level]:
-        """What the subscribers must be told after `changes` were applied to the side."""
+        """The changes to send to subscribers after `changes` were applied to the side."""
         previous, self._last = self._last, self._last_price()
         changes = list(changes)
         seen = [level for level in changes if self._concerns(level, previous)]

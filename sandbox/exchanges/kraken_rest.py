@@ -71,7 +71,7 @@ class KrakenRest:
         return self._router.answer(path, query, now)
 
     def limited(self, status: int, retry_after: int) -> HttpAnswer:
-        """A 429 answer (or any other status a fault asks for)."""
+        """A 429 answer (or any other status that a fault sets)."""
         return HttpAnswer(status, _error("EAPI:Rate limit exceeded").body, {"Retry-After": str(retry_after)})
 
     def _depth(self, query: Query, now: int) -> HttpAnswer:
@@ -188,7 +188,7 @@ def _asset_pair(spec: MarketSpec) -> dict[str, object]:
 
 
 def _pair_names(spec: MarketSpec) -> set[str]:
-    """Every name under which a REST request may ask for the market."""
+    """Every name under which a REST request may name the market."""
     return {pair_key(spec), alternative_name(spec), ws_symbol(spec.name), f"{spec.base}{spec.quote}"}
 
 

@@ -72,7 +72,7 @@ class Recording:
 
 
 def symbol_in(query: Mapping[str, str]) -> str:
-    """The market that a query asks for, by whatever name the venue has for that parameter; "" if it names none."""
+    """The market of a query, by whatever name the venue has for that parameter; "" if it names none."""
     return next((query[name] for name in SYMBOL_PARAMETERS if name in query), "")
 
 

@@ -1,6 +1,6 @@
 """What every simulated venue has in common: the shape of its messages, sessions and REST answers.
 
-A venue is pure. It is told the time, it is handed market events and client messages, and it answers with text; the
+A venue is pure. It receives the time, market events and client messages, and returns text; the
 server alone knows sockets. Two clocks reach it: market time (`now`, µs) for whatever is written into messages, and
 real seconds (`elapsed`) for limits and heartbeats, because clients live in real time.
 """
@@ -93,11 +93,11 @@ class Session(ABC):
         """The frame that this client gets for a message, or None if it gets none (yet)."""
 
     def tick(self, now: int, elapsed: float) -> list[str]:
-        """Frames that are due now, asked for several times a real second. Raises Disconnect."""
+        """Frames that are due now. Called several times a real second. Raises Disconnect."""
         return []
 
     def drain(self) -> list[str]:
-        """Frames held back so far, asked for when the venue shuts down."""
+        """Frames held back so far. Called when the venue shuts down."""
         return []
 
     def corrupt_checksum(self, frame: str) -> str:
@@ -153,7 +153,7 @@ class Venue(ABC):
 
     @abstractmethod
     def limited(self, status: int, retry_after: int) -> HttpAnswer:
-        """What a client over its limits is told, with `Retry-After` in seconds."""
+        """The response to a client over its limits, with `Retry-After` in seconds."""
 
     def note_trade(self, trade: Trade) -> Record:
         """The ledger's record of a trade."""

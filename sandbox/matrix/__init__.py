@@ -1,5 +1,5 @@
-"""The fault matrix: what goes wrong, what that costs, and whether the certificate says exactly that.
+"""The fault matrix: injects faults, and checks that the certificate reports exactly what they have cost.
 
-The judge is the simulated venue's own ledger, of everything that it sent. ``python -m sandbox.matrix --help``; ``make
+The truth is the simulated venue's ledger of everything that it sent. ``python -m sandbox.matrix --help``; ``make
 matrix`` runs all of it.
 """

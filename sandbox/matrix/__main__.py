@@ -1,4 +1,4 @@
-"""``python -m sandbox.matrix``: play rows, several side by side, and print the table. ``make matrix`` calls it."""
+"""``python -m sandbox.matrix``: run rows in parallel and print the table. ``make matrix`` calls it."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from booktape import console as command
+from booktape.cli import console as command
 from booktape.model.errors import BooktapeError
 from sandbox.matrix import report
 from sandbox.matrix.night import DATA_TYPES
@@ -24,15 +24,15 @@ class NoSuchRow(BooktapeError):
 
 @app.command()
 def main(
-    row: Annotated[list[str] | None, typer.Option(help="A row, and again for more. Default: all.")] = None,
+    row: Annotated[list[str] | None, typer.Option(help="A row; repeat the option for more. Default: all.")] = None,
     venue: Annotated[list[str] | None, typer.Option(help="binance, coinbase or kraken. Default: all.")] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="How many rows are played side by side.")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="How many rows run in parallel.")] = 4,
     lead: Annotated[float, typer.Option(help="Seconds in which a row's processes are up.")] = LEAD,
-    directory: Annotated[Path | None, typer.Option(help="Where all of it lies, and stays.")] = None,
+    directory: Annotated[Path | None, typer.Option(help="Where to write all files, and keep them.")] = None,
 ) -> None:
-    """Let things go wrong, and hold what is missing against what the certificate says is missing.
+    """Inject faults, and compare what is missing with what the certificate reports as missing.
 
-    Ends with status 1 if anything is lost and not told, or told and not lost.
+    Ends with status 1 if a loss is not reported, or something is reported that is not lost.
     """
     chosen = [(one, name) for one in _rows(row) for name in _venues(venue)]
     place = directory or Path(mkdtemp(prefix="booktape-matrix-"))
@@ -46,7 +46,7 @@ def main(
     if directory is None and good:
         rmtree(place)
     else:
-        print(f"all of it lies in {place}")
+        print(f"all files are in {place}")
     raise typer.Exit(0 if good else 1)
 
 

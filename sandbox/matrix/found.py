@@ -1,4 +1,4 @@
-"""What a published file holds, and which of the messages that were sent are in it."""
+"""Reads a published file, and finds the messages that were sent in it."""
 
 import csv
 import io
@@ -17,16 +17,16 @@ _COLUMNS: Final = {
     QUOTES: ("bid_price", "bid_amount", "ask_price", "ask_amount"),
 }
 _NEAR: Final = 3 * SECOND
-"""A quote may be published so long (µs) before or after it was sent, by clocks that are wrong and frames that wait."""
+"""By how much (µs) the time of a published quote may differ from that of sending: clocks err, and frames wait."""
 
 _AT_ONCE: Final = SECOND // 100
 _RECENT: Final = 8
-"""One of so many last quotes is the quote of now: a few ms pass between the clock of a ticker and that of an answer."""
+"""The current quote is one of this many last ones: the clocks of a ticker and of a response are some ms apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a file that is no part of a snapshot. ``time`` is its ``timestamp``."""
+    """A row of a file, outside of snapshots. ``time`` is its ``timestamp``."""
 
     time: int
     line: Line
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Which messages are there, by their place; rows that nobody sent; messages of which only a part is there."""
+    """Which messages are in the file, by position; rows that were not sent; messages that are in the file in part."""
 
     there: list[bool]
     surplus: int
@@ -42,7 +42,7 @@ class Matched:
 
 
 def read_rows(content: bytes, data_type: str) -> dict[str, list[Row]]:
-    """A file's rows by market, but for those of snapshots: they are no news of the venue's."""
+    """The rows of a file by market, without those of snapshots, which the venue did not send as messages."""
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in csv.DictReader(io.StringIO(content.decode())):
         if row.get("is_snapshot") != "true":
@@ -53,7 +53,7 @@ def read_rows(content: bytes, data_type: str) -> dict[str, list[Row]]:
 
 
 def match(messages: Sequence[Message], rows: Sequence[Row], data_type: str) -> Matched:
-    """Find messages among rows. Quotes may be alike: the nearest in time counts."""
+    """Find messages among rows. Quotes may be equal: then the nearest in time counts."""
     return _match_quotes(messages, rows) if data_type == QUOTES else _match_exactly(messages, rows)
 
 
@@ -70,7 +70,7 @@ def _match_exactly(messages: Sequence[Message], rows: Sequence[Row]) -> Matched:
 
 
 def _match_quotes(messages: Sequence[Message], rows: Sequence[Row]) -> Matched:
-    """A venue may repeat the quote of now to whoever subscribes: that is no news, and not what was sent."""
+    """Match quotes. A venue may repeat the current quote to a new subscriber: such a row is not a message."""
     places: defaultdict[Line, list[int]] = defaultdict(list)
     for place, message in enumerate(messages):
         places[message.lines[0]].append(place)

@@ -1,13 +1,13 @@
-"""Holds what a file lacks of what the venue sent against what its certificate says is missing.
+"""Compares what a file misses of what the venue sent with what its certificate reports as missing.
 
-Where ids exist, both must be the same ranges, exactly. Elsewhere every lost message must lie in an interval that the
-certificate declares (``down`` or ``unknown``), and nothing may be declared but the outage, give or take what is stated
-here. A stream whose loss nothing can show (``monotonic only``, ``none``) may lose unseen while it is connected: its
-certificate must then call it unverifiable.
+Where ids exist, both must be exactly the same ranges. In other streams, every lost message must lie in an interval that
+the certificate declares (``down`` or ``unknown``), and nothing but the outage may be declared, within the tolerances of
+this module. A stream whose loss nothing can show (``monotonic only``, ``none``) may lose messages unnoticed while it is
+connected; its certificate must then call it unverifiable.
 
-The edges: a row records some seconds of a day. What was sent before the first record that the file has of a market
-must be covered by ``edges.start: null`` and lie in a declared interval; after the last record nothing may be lost,
-and ``edges.end`` must be null, for nobody listened until midnight.
+The edges: a row records some seconds of a day. What was sent before the first record of a market in the file must be
+covered by ``edges.start: null`` and lie in a declared interval. After the last record nothing may be lost, and
+``edges.end`` must be null, because no worker runs until midnight.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,8 +26,8 @@ SLACK: Final = SECOND // 4
 
 BEFORE: Final = SECOND // 2
 AFTER: Final = 2 * SECOND
-"""By how much a declared interval may begin before the outage, and go on after all is whole again: a stream is heard of
-only when its next record comes."""
+"""By how much (µs) a declared interval may begin before the outage and end after it: a stream is known to be connected
+only at its next record."""
 
 _UNSEEN: Final = ("monotonic only", NO_SEQUENCE_RULE)
 _NUMBERED: Final = frozenset({("binance", TRADES), ("coinbase", TRADES), ("kraken", TRADES), ("binance", BOOK_UPDATES)})
@@ -35,7 +35,7 @@ _NUMBERED: Final = frozenset({("binance", TRADES), ("coinbase", TRADES), ("krake
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A row at a venue. ``connected``: by when all were; ``outage``: from the first step until all was whole again."""
+    """A row at a venue. ``connected``: when all workers were; ``outage``: from the first step to the full recovery."""
 
     row: Row
     venue: str
@@ -45,11 +45,12 @@ class Case:
 
 @dataclass
 class Verdict:
-    """What was found of one data type, all its markets together.
+    """The comparison of one data type, all its markets together.
 
-    ``lost`` messages lie between records that the file has, ``before`` those before the first one. ``ids`` are missing
-    in truth, ``told`` by the certificate; None where nothing is numbered. ``declared`` is in µs, between the first and
-    last record. ``unseen``: lost messages that nothing can show. ``faults``: why the certificate is not the truth.
+    ``lost``: messages missing between records of the file. ``before``: messages missing before the first record.
+    ``ids``: the number of missing ids by the ledger, ``reported``: by the certificate; 0 where nothing is numbered.
+    ``declared``: declared µs between the first and the last record. ``unseen``: lost messages that nothing can show.
+    ``faults``: how the certificate differs from the truth.
     """
 
     data_type: str
@@ -58,7 +59,7 @@ class Verdict:
     lost: int = 0
     before: int = 0
     ids: int = 0
-    told: int = 0
+    reported: int = 0
     declared: int = 0
     unseen: int = 0
     faults: list[str] = field(default_factory=list)
@@ -73,23 +74,25 @@ def judge(case: Case, sent: Mapping[Stream, Sent], published: Published) -> Verd
     markets = {stream.market for stream in sent if stream.data_type == data_type}
     for market in sorted(markets | rows.keys()):
         said = sent.get(Stream(data_type, market), Sent())
-        told = published.certificate.markets.get(market)
+        certificate = published.certificate.markets.get(market)
         verdict.sent += len(said.messages)
-        if told is None or market not in rows:
+        if certificate is None or market not in rows:
             verdict.faults.append(f"{market}: not in the file or its certificate")
             continue
         matched = match(said.messages, rows[market], data_type)
-        verdict.faults += [f"{market}: {fault}" for fault in _judge_market(case, verdict, said, matched, told)]
+        verdict.faults += [f"{market}: {fault}" for fault in _judge_market(case, verdict, said, matched, certificate)]
     if data_type in case.row.costs and case.venue == "binance" and not verdict.lost:
-        verdict.faults.append("nothing was lost, so that the row proves nothing")
+        verdict.faults.append("nothing was lost, so the row proves nothing")
     return verdict
 
 
-def _judge_market(case: Case, verdict: Verdict, sent: Sent, matched: Matched, told: MarketCertificate) -> Iterator[str]:
+def _judge_market(
+    case: Case, verdict: Verdict, sent: Sent, matched: Matched, certificate: MarketCertificate
+) -> Iterator[str]:
     if matched.surplus:
         yield f"{matched.surplus} rows that the venue did not send"
     if matched.in_part:
-        yield f"{matched.in_part} messages of which only a part is there"
+        yield f"{matched.in_part} messages of which only a part is in the file"
     places = [place for place, there in enumerate(matched.there) if there]
     if not places:
         yield "nothing that was sent is in the file"
@@ -102,27 +105,27 @@ def _judge_market(case: Case, verdict: Verdict, sent: Sent, matched: Matched, to
     if last + 1 < len(sent.messages):
         yield f"{len(sent.messages) - last - 1} messages lost after the last record"
     if lost and not (case.row.costs or case.row.may_cost):
-        yield f"{len(lost)} messages lost in a row that must not cost any"
-    declared = _declared(told)
+        yield f"{len(lost)} messages lost in a row that must lose none"
+    declared = _declared(certificate)
     span = (sent.messages[first].time, sent.messages[last].time)
     yield from _judge_intervals(case, verdict, declared, span)
-    yield from _judge_edges(before, declared, told)
+    yield from _judge_edges(before, declared, certificate)
     if verdict.numbered:
-        yield from _judge_ids(verdict, sent, matched, told)
-        yield from _judge_times(verdict, _between_eras(sent, matched), declared, told)
+        yield from _judge_ids(verdict, sent, matched, certificate)
+        yield from _judge_times(verdict, _around_resets(sent, matched), declared, certificate)
     else:
-        yield from _judge_times(verdict, lost, declared, told, may_be_unseen=case.row.unseen)
+        yield from _judge_times(verdict, lost, declared, certificate, may_be_unseen=case.row.unseen)
 
 
-def _declared(told: MarketCertificate) -> list[Range]:
-    """What the certificate calls ``down`` or ``unknown`` (µs), intervals that touch as one."""
-    return _joined([*told.downtime.down, *told.downtime.unknown])
+def _declared(certificate: MarketCertificate) -> list[Range]:
+    """The intervals (µs) that the certificate calls ``down`` or ``unknown``; adjacent ones are joined."""
+    return _joined([*certificate.downtime.down, *certificate.downtime.unknown])
 
 
 def _judge_intervals(case: Case, verdict: Verdict, declared: Sequence[Range], span: Range) -> Iterator[str]:
-    """Between the first and the last record nothing is declared but the outage, once everybody is connected.
+    """Between the first and the last record, only the outage is declared, once all workers are connected.
 
-    Venues that begin a subscription with past trades have records of times before anybody was connected.
+    Venues that begin a subscription with past trades have records from before the workers connected.
     """
     start, end = case.outage[0], case.outage[1] + int(case.row.settles * SECOND)
     for one, two in declared:
@@ -139,37 +142,37 @@ def _judge_intervals(case: Case, verdict: Verdict, declared: Sequence[Range], sp
             yield f"declared beyond the outage of {(end - start) / SECOND:.2f} s: {_seconds(*inside, start)}"
 
 
-def _judge_edges(before: Sequence[Message], declared: Sequence[Range], told: MarketCertificate) -> Iterator[str]:
-    for name, edge in (("start", told.edges.start), ("end", told.edges.end)):
+def _judge_edges(before: Sequence[Message], declared: Sequence[Range], certificate: MarketCertificate) -> Iterator[str]:
+    for name, edge in (("start", certificate.edges.start), ("end", certificate.edges.end)):
         if edge is not None:
-            yield f"the day's {name} is called known, and nobody listened at midnight: {edge}"
+            yield f"the day's {name} is called known, but no worker ran at midnight: {edge}"
     uncovered = [message for message in before if not _is_in(message.time, declared)]
     if uncovered:
         yield f"{len(uncovered)} messages lost before the first record, in no declared interval"
 
 
-def _judge_ids(verdict: Verdict, sent: Sent, matched: Matched, told: MarketCertificate) -> Iterator[str]:
-    """The ids that are missing are exactly those that the certificate names."""
+def _judge_ids(verdict: Verdict, sent: Sent, matched: Matched, certificate: MarketCertificate) -> Iterator[str]:
+    """Exactly the missing ids are named by the certificate."""
     truth = missing_ids(sent, matched.there)
-    said = [] if told.sequence is None else _joined_ids(told.sequence.missing_ids)
+    said = [] if certificate.sequence is None else _joined_ids(certificate.sequence.missing_ids)
     verdict.ids += _length(truth)
-    verdict.told += _length(said)
+    verdict.reported += _length(said)
     unreported, invented = sorted(set(truth) - set(said)), sorted(set(said) - set(truth))
     if unreported:
-        yield f"missing, and not said so: {unreported[:3]}"
+        yield f"missing, but not reported: {unreported[:3]}"
     if invented:
-        yield f"said to be missing, and not so: {invented[:3]}"
+        yield f"reported as missing, but in the file: {invented[:3]}"
 
 
 def missing_ids(sent: Sent, there: Sequence[bool]) -> list[Range]:
-    """The ids between the first and the last record of each era that no record has: lost, or skipped by the venue."""
-    eras = sorted({message.era for message in sent.messages})
+    """The ids between the first and the last record of each epoch without a record: lost, or skipped by the venue."""
+    epochs = sorted({message.epoch for message in sent.messages})
     found: list[Range] = []
-    for era in eras:
+    for epoch in epochs:
         have = [
             message.ids
             for message, is_there in zip(sent.messages, there, strict=True)
-            if is_there and message.era == era and message.ids
+            if is_there and message.epoch == epoch and message.ids
         ]
         if not have:
             continue
@@ -177,20 +180,20 @@ def missing_ids(sent: Sent, there: Sequence[bool]) -> list[Range]:
         absent = [
             message.ids
             for message, is_there in zip(sent.messages, there, strict=True)
-            if not is_there and message.era == era and message.ids
+            if not is_there and message.epoch == epoch and message.ids
         ]
-        absent += [ids for of, ids in sent.skipped if of == era]
+        absent += [ids for of, ids in sent.skipped if of == epoch]
         found += _joined_ids(ids for ids in absent if first < ids[0] and ids[1] < last)
     return found
 
 
-def _between_eras(sent: Sent, matched: Matched) -> list[Message]:
-    """What was lost around a restart of the numbers, which no numbers can tell."""
-    there = {message.ids: message.era for message, have in zip(sent.messages, matched.there, strict=True) if have}
+def _around_resets(sent: Sent, matched: Matched) -> list[Message]:
+    """The messages lost around a sequence reset, which no number can show."""
+    there = {message.ids: message.epoch for message, have in zip(sent.messages, matched.there, strict=True) if have}
     spans = {}
-    for era in set(there.values()):
-        ids = [number for number, of in there.items() if of == era and number is not None]
-        spans[era] = min(ids)[0], max(ids)[1]
+    for epoch in set(there.values()):
+        ids = [number for number, of in there.items() if of == epoch and number is not None]
+        spans[epoch] = min(ids)[0], max(ids)[1]
     return [
         message
         for message, have in zip(sent.messages, matched.there, strict=True)
@@ -199,18 +202,18 @@ def _between_eras(sent: Sent, matched: Matched) -> list[Message]:
 
 
 def _is_at_end(message: Message, spans: Mapping[int, Range]) -> bool:
-    """Whether a message of an era lies behind its last record, or of a later era before its first one."""
+    """Whether a message lies after the last record of its epoch, or before the first one of a later epoch."""
     assert message.ids is not None
-    first, last = spans.get(message.era, (message.ids[1] + 1, 0))
-    after = message.ids[0] > last and message.era < max(spans)
-    return after or (message.ids[1] < first and message.era > min(spans))
+    first, last = spans.get(message.epoch, (message.ids[1] + 1, 0))
+    after = message.ids[0] > last and message.epoch < max(spans)
+    return after or (message.ids[1] < first and message.epoch > min(spans))
 
 
 def _judge_times(
     verdict: Verdict,
     lost: Sequence[Message],
     declared: Sequence[Range],
-    told: MarketCertificate,
+    certificate: MarketCertificate,
     *,
     may_be_unseen: bool = False,
 ) -> Iterator[str]:
@@ -218,7 +221,7 @@ def _judge_times(
     uncovered = [message for message in lost if not _is_in(message.time, declared)]
     if not uncovered:
         return
-    if may_be_unseen and told.unverifiable in _UNSEEN:
+    if may_be_unseen and certificate.unverifiable in _UNSEEN:
         verdict.unseen += len(uncovered)
     else:
         yield f"{len(uncovered)} messages lost in no declared interval, the first at {uncovered[0].time}"

@@ -1,4 +1,4 @@
-"""The night after a row, in this process: what both systems recorded is healed, merged, checked and certified."""
+"""The night after a row, in this process: backfills, merges, checks and certifies what both systems recorded."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from booktape.integrity import parquet_check, verify
-from booktape.integrity.certificate import Certificate, parse_certificate
+from booktape.integrity.certificate import Certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.publish import lifecycle, manifest
 from booktape.publish.executor import run_steps
@@ -38,7 +39,7 @@ class Published:
 
 
 def publish(made: World) -> list[Published]:
-    """Publish the day's data types. The venue must still answer: healing asks it."""
+    """Publish the day's data types. The venue must still respond, because the backfill queries it."""
     settings = _settings(made)
     context = open_context(settings)
     found = []
@@ -60,7 +61,7 @@ def _read(store: Any, run: Run, data_type: str) -> Published:
 
 
 def _settings(made: World) -> Settings:
-    """Nothing is held for being incomplete: the certificate is what is to be seen."""
+    """Settings without a completeness gate: an incomplete day is published too, because its certificate is the test."""
     sources = {
         name: {"exchange": made.venue, "data_type": data_type, "threshold": 0.0}
         for name, data_type in _names(made.venue).items()

@@ -1,4 +1,4 @@
-"""What the matrix has shown, as a Markdown table: for a terminal and for the documentation."""
+"""The outcome of the matrix as a Markdown table, for a terminal and for the documentation."""
 
 import os
 import platform
@@ -12,12 +12,12 @@ from sandbox.matrix.run import Outcome
 
 def table(outcomes: Sequence[Outcome]) -> list[str]:
     """The table's lines, a row for each row and venue."""
-    head = ["| row | what goes wrong | venue | trades | book updates | quotes | as certified |"]
+    head = ["| Row | What goes wrong | Venue | Trades | Book updates | Quotes | As certified |"]
     return [*head, "|---|---|---|---|---|---|---|", *_rows(outcomes)]
 
 
 def caption() -> str:
-    """When and where it was made."""
+    """The date and the machine of the run."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return f"{datetime.now(UTC):%Y-%m-%d}, {machine}"
 
@@ -37,7 +37,7 @@ def _cell(verdict: Verdict | None) -> str:
         return "-"
     parts = [f"{verdict.lost:,} of {verdict.sent:,} lost"]
     if verdict.numbered:
-        parts.append(f"ids {verdict.ids:,} {'=' if verdict.ids == verdict.told else '≠'} {verdict.told:,}")
+        parts.append(f"ids {verdict.ids:,} {'=' if verdict.ids == verdict.reported else '≠'} {verdict.reported:,}")
     if verdict.declared:
         parts.append(f"{verdict.declared / SECOND:.1f} s declared")
     if verdict.unseen:
@@ -46,7 +46,7 @@ def _cell(verdict: Verdict | None) -> str:
 
 
 def faults(outcomes: Iterable[Outcome]) -> list[str]:
-    """Everything that is not as it must be, a line each."""
+    """All faults, one line each."""
     return [
         f"{outcome.row.name}, {outcome.venue}, {verdict.data_type}: {fault}"
         for outcome in outcomes

@@ -1,4 +1,4 @@
-"""The rows: what goes wrong and when, as data. Times are seconds after the market's noon."""
+"""The rows of the matrix: which fault happens when. Times are seconds after noon of the market's clock."""
 
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -36,7 +36,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Workers start, as a supervisor would start them again."""
+    """Workers start, as a supervisor would restart them."""
 
     at: float
     workers: tuple[str, ...]
@@ -56,16 +56,16 @@ Step = Fault | Kill | Start | List
 class Row:
     """One row of the matrix.
 
-    ``interrupts``: intervals may be declared between the first of the steps and when all is whole again; without it
-    none may be declared between the first and the last record. ``forgets``: workers are killed and their ledgers with
-    them, so that ``unknown`` may reach back to their start. ``costs``: the data types of which records must be lost at
-    Binance, lest the row prove nothing; without any, nothing may be missing, but what the venue ``skips``.
+    ``interrupts``: intervals may be declared between the first step and the full recovery; without it, none may be
+    declared between the first and the last record. ``forgets``: workers are killed together with their open uptime
+    segments, so ``unknown`` may reach back to their start. ``costs``: the data types that must lose records at Binance,
+    or else the row proves nothing; without any, only what the venue ``skips`` may be missing.
 
-    ``unseen``: connections stay up, so that what has no numbers may be lost without anybody's seeing it.
+    ``unseen``: connections stay up, so streams without numbers may lose messages unnoticed.
 
-    ``late`` workers are started by a step only; ``clocks`` are wrong by so many seconds. ``heals`` over REST.
-    The row ``goes_on`` for so many seconds after all is whole again, and collectors take up to ``settles`` seconds more
-    to believe what has happened.
+    ``late`` workers are started by a step only. ``clocks``: the errors of the workers' clocks in seconds. ``heals``:
+    backfill over REST. The row ``goes_on`` for so many seconds after the recovery, and workers need up to ``settles``
+    seconds more to accept what has happened.
     """
 
     name: str
@@ -86,12 +86,12 @@ class Row:
 
     @property
     def ends(self) -> float:
-        """When the last step is done."""
+        """The time of the last step."""
         return max((step.at for step in self.steps), default=0.0)
 
 
 def _cut(at: float, *routes: str, seconds: float = 3.0) -> tuple[Fault, ...]:
-    """Connections are cut, and nobody is let in for a while."""
+    """Connections are dropped and refused for a while."""
     refuse = tuple(Fault(at, {"fault": "refuse", "route": route, "seconds": seconds}) for route in routes)
     return (*refuse, *(Fault(at, {"fault": "drop", "route": route}) for route in routes))
 
@@ -106,10 +106,10 @@ _BOTH: Final = (PRIMARY, REPLICA)
 ROWS: Final = (
     Row("quiet", "nothing"),
     Row("kill-one", "SIGKILL of one instance of the primary", (Kill(2, (A,)), Start(2.5, (A,)))),
-    Row("kill-both", "SIGKILL of both instances of the primary; the replica whole", (Kill(2, (A, B)),)),
+    Row("kill-both", "SIGKILL of both instances of the primary; the replica is complete", (Kill(2, (A, B)),)),
     Row(
         "kill-all",
-        "SIGKILL of every instance of both systems, started again; REST healing off",
+        "SIGKILL of every instance of both systems, started again; backfill off",
         (Kill(2, _ALL), Start(2.5, _ALL)),
         interrupts=True,
         forgets=True,
@@ -118,16 +118,16 @@ ROWS: Final = (
     ),
     Row(
         "kill-all-healed",
-        "the same, REST healing on",
+        "the same, backfill on",
         (Kill(2, _ALL), Start(2.5, _ALL)),
         interrupts=True,
         forgets=True,
         costs=(BOOK_UPDATES,),
     ),
-    Row("cut-primary", "the primary cut off for 3 s; the replica whole", _cut(2, PRIMARY)),
+    Row("cut-primary", "the primary cut off for 3 s; the replica is complete", _cut(2, PRIMARY)),
     Row(
         "cut-both",
-        "both systems cut off for 3 s; REST healing off",
+        "both systems cut off for 3 s; backfill off",
         _cut(2, *_BOTH),
         interrupts=True,
         costs=(TRADES, BOOK_UPDATES),
@@ -135,14 +135,14 @@ ROWS: Final = (
     ),
     Row(
         "cut-both-healed",
-        "the same, REST healing on",
+        "the same, backfill on",
         _cut(2, *_BOTH),
         interrupts=True,
         costs=(BOOK_UPDATES,),
     ),
     Row(
         "cut-in-turn",
-        "the primary cut off, then the replica, overlapping for 1.5 s; REST healing off",
+        "the primary cut off, then the replica, overlapping for 1.5 s; backfill off",
         (*_cut(2, PRIMARY), *_cut(3.5, REPLICA)),
         interrupts=True,
         costs=(TRADES, BOOK_UPDATES),
@@ -150,7 +150,7 @@ ROWS: Final = (
     ),
     Row(
         "lost",
-        "twelve messages lost on every route, connections staying up; REST healing off",
+        "twelve messages lost on every route, connections staying up; backfill off",
         _everywhere(2, "withhold", stream="*", count=12),
         interrupts=True,
         unseen=True,
@@ -160,24 +160,24 @@ ROWS: Final = (
     Row("duplicated", "200 messages twice, on every route", _everywhere(2, "duplicate", stream="*", count=200)),
     Row(
         "reordered",
-        "messages change places with the next of their stream, on every route; REST healing off",
+        "messages change places with the next of their stream, on every route; backfill off",
         _everywhere(2, "reorder", stream="*", count=20),
         interrupts=True,
         may_cost=True,
         unseen=True,
         heals=False,
     ),
-    Row("delayed", "all frames of every route kept back for 2 s", _everywhere(2, "delay", seconds=2.0)),
+    Row("delayed", "all frames of every route are delayed by 2 s", _everywhere(2, "delay", seconds=2.0)),
     Row(
         "skipped",
-        "the venue uses up 3 trade ids and 5 update ids for nothing",
+        "the venue skips 3 trade ids and 5 update ids",
         _everywhere(2, "skip_ids"),
         skips=True,
     ),
     Row("clocks", "the clocks of the two systems, and of the primary's instances, 2 s apart", clocks={B: 2.0, R: 2.0}),
     Row(
         "clocks-cut",
-        "the same clocks, and both systems cut off for 3 s; REST healing off",
+        "the same clocks, and both systems cut off for 3 s; backfill off",
         _cut(2, *_BOTH),
         interrupts=True,
         costs=(TRADES, BOOK_UPDATES),
@@ -188,7 +188,7 @@ ROWS: Final = (
     Row("listed", "a market is listed in the middle of the day", (List(2),), all_markets=True),
     Row(
         "reset",
-        "the venue restarts: connections are cut, ids begin anew (without engine times that is believed after 60 s)",
+        "the venue restarts: connections are cut, ids are reset (without engine times, accepted after 60 s)",
         (*_cut(2, *_BOTH, seconds=1.5), *_everywhere(2.5, "reset_ids")),
         interrupts=True,
         may_cost=True,
@@ -199,6 +199,6 @@ ROWS: Final = (
 
 
 def rows(names: list[str]) -> list[Row]:
-    """Rows by name, all of them without any. Raises KeyError."""
+    """Rows by name; all rows where no name is given. Raises KeyError."""
     by_name = {row.name: row for row in ROWS}
     return [by_name[name] for name in names] if names else list(ROWS)

@@ -20,7 +20,7 @@ _LENGTH: Final = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was found of one row at one venue."""
+    """The outcome of one row at one venue."""
 
     row: Row
     venue: str
@@ -28,12 +28,12 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether each data type is as it must be."""
+        """Whether no data type has a fault."""
         return bool(self.verdicts) and all(not verdict.faults for verdict in self.verdicts)
 
 
 def run(row: Row, venue: str, directory: Path, lead: float = LEAD) -> Outcome:
-    """Play a row in an empty directory, and judge it. Raises BooktapeError where a process or the night fails."""
+    """Run a row in an empty directory, and compare. Raises BooktapeError where a process or the night fails."""
     directory.mkdir(parents=True, exist_ok=True)
     with world(row, venue, directory, lead) as made:
         made.begin()

@@ -1,5 +1,5 @@
-"""A soak: thousands of streams over four workers, connections cut at random, handovers all the time.
+"""A soak test: thousands of streams over four workers, with random disconnects and constant handovers.
 
-At the end the archive is held against the exchange's ledger, every told gap against what its instance lacks, and the
-memory of each worker against itself. ``python -m sandbox.soak --help``; ``make soak`` runs the whole of it.
+At the end it compares the archive with the exchange's ledger, every reported gap with what its instance misses, and the
+memory of each worker over time. ``python -m sandbox.soak --help``; ``make soak`` runs all of it.
 """

@@ -1,4 +1,4 @@
-"""``python -m sandbox.soak``: run it and print what it has shown. ``make soak`` calls it."""
+"""``python -m sandbox.soak``: run a soak and print its outcome. ``make soak`` calls it."""
 
 from pathlib import Path
 from shutil import rmtree
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from booktape import console as command
+from booktape.cli import console as command
 from sandbox.soak.plan import Plan
 from sandbox.soak.report import show
 from sandbox.soak.run import soak
@@ -19,19 +19,19 @@ app = typer.Typer(pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    streams: Annotated[int, typer.Option(min=3, help="Of each instance, three to a market.")] = _DEFAULT.streams,
-    minutes: Annotated[float, typer.Option(help="Of market time, from all connections being up.")] = _DEFAULT.minutes,
+    streams: Annotated[int, typer.Option(min=3, help="Streams of each instance, three per market.")] = _DEFAULT.streams,
+    minutes: Annotated[float, typer.Option(help="Market time once all connections are up.")] = _DEFAULT.minutes,
     speed: Annotated[float, typer.Option(help="Market seconds per real second.")] = _DEFAULT.speed,
     rate: Annotated[float, typer.Option(help="Market events per market and real second.")] = _DEFAULT.rate,
     seed: Annotated[int, typer.Option(help="The same seed gives the same markets and cuts.")] = _DEFAULT.seed,
-    cuts: Annotated[float, typer.Option(help="Mean seconds between two cuts; 0: none.")] = _DEFAULT.cuts,
+    cuts: Annotated[float, typer.Option(help="Mean seconds between two disconnects; 0: none.")] = _DEFAULT.cuts,
     lifetime: Annotated[float, typer.Option(min=1, help="Seconds until a handover.")] = _DEFAULT.lifetime,
     levels: Annotated[int, typer.Option(help="Price levels of each side of a book.")] = _DEFAULT.levels,
-    directory: Annotated[Path | None, typer.Option(help="Where all of it lies, and stays.")] = None,
+    directory: Annotated[Path | None, typer.Option(help="Where to write all files, and keep them.")] = None,
 ) -> None:
     """Two shards of two instances record one simulated exchange; the archive must be what the exchange sent.
 
-    Ends with status 1 if anything is missing, doubled or wrong, a gap was not told, or memory has grown.
+    Ends with status 1 if a record is missing, duplicated or wrong, a gap was not reported, or memory has grown.
     """
     console = Console(width=140)
     plan = Plan(streams, minutes, speed, rate, seed, cuts, lifetime, levels)
@@ -42,7 +42,7 @@ def main(
     if directory is None and outcome.good:
         rmtree(place)
     else:
-        console.print(f"all of it lies in {place}", highlight=False)
+        console.print(f"all files are in {place}", highlight=False)
     raise typer.Exit(0 if outcome.good else 1)
 
 

@@ -1,4 +1,4 @@
-"""Connections that are cut at random moments, of one instance at a time: the other one must have everything."""
+"""Disconnects one instance at a time, at random moments. The other one must have everything."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -9,12 +9,12 @@ from sandbox.soak.world import World
 
 _REFUSED_SECONDS: Final = 3.0
 _KINDS: Final = {"connection": 6, "route": 3, "outage": 1}
-"""One connection, all of an instance, or all of an instance while nobody is let in for some seconds; with weights."""
+"""One connection, all of an instance, or all while the exchange refuses connections for some seconds; with weights."""
 
 
 @dataclass
 class Cuts:
-    """Cuts connections. ``made`` are (kind, instance); ``last`` says when the last one was, as ``passed`` does."""
+    """Disconnects. ``made`` lists (kind, instance); ``last`` is the time of the last one, see :meth:`look`."""
 
     plan: Plan
     world: World
@@ -27,7 +27,7 @@ class Cuts:
         self._due = self._pause()
 
     def look(self, passed: float) -> None:
-        """Cut if it is time to, ``passed`` seconds after the beginning, and both instances have everything."""
+        """Disconnect if it is due, ``passed`` seconds after the beginning, and both instances are fully connected."""
         calm = passed > self.plan.seconds - self.plan.calm and len(self.made) >= self.plan.least_cuts
         if not self.plan.cuts or passed < self._due or calm:
             return

@@ -1,4 +1,4 @@
-"""What a process takes of the machine, by Linux's own account."""
+"""The memory and processor time of a process, as Linux reports them."""
 
 import os
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from sandbox.demo.processes import Process
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _USER_TIME: Final = 11
 _SYSTEM_TIME: Final = 12
-"""Places in `/proc/<pid>/stat` behind the name, which is in brackets."""
+"""Positions in ``/proc/<pid>/stat`` after the name, which is in parentheses."""
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Gauge:
     _before: float | None = None
 
     def sample(self) -> None:
-        """Look at the process, which must be running."""
+        """Take a sample. The process must be running."""
         memory = _memory(self.process.popen.pid)
         self.samples.append(memory["VmRSS"])
         self.peak = memory["VmHWM"]
@@ -41,7 +41,7 @@ class Gauge:
 
     @property
     def growth(self) -> float:
-        """From the second quarter to the last: the first one is still filling what stays."""
+        """The growth from the second quarter to the last. Memory still fills during the first one."""
         return self.quarter(4) - self.quarter(2)
 
 

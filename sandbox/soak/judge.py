@@ -1,4 +1,4 @@
-"""Holds what two instances have recorded against the ledger, and the gaps that each told against what it lacks."""
+"""Compares what two instances have recorded with the ledger, and the gaps that each reported with what it misses."""
 
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -11,36 +11,37 @@ from booktape.store.layout import is_in_uptime_log, parse_batch_key
 from booktape.store.objects import Store
 from sandbox.soak.sent import Sent, Stream, stored
 
-Told = Mapping[Stream, Sequence[tuple[int, int]]]
-"""Gaps by stream: the first and last that are missing, both included; of quotes, the times around it."""
+Reported = Mapping[Stream, Sequence[tuple[int, int]]]
+"""Gaps by stream: the first and the last missing id, both included; for quotes, the times before and after."""
 
-_MOST_EXAMPLES: Final = 10
+_MAX_EXAMPLES: Final = 10
 
 
 @dataclass
 class Instance:
-    """What was found of one instance.
+    """The comparison of one instance.
 
-    ``lacking`` records it never stored; ``silent`` are those of them before its first or after its last record, which
-    nobody could tell. ``untold`` runs lie between two of its records, and no told gap says exactly that. ``vain`` gaps
-    were told where nothing is lacking: of trades and books there must be none; of quotes there may be, since they have
-    no numbers and so each reconnect must be told (``vain_quotes``).
+    ``missing``: records that it never stored. ``at_end``: those of them before its first or after its last record,
+    which no gap can report. ``unreported``: runs of missing records between two of its records that no gap names
+    exactly. ``gaps``: all reported gaps. ``unfounded``: reported gaps where nothing is missing. There must be none of
+    trades and books. Quotes may have some (``unfounded_quotes``), because they have no numbers, so that each reconnect
+    must be reported.
     """
 
     records: int = 0
-    doubled: int = 0
+    duplicated: int = 0
     wrong: int = 0
-    lacking: int = 0
-    untold: int = 0
-    silent: int = 0
+    missing: int = 0
+    unreported: int = 0
+    at_end: int = 0
     gaps: int = 0
-    vain: int = 0
-    vain_quotes: int = 0
+    unfounded: int = 0
+    unfounded_quotes: int = 0
 
 
 @dataclass
 class Verdict:
-    """What was found of both together. ``examples`` are for people."""
+    """The comparison of both instances together. ``missing`` records neither has. ``examples`` are for people."""
 
     due: int = 0
     missing: int = 0
@@ -51,20 +52,20 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """Whether nothing is missing, doubled or wrong, and every gap was told, and none that is not there."""
+        """Whether no record is missing, duplicated or wrong, and exactly the gaps that exist were reported."""
         each = self.instances.values()
         return self.due > 0 and not (
-            self.missing or any(one.doubled or one.wrong or one.untold or one.vain for one in each)
+            self.missing or any(one.duplicated or one.wrong or one.unreported or one.unfounded for one in each)
         )
 
     def show(self, text: str) -> None:
-        """Keep an example, if there are not too many."""
-        if len(self.examples) < _MOST_EXAMPLES:
+        """Keep an example, unless there are ten already."""
+        if len(self.examples) < _MAX_EXAMPLES:
             self.examples.append(text)
 
 
-def judge(sent: Mapping[Stream, Sent], stores: Mapping[str, Store], told: Mapping[str, Told]) -> Verdict:
-    """Compare. ``stores`` and ``told`` are by instance."""
+def judge(sent: Mapping[Stream, Sent], stores: Mapping[str, Store], reported: Mapping[str, Reported]) -> Verdict:
+    """Compare. ``stores`` and ``reported`` are by instance."""
     verdict = Verdict(instances={name: Instance() for name in stores})
     keys = {name: _keys(store) for name, store in stores.items()}
     sets = [{key for listed in found.values() for key in listed} for found in keys.values()]
@@ -74,10 +75,10 @@ def judge(sent: Mapping[Stream, Sent], stores: Mapping[str, Store], told: Mappin
         union: set[int] = set()
         for name, store in stores.items():
             records = _records(store, stream.data_type, keys[name].get(stream, ()))
-            union |= _judge_instance(verdict, name, stream, expected, records, told[name].get(stream, ()))
+            union |= _judge_instance(verdict, name, stream, expected, records, reported[name].get(stream, ()))
         due = expected.due
         verdict.due += len(due)
-        missing = [place for place in due if place not in union]
+        missing = [position for position in due if position not in union]
         verdict.missing += len(missing)
         if missing:
             verdict.show(f"missing in both: {stream} {missing[:5]}")
@@ -104,76 +105,76 @@ def _judge_instance(
     stream: Stream,
     expected: Sent,
     records: Sequence[Record],
-    told: Sequence[tuple[int, int]],
+    reported: Sequence[tuple[int, int]],
 ) -> set[int]:
-    """Judge what an instance has of one stream; returns the places at which it has what was sent."""
+    """Compare one stream of an instance. Returns the positions at which the instance has what was sent."""
     found = verdict.instances[name]
     times: dict[int, int] = {}
     for record in records:
-        place, content = stored(record)
-        if expected.hashes.get(place) != content:
+        position, content = stored(record)
+        if expected.hashes.get(position) != content:
             found.wrong += 1
             verdict.show(f"wrong in {name}: {stream} {record}")
-        elif place in times:
-            found.doubled += 1
-            verdict.show(f"twice in {name}: {stream} {record}")
+        elif position in times:
+            found.duplicated += 1
+            verdict.show(f"duplicated in {name}: {stream} {record}")
         else:
-            times[place] = record.local_timestamp
+            times[position] = record.local_timestamp
     found.records += len(times)
-    found.gaps += len(told)
-    runs = _lacking(expected, times)
-    found.lacking += sum(len(run.places) for run in runs)
-    found.silent += sum(len(run.places) for run in runs if run.before is None or run.after is None)
-    seen = Counter(gap for run in runs if (gap := _as_told(stream, run, times)) is not None)
-    for gap in (seen - Counter(told)).elements():
-        found.untold += 1
-        verdict.show(f"untold in {name}: {stream} {gap}")
-    for gap in (Counter(told) - seen).elements():
+    found.gaps += len(reported)
+    runs = _missing(expected, times)
+    found.missing += sum(len(run.positions) for run in runs)
+    found.at_end += sum(len(run.positions) for run in runs if run.before is None or run.after is None)
+    seen = Counter(gap for run in runs if (gap := _expected_gap(stream, run, times)) is not None)
+    for gap in (seen - Counter(reported)).elements():
+        found.unreported += 1
+        verdict.show(f"unreported in {name}: {stream} {gap}")
+    for gap in (Counter(reported) - seen).elements():
         if stream.data_type == QUOTES:
-            found.vain_quotes += 1
+            found.unfounded_quotes += 1
         else:
-            found.vain += 1
-            verdict.show(f"told in vain in {name}: {stream} {gap}")
+            found.unfounded += 1
+            verdict.show(f"unfounded in {name}: {stream} {gap}")
     return set(times)
 
 
 class _Run(NamedTuple):
-    """Places in a row that an instance lacks, and those around them that it has; None at an end of the stream."""
+    """Consecutive positions that an instance misses, and those before and after; None at an end of the stream."""
 
     before: int | None
-    places: list[int]
+    positions: list[int]
     after: int | None
 
 
-def _lacking(expected: Sent, have: Container[int]) -> list[_Run]:
-    """What an instance lacks. Before its first record, only what it must have counts."""
+def _missing(expected: Sent, have: Container[int]) -> list[_Run]:
+    """The runs that an instance misses. Before its first record, only records that are due count."""
     runs: list[_Run] = []
     run: list[int] = []
     last: int | None = None
-    for place in sorted(expected.hashes):
-        if place in have:
+    for position in sorted(expected.hashes):
+        if position in have:
             if run:
-                runs.append(_Run(last, run, place))
+                runs.append(_Run(last, run, position))
                 run = []
-            last = place
-        elif last is not None or (expected.due_from is not None and place >= expected.due_from):
-            run.append(place)
+            last = position
+        elif last is not None or (expected.due_from is not None and position >= expected.due_from):
+            run.append(position)
     if run:
         runs.append(_Run(last, run, None))
     return runs
 
 
-def _as_told(stream: Stream, run: _Run, times: Mapping[int, int]) -> tuple[int, int] | None:
-    """The gap that should have been told of a run. Ids are contiguous; quotes are told by the times around."""
+def _expected_gap(stream: Stream, run: _Run, times: Mapping[int, int]) -> tuple[int, int] | None:
+    """The gap that a run should cause. Ids are contiguous; a gap of quotes has the times before and after."""
     if run.before is None or run.after is None:
         return None
     if stream.data_type == QUOTES:
         return times[run.before], max(times[run.before], times[run.after])
-    return run.before + 1, run.places[-1]
+    return run.before + 1, run.positions[-1]
 
 
 def gaps_of(lines: Iterable[Mapping[str, Any]]) -> dict[Stream, list[tuple[int, int]]]:
-    """The gaps that a worker's log tells."""
+    """The gaps that a worker has logged."""
     found: dict[Stream, list[tuple[int, int]]] = defaultdict(list)
     for line in lines:
         if line.get("event") == "gap":

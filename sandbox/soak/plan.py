@@ -1,13 +1,13 @@
-"""How large a soak is, and how long it lasts."""
+"""The size and the duration of a soak."""
 
 from dataclasses import dataclass
 from typing import Final
 
 INSTANCES: Final = ("a", "b")
-"""Each has a route of its own to the exchange, so that one can be cut and the other not.
+"""Each has a route of its own to the exchange, so that one can be disconnected and the other not.
 
-And a storage of its own, so that what it lacks can be told. Elsewhere both write to one storage, where the second copy
-of a batch is a no-op.
+Each also has a storage of its own, so that the soak can see what one instance misses. In production both write to one
+storage, where the second copy of a batch is a no-op.
 """
 
 SHARDS: Final = ("1/2", "2/2")
@@ -39,20 +39,20 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long it takes, from all connections being up to the market's close."""
+        """The duration from the moment when all connections are up to the close of the market."""
         return self.minutes * 60 / self.speed
 
     @property
     def calm(self) -> float:
-        """How long before the close nothing is cut any more, so that every stream goes on."""
+        """The time before the close without any disconnects, so that every stream continues."""
         return min(_CALM_SECONDS, self.seconds / 3)
 
     @property
     def markets(self) -> list[str]:
-        """As many markets as make so many streams."""
+        """The markets that make up ``streams``."""
         return [f"M{number:04}-USDT" for number in range(max(1, round(self.streams / CHANNELS)))]
 
     @property
     def subscribed(self) -> dict[str, int]:
-        """How many streams each route carries when every connection is up."""
+        """The number of streams that each route carries when every connection is up."""
         return dict.fromkeys(INSTANCES, len(self.markets) * CHANNELS)

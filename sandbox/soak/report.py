@@ -1,4 +1,4 @@
-"""A soak's outcome for people."""
+"""Prints the outcome of a soak."""
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +15,7 @@ def show(outcome: Outcome, console: Console) -> None:
         console.print(f"[red]✗[/] {count} log lines {event!r}", highlight=False)
     if not outcome.flat:
         console.print("[red]✗[/] memory has grown")
-    console.print("[green]✓ equal[/]" if outcome.good else "[red]✗ not as it must be[/]")
+    console.print("[green]✓ equal[/]" if outcome.good else "[red]✗ not equal[/]")
 
 
 def _figures(outcome: Outcome) -> Table:
@@ -25,12 +25,12 @@ def _figures(outcome: Outcome) -> Table:
     table.add_row("streams of each instance", f"{len(plan.markets) * 3:,}")
     table.add_row("frames, all workers", f"{counts['Frames']:,} ({counts['Frames'] / outcome.seconds:,.0f}/s)")
     table.add_row("records, all workers", f"{counts['Records']:,}")
-    table.add_row("cuts", f"{outcome.cuts.total()} ({cuts})")
-    table.add_row("disconnects", f"{counts['Disconnects']:,}")
-    table.add_row("handovers, those that failed", f"{counts['Handovers']:,}, {outcome.events['handover_failed']:,}")
+    table.add_row("disconnects by the soak", f"{outcome.cuts.total()} ({cuts})")
+    table.add_row("disconnects, all workers", f"{counts['Disconnects']:,}")
+    table.add_row("handovers, failed handovers", f"{counts['Handovers']:,}, {outcome.events['handover_failed']:,}")
     table.add_row("stale streams, duplicate records", f"{counts['StaleStreams']:,}, {counts['DuplicateRecords']:,}")
     table.add_row("objects, spooled, dropped", f"{counts['Objects']:,}, {counts['Spooled']:,}, {counts['Dropped']:,}")
-    table.add_row("keys that both have, all keys", f"{verdict.shared:,}, {verdict.keys:,}")
+    table.add_row("keys of both instances, all keys", f"{verdict.shared:,}, {verdict.keys:,}")
     table.add_row("records due", f"{verdict.due:,}")
     table.add_row("missing in both", f"{verdict.missing:,}")
     table.add_row("exit statuses", str(outcome.statuses))
@@ -38,19 +38,21 @@ def _figures(outcome: Outcome) -> Table:
 
 
 def _instances(outcome: Outcome) -> Table:
-    columns = ("records", "doubled", "wrong", "gaps told", "lacking", "untold", "at an end", "in vain", "… of quotes")
+    columns = (
+        "records", "duplicated", "wrong", "gaps", "missing", "unreported", "at an end", "unfounded", "… of quotes"
+    )  # fmt: skip
     table = Table("instance", *columns)
     for name, found in outcome.verdict.instances.items():
         figures = (
             found.records,
-            found.doubled,
+            found.duplicated,
             found.wrong,
             found.gaps,
-            found.lacking,
-            found.untold,
-            found.silent,
-            found.vain,
-            found.vain_quotes,
+            found.missing,
+            found.unreported,
+            found.at_end,
+            found.unfounded,
+            found.unfounded_quotes,
         )
         table.add_row(name, *(f"{figure:,}" for figure in figures))
     return table

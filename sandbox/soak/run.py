@@ -20,12 +20,12 @@ _SAMPLE_SECONDS: Final = 2.0
 _FLAT_MIB: Final = 10.0
 _FLAT_SHARE: Final = 0.1
 _SHORTEST_FLAT: Final = 240.0
-"""Memory is judged from so many seconds on: before, it is still filling."""
+"""Shorter soaks do not check memory, because it still fills."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a soak has shown.
+    """The outcome of a soak.
 
     ``counts`` are the workers' own metrics, summed, ``events`` their log lines, and ``errors`` those of level error.
     """
@@ -42,7 +42,7 @@ class Outcome:
 
     @property
     def flat(self) -> bool:
-        """Whether no worker's memory has grown; a short soak cannot tell."""
+        """Whether no worker's memory has grown. Always true for a short soak."""
         workers = [gauge for name, gauge in self.gauges.items() if name != "exchange"]
         return self.seconds < _SHORTEST_FLAT or all(
             gauge.growth <= max(_FLAT_MIB, _FLAT_SHARE * gauge.quarter(2)) for gauge in workers
@@ -50,7 +50,7 @@ class Outcome:
 
     @property
     def good(self) -> bool:
-        """Whether all is as it must be."""
+        """Whether the soak has passed."""
         ended = all(status == 0 for status in self.statuses.values())
         return self.verdict.good and self.flat and ended and not self.errors
 
@@ -69,11 +69,11 @@ def soak(plan: Plan, directory: Path, say: Callable[[str], None] = lambda text: 
         statuses = _end(made, programs)
         say("the markets are closed; comparing")
         lines = {name: worker.lines() for name, worker in made.workers.items()}
-        told = {
+        reported = {
             instance: _joined(gaps_of(found) for name, found in lines.items() if name.startswith(f"{instance}-"))
             for instance in INSTANCES
         }
-        verdict = judge(read_ledger(made.ledger, start), {name: made.store(name) for name in INSTANCES}, told)
+        verdict = judge(read_ledger(made.ledger, start), {name: made.store(name) for name in INSTANCES}, reported)
         every = [line for found in lines.values() for line in found]
         kinds = Counter(f"{kind} {instance}" for kind, instance in cuts.made)
         errors = [line for line in every if line.get("level") in ("error", "critical")]
@@ -84,7 +84,7 @@ def soak(plan: Plan, directory: Path, say: Callable[[str], None] = lambda text: 
 
 def _pass_time(made: World, cuts: Cuts, gauges: Iterable[Gauge], began: float, say: Callable[[str], None]) -> None:
     """Let the market's time pass, with cuts, and end with every connection up."""
-    sampled, told = 0.0, 0
+    sampled, shown = 0.0, 0
     while (passed := time.monotonic() - began) < made.plan.seconds or not _has_shown_enough(made, cuts, passed):
         made.check()
         if passed >= sampled:
@@ -92,8 +92,8 @@ def _pass_time(made: World, cuts: Cuts, gauges: Iterable[Gauge], began: float, s
             for gauge in gauges:
                 gauge.sample()
         cuts.look(passed)
-        if len(cuts.made) > told:
-            told = len(cuts.made)
+        if len(cuts.made) > shown:
+            shown = len(cuts.made)
             say(f"{passed:6.1f} s: cut {' of '.join(cuts.made[-1])}")
         time.sleep(0.1)
     made.wait_until_whole()
@@ -108,7 +108,7 @@ def _has_shown_enough(made: World, cuts: Cuts, passed: float) -> bool:
 
 
 def _end(made: World, programs: Processes) -> dict[str, int | None]:
-    """Close the markets, let the workers flush what was sent; their exit statuses."""
+    """Close the markets and let the workers flush. Returns their exit statuses."""
     made.finish()
     programs.stop(list(made.workers.values()))
     made.exchange.kill(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What the exchange sent, out of its ledger: each record's place in its stream, and a hash of what it says."""
+"""What the exchange sent, from its ledger: the position of each record in its stream, and a hash of its content."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,52 +21,52 @@ class Stream(NamedTuple):
 
 @dataclass(slots=True)
 class Sent:
-    """What was sent in one stream: hashes by place, and the first place that must have been stored."""
+    """What was sent in one stream: hashes by position, and the first position that must have been stored."""
 
     hashes: dict[int, int] = field(default_factory=dict)
     due_from: int | None = None
 
     @property
     def due(self) -> list[int]:
-        """The places that must have been stored."""
+        """The positions that must have been stored."""
         if self.due_from is None:
             return []
-        return [place for place in self.hashes if place >= self.due_from]
+        return [position for position in self.hashes if position >= self.due_from]
 
 
 def read_ledger(path: Path, start: int) -> dict[Stream, Sent]:
-    """Everything in a ledger. What lies behind ``start`` (bytes) must have been stored."""
+    """Read a ledger. Everything after its first ``start`` bytes must have been stored."""
     found: dict[Stream, Sent] = {}
-    position = 0
+    offset = 0
     with path.open("rb") as file:
         for line in file:
             entry = json.decode(line)
             kind = _DATA_TYPES.get(entry["type"])
             if kind is not None:
                 stream = found.setdefault(Stream(kind, entry["market"]), Sent())
-                place, content = _sent(kind, entry)
-                stream.hashes[place] = hash(content)
-                if position >= start and stream.due_from is None:
-                    stream.due_from = place
-            position += len(line)
+                position, content = _sent(kind, entry)
+                stream.hashes[position] = hash(content)
+                if offset >= start and stream.due_from is None:
+                    stream.due_from = position
+            offset += len(line)
     return found
 
 
 def stored(record: Record) -> tuple[int, int]:
-    """A stored record's place, and the hash of what the ledger should say as well. Raises TypeError for others."""
+    """The position of a stored record, and the hash that the ledger must have there. Raises TypeError for others."""
     match record:
         case Trade():
-            said: tuple[Any, ...] = (record.id, record.timestamp, record.side, record.price, record.amount)
-            place = record.id
+            content: tuple[Any, ...] = (record.id, record.timestamp, record.side, record.price, record.amount)
+            position = record.id
         case BookUpdate():
-            said = (record.first_id, record.last_id, *_sides(levels(record.bids), levels(record.asks)))
-            place = record.last_id or 0
+            content = (record.first_id, record.last_id, *_sides(levels(record.bids), levels(record.asks)))
+            position = record.last_id or 0
         case Quote():
-            said = (record.id, record.bid_price, record.bid_amount, record.ask_price, record.ask_amount)
-            place = record.id or 0
+            content = (record.id, record.bid_price, record.bid_amount, record.ask_price, record.ask_amount)
+            position = record.id or 0
         case _:
-            raise TypeError(f"nobody sent a {type(record).__name__}")
-    return int(place), hash(said)
+            raise TypeError(f"the exchange sends no {type(record).__name__}")
+    return int(position), hash(content)
 
 
 def _sent(kind: str, entry: dict[str, Any]) -> tuple[int, tuple[Any, ...]]:

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from booktape import Archive
-from booktape.archive import ReadFailedError, local_cache, market_days
+from booktape.archive import ReadFailedError, day_files
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from booktape.publish import checkpoints
 from booktape.publish.sources import DataSource
@@ -52,7 +52,7 @@ def one_bit_of(path: Path) -> None:
 @pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize(
     ("damage", "why"),
-    [(one_bit_of, "is not as it was published: its SHA-256 is another one; restore it"), (Path.unlink, "No such file")],
+    [(one_bit_of, "has another SHA-256 than when it was published; restore it"), (Path.unlink, "No such file")],
 )
 def test_a_published_file_is_damaged_or_gone(
     store: Store, question: Callable[[Archive], Any], damage: Callable[[Path], None], why: str
@@ -69,7 +69,10 @@ def test_a_published_file_is_damaged_or_gone(
 def test_a_damaged_checkpoint_is_not_believed(store: Store) -> None:
     (path,) = published(store, ".checkpoints.parquet")
     one_bit_of(path)
-    with Archive(store.url) as archive, pytest.raises(ReadFailedError, match=r"checkpoints\.parquet is not as it was"):
+    with (
+        Archive(store.url) as archive,
+        pytest.raises(ReadFailedError, match=r"checkpoints\.parquet has another SHA-256"),
+    ):
         archive.book(*MARKET, TO)
 
 
@@ -95,7 +98,7 @@ def test_a_file_of_a_folder_that_is_gone_is_no_hole(tmp_path: Path, monkeypatch:
         rows = duckdb.read_parquet(str(aside)).filter(f"position % 2 = {part}").project("* EXCLUDE (symbol)")
         rows.write_parquet(str(path))
         with path.open("rb") as file:
-            digest = local_cache.file_digest(file, "sha256").hexdigest()
+            digest = day_files.file_digest(file, "sha256").hexdigest()
         listed.append(f"{digest}  {path.relative_to(whole.parent)}\n")
     whole.with_name(f"{whole.name}.sha256").write_text("".join(listed))
     with Archive(str(tmp_path)) as archive:
@@ -129,7 +132,7 @@ def test_a_closed_archive_says_so(store: Store, question: Callable[[Archive], An
 
 
 def test_what_is_being_read_ends_with_the_archive(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("booktape.archive.queries._AT_ONCE", 10)
+    monkeypatch.setattr("booktape.archive.queries._ROWS_AT_A_TIME", 10)
     with Archive(store.url) as archive:
         reading = iter(archive.trades(*MARKET, FROM, TO))
         next(reading)
@@ -141,7 +144,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> list[int]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(market_days.day_window, "write_window", full)
+    monkeypatch.setattr(day_files.day_window, "write_window", full)
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
     with (

@@ -68,7 +68,7 @@ def test_reading_stops_at_the_gap(archive: Archive) -> None:
     assert raised.value.missing == LOST
     assert str(raised.value) == (
         "trades of binance BTC-USDT: the trades 100 to 119 are missing, between 2024-08-09T00:01:39Z and "
-        '2024-08-09T00:02:00Z; ask for another stretch, or read across it with gaps="mark"'
+        '2024-08-09T00:02:00Z; choose another range, or read across the gap with gaps="mark"'
     )
 
 

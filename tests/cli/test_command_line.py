@@ -14,8 +14,8 @@ import typer
 from booktape.cli.app import app
 from booktape.cli.commands import COMMANDS, Command, load
 from booktape.cli.environment import InvalidEnvironmentError, reader_settings
+from booktape.model.version import VERSION
 from booktape.store.objects import open_store
-from booktape.version import VERSION
 from config.settings import load_settings
 from tests.cli.conftest import Outcome
 from tests.publish.recordings import store_trades
@@ -93,12 +93,12 @@ def test_the_overview_imports_no_command() -> None:
             "booktape.cli.app",
             "booktape.cli.application",
             "booktape.cli.commands",
+            "booktape.cli.console",
             "booktape.cli.interrupts",
             "booktape.cli.main",
-            "booktape.console",
             "booktape.model",
             "booktape.model.errors",
-            "booktape.version",
+            "booktape.model.version",
         ]
     )
 
@@ -108,7 +108,7 @@ def test_the_overview_is_cheap() -> None:
     floor = cost = 0.0
     for _ in range(RUNS):
         floor += processor_seconds("-c", "import typer, rich")
-        cost += processor_seconds("-m", "booktape", "--help")
+        cost += processor_seconds("-m", "booktape.cli", "--help")
     assert cost < MOST * floor
 
 
@@ -127,7 +127,7 @@ def processor_seconds(*arguments: str) -> float:
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
-        ("booktape.console", ["--help"]),
+        ("booktape.cli.console", ["--help"]),
         ("typer", ["--help"]),
         ("booktape.cli.commands", ["--help"]),
         ("typer.rich_utils", ["--help"]),

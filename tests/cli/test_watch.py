@@ -8,13 +8,13 @@ import pytest
 from redis import Redis
 from rich.console import Console
 
-from booktape.cli import watch
 from booktape.model.records import Trade
 from booktape.store import clock, live_cache
 from booktape.store.live_cache import Latest, LiveCache, Top
 from sandbox import redis
 from tests.cli.conftest import Outcome
 from tests.waiting import DEADLINE
+from workers import watch
 
 Booktape = Callable[..., Outcome]
 
@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def client(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Redis[bytes]"]:
     monkeypatch.setenv("REDIS_URL", url)
     monkeypatch.setattr(clock, "now", lambda: NOON + 1_500_060)
-    monkeypatch.setattr(live_cache, "_SECONDS", DEADLINE)
+    monkeypatch.setattr(live_cache, "_TIMEOUT_SECONDS", DEADLINE)
     with Redis.from_url(url) as client:
         client.flushall()
         yield client

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from booktape.logs import configure_logging
+from booktape.cli.logs import configure_logging
 from booktape.model.errors import BooktapeError
 from booktape.store import clock
 from config import metrics

@@ -146,7 +146,7 @@ def test_the_command_shows_it_by_exchange_data_type_and_instance(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("BOOKTAPE_STORAGE", store.url)
-    monkeypatch.setattr("booktape.cli.redundancy.out", Console(width=160))
+    monkeypatch.setattr("tasks.commands.redundancy.out", Console(width=160))
     write(store, line("a", batch(1, 9), batch(10, 19, minute=1)), line("b", batch(1, 9)))
     result = CliRunner().invoke(app, ["status", "--redundancy", "--day", "2024-08-08"])
     *table, told = result.output.splitlines()

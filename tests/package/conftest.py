@@ -95,7 +95,7 @@ def foreign(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def python(installed: Path, foreign: Path) -> Run:
-    """``python("-m", "booktape", …)`` in the installation, in the foreign working directory."""
+    """``python("-m", "booktape.cli", …)`` in the installation, in the foreign working directory."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

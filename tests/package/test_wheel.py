@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from booktape.cli.application import EXTRAS
 from booktape.cli.commands import COMMANDS
-from booktape.version import VERSION
+from booktape.model.version import VERSION
 from tests.docs.world import record_day
 from tests.package.conftest import ROOT, Run, closure, requirements, unpacked
 
@@ -43,8 +43,8 @@ READING = {
 }
 """The commands that need the package alone."""
 
-EXTRA = {"markets": ("kraken",), "serve": ()}
-"""The commands that need an extra, and nothing beside the package."""
+EXTRA: dict[str, tuple[str, ...]] = {"serve": ()}
+"""Commands that need an extra, and nothing beside the package."""
 
 APPLICATION = {
     command.name: command.needs for commands in COMMANDS.values() for command in commands if command.needs != "package"
@@ -84,7 +84,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Path:
     record_day(directory / "data")
     line = {"t": 1723161600087896568, "kind": "ws", "url": "wss://x", "dir": "in", "data": FRAME}
     (directory / "capture.jsonl.gz").write_bytes(gzip.compress(json.dumps(line).encode()))
-    command = [sys.executable, "-m", "booktape", "nightly", "--day", DAY, "--source", "binance-trades"]
+    command = [sys.executable, "-m", "booktape.cli", "nightly", "--day", DAY, "--source", "binance-trades"]
     environment = {"PYTHONPATH": str(ROOT), "BOOKTAPE_STORAGE": str(directory / "data"), "BOOKTAPE_HEAL": "false"}
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -98,14 +98,14 @@ def test_each_command_is_tried_here() -> None:
 @pytest.mark.parametrize("command", READING)
 def test_a_command_works_with_the_package_alone(python: Run, user: Path, command: str) -> None:
     arguments = [argument.replace("{user}", str(user)) for argument in READING[command]]
-    done = python("-m", "booktape", command, *arguments, BOOKTAPE_STORAGE=str(user / "data"))
+    done = python("-m", "booktape.cli", command, *arguments, BOOKTAPE_STORAGE=str(user / "data"))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
 
 
 @pytest.mark.parametrize("command", EXTRA)
 def test_a_missing_extra_is_named_in_one_line(python: Run, command: str) -> None:
-    done = python("-m", "booktape", command, *EXTRA[command])
+    done = python("-m", "booktape.cli", command, *EXTRA[command])
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: booktape {command} needs ")
     assert done.stderr.endswith(": install Booktape with the extra 'app', in a checkout with pip install '.[app]'\n"), (
@@ -115,7 +115,9 @@ def test_a_missing_extra_is_named_in_one_line(python: Run, command: str) -> None
 
 
 def test_athena_needs_the_extra_only_when_it_is_queried(python: Run, user: Path) -> None:
-    done = python("-m", "booktape", "sql", "SELECT 1", "--engine", "athena", BOOKTAPE_STORAGE="s3://bucket/recordings")
+    done = python(
+        "-m", "booktape.cli", "sql", "SELECT 1", "--engine", "athena", BOOKTAPE_STORAGE="s3://bucket/recordings"
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("error: booktape sql needs ")
     assert "the extra 'app'" in done.stderr
@@ -131,7 +133,7 @@ def test_a_command_without_its_application_says_in_one_line_how_to_get_it(python
 
 
 def test_the_overview_needs_the_package_alone(python: Run) -> None:
-    done = python("-m", "booktape", "--help")
+    done = python("-m", "booktape.cli", "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "nightly" in done.stdout
 
@@ -153,7 +155,7 @@ def test_every_library_of_an_extra_is_known_to_the_command_line(installed: Path)
 
 
 @pytest.mark.parametrize("command", ["nightly", "status"])
-@pytest.mark.parametrize("module", ["booktape", "booktape.cli.main"])
+@pytest.mark.parametrize("module", ["booktape.cli", "booktape.cli.main"])
 def test_modules_of_the_working_directory_break_no_command(foreign: Path, command: str, module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", module, command, "--day", "2999-01-01"],
@@ -198,8 +200,8 @@ def test_modules_of_the_working_directory_break_no_import_of_a_command(foreign: 
     [
         ("-m", "workers", "--help"),
         ("-m", "celery", "-A", "tasks", "report"),
-        ("-m", "booktape", "status", "--help"),
-        ("-m", "booktape", "demo"),
+        ("-m", "booktape.cli", "status", "--help"),
+        ("-m", "booktape.cli", "demo"),
     ],
     ids=" ".join,
 )

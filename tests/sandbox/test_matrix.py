@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from booktape.integrity.audit import MarketAudit
-from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile
+from booktape.integrity.certificate_builder import build_certificate
 from booktape.integrity.replica_audit import ReplicaAudit
-from booktape.integrity.sequence_audit import Edge, SequenceLoss
+from booktape.integrity.sequence_audit import Edge, SequenceSummary
 from booktape.integrity.uptime import Downtime
 from booktape.model.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
 from sandbox.matrix.found import match, read_rows
@@ -37,7 +38,7 @@ def test_what_is_lost_is_what_the_certificate_says_is_missing(outcomes: dict[str
     cut = outcomes["cut-both"]
     assert [verdict.faults for verdict in cut.verdicts] == [[], [], []]
     trades, book, quotes = cut.verdicts
-    assert (trades.ids, book.ids > book.lost) == (trades.told, True)
+    assert (trades.ids, book.ids > book.lost) == (trades.reported, True)
     assert min(trades.lost, book.lost, quotes.lost) > 0
     assert quotes.declared > 2 * SECOND  # two markets, cut off for three seconds
 
@@ -45,14 +46,14 @@ def test_what_is_lost_is_what_the_certificate_says_is_missing(outcomes: dict[str
 def test_what_one_system_has_is_not_missing(outcomes: dict[str, Outcome]) -> None:
     killed = outcomes["kill-both"]
     assert [verdict.faults for verdict in killed.verdicts] == [[], []]
-    assert [(verdict.lost, verdict.told, verdict.declared) for verdict in killed.verdicts] == [(0, 0, 0), (0, 0, 0)]
+    assert [(verdict.lost, verdict.reported, verdict.declared) for verdict in killed.verdicts] == [(0, 0, 0), (0, 0, 0)]
 
 
 def test_healed_trades_are_not_missing_and_a_lost_book_is_declared(outcomes: dict[str, Outcome]) -> None:
     healed = outcomes["cut-both-healed"]
     assert [verdict.faults for verdict in healed.verdicts] == [[], [], []]
     trades, book, _ = healed.verdicts
-    assert (trades.lost, trades.told) == (0, 0)
+    assert (trades.lost, trades.reported) == (0, 0)
     assert book.lost > 0
     assert book.declared > 0
 
@@ -86,7 +87,7 @@ def certificate(
     ranges: list[tuple[int, int]], down: list[tuple[int, int]], unverifiable: str | None = None, end: Edge = UNKNOWN
 ) -> Certificate:
     """One that knows nothing of the time before second 1 and after second 9."""
-    loss = SequenceLoss(1, 9, 9, 9 - sum(b - a + 1 for a, b in ranges), ranges, [], [], [], UNKNOWN, end)
+    loss = SequenceSummary(1, 9, 9, 9 - sum(b - a + 1 for a, b in ranges), ranges, [], [], [], UNKNOWN, end)
     audit = MarketAudit(
         rows=0,
         sha256="0" * 64,
@@ -128,16 +129,16 @@ def test_a_certificate_that_names_the_lost_ids_is_the_truth() -> None:
 
 
 def test_a_hidden_loss_is_found() -> None:
-    assert list(faults(LOSSY, certificate([], []))) == ["A-B: missing, and not said so: [(4, 5)]"]
+    assert list(faults(LOSSY, certificate([], []))) == ["A-B: missing, but not reported: [(4, 5)]"]
     assert list(faults(LOSSY, certificate([(4, 4)], []))) == [
-        "A-B: missing, and not said so: [(4, 5)]",
-        "A-B: said to be missing, and not so: [(4, 4)]",
+        "A-B: missing, but not reported: [(4, 5)]",
+        "A-B: reported as missing, but in the file: [(4, 4)]",
     ]
 
 
 def test_an_invented_gap_is_found() -> None:
     invented = list(faults(LOSSY, certificate([(4, 5), (7, 7)], [])))
-    assert invented == ["A-B: said to be missing, and not so: [(7, 7)]"]
+    assert invented == ["A-B: reported as missing, but in the file: [(7, 7)]"]
 
 
 def test_downtime_without_a_fault_is_found_and_so_is_more_than_the_outage() -> None:
@@ -156,7 +157,7 @@ def test_a_loss_after_the_last_record_is_found_and_so_is_an_edge_that_nobody_can
     ]
     known = certificate([(4, 5)], [], end=Edge(True))
     assert list(faults(LOSSY, known)) == [
-        "A-B: the day's end is called known, and nobody listened at midnight: "
+        "A-B: the day's end is called known, but no worker ran at midnight: "
         "DayEdge(missing=0, missing_ids=[], broken_links=[])"
     ]
 
@@ -192,7 +193,7 @@ def test_where_nothing_is_numbered_a_loss_must_lie_in_a_declared_interval() -> N
 def test_ids_that_the_venue_skipped_are_missing_too_and_eras_are_counted_each_by_itself() -> None:
     sent = Sent([trade(1), trade(2), trade(5)], [(0, (3, 4))])
     assert missing_ids(sent, [True, True, True]) == [(3, 4)]
-    anew = [replace(trade(number), era=1) for number in (1, 2, 3)]
+    anew = [replace(trade(number), epoch=1) for number in (1, 2, 3)]
     both = Sent([trade(101), trade(102), *anew])
     assert missing_ids(both, [True, True, True, False, True]) == [(2, 2)]
 
@@ -219,6 +220,6 @@ def test_the_ledger_is_read_with_what_the_venue_did_to_its_numbers(tmp_path: Pat
         f'{{"type":"trade","market":"A-B","id":1,"timestamp":13,{said}}}\n'
     )
     sent = read_ledger(path)[Stream(TRADES, "A-B")]
-    assert [(message.ids, message.era) for message in sent.messages] == [((7, 7), 0), ((1, 1), 1)]
+    assert [(message.ids, message.epoch) for message in sent.messages] == [((7, 7), 0), ((1, 1), 1)]
     assert sent.messages[0].lines == (("10", "7", "buy", "1.5", "2"),)
     assert sent.skipped == [(0, (8, 10))]

@@ -33,7 +33,7 @@ def test_a_short_soak_finds_the_archive_equal_to_what_was_sent(tmp_path: Path) -
     assert outcome.good
     # It has proven something: there were records, cuts that cost something, and connections that took over.
     assert outcome.verdict.due > 5_000
-    assert sum(found.lacking for found in outcome.verdict.instances.values()) > 0
+    assert sum(found.missing for found in outcome.verdict.instances.values()) > 0
     assert outcome.cuts.total() >= 2
     assert outcome.counts["Handovers"] >= 2
 
@@ -104,7 +104,7 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Archive:
 
 
 GAPS = {TRADES: (4, 5), BOOK_UPDATES: (12, 17), QUOTES: (START + 30, START + 60)}
-"""The gap to be told where records 4 and 5 are lacking."""
+"""The gap to be reported where records 4 and 5 are missing."""
 
 
 def test_what_is_equal_is_found_equal(archive: Archive) -> None:
@@ -114,10 +114,10 @@ def test_what_is_equal_is_found_equal(archive: Archive) -> None:
     assert found.instances == {"a": Instance(records=8), "b": Instance(records=9)}
 
 
-def test_a_lack_that_was_told_is_good_as_long_as_the_other_one_has_it(archive: Archive) -> None:
+def test_a_loss_that_was_reported_is_good_as_long_as_the_other_one_has_it(archive: Archive) -> None:
     found = archive.verdict(archive.records(1, 2, 3), archive.records(6, 7, 8, 9), gaps=[GAPS[archive.data_type]])
     assert found.good
-    assert found.instances["a"] == Instance(records=7, lacking=2, gaps=1)
+    assert found.instances["a"] == Instance(records=7, missing=2, gaps=1)
 
 
 def test_what_both_lack_is_missing(archive: Archive) -> None:
@@ -125,27 +125,27 @@ def test_what_both_lack_is_missing(archive: Archive) -> None:
     assert (found.missing, found.good) == (1, False)
 
 
-def test_a_lack_that_was_not_told_is_found(archive: Archive) -> None:
+def test_a_loss_that_was_not_reported_is_found(archive: Archive) -> None:
     found = archive.verdict(archive.records(1, 2, 3, 6, 7, 8, 9))
-    assert (found.instances["a"].untold, found.good) == (1, False)
+    assert (found.instances["a"].unreported, found.good) == (1, False)
 
 
 def test_a_gap_that_is_not_there_is_found_but_of_quotes_it_may_be(archive: Archive) -> None:
     found = archive.verdict(archive.records(*range(1, 10)), gaps=[GAPS[archive.data_type]])
     of_quotes = archive.data_type == QUOTES
-    assert found.instances["a"] == Instance(records=9, gaps=1, vain=not of_quotes, vain_quotes=of_quotes)
+    assert found.instances["a"] == Instance(records=9, gaps=1, unfounded=not of_quotes, unfounded_quotes=of_quotes)
     assert found.good == of_quotes
 
 
-def test_nobody_can_tell_what_is_lacking_at_the_end_of_a_stream(archive: Archive) -> None:
+def test_what_is_missing_at_the_end_of_a_stream_needs_no_gap(archive: Archive) -> None:
     found = archive.verdict(archive.records(1, 2, 3, 4, 5, 6, 7))
     assert found.good
-    assert found.instances["a"] == Instance(records=7, lacking=2, silent=2)
+    assert found.instances["a"] == Instance(records=7, missing=2, at_end=2)
 
 
 def test_what_is_there_twice_is_found(archive: Archive) -> None:
     found = archive.verdict(archive.records(*range(1, 6)), archive.records(*range(5, 10)))
-    assert (found.instances["a"].doubled, found.good) == (1, False)
+    assert (found.instances["a"].duplicated, found.good) == (1, False)
 
 
 def test_what_is_wrong_is_found(archive: Archive) -> None:

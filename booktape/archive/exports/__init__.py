@@ -1,21 +1,20 @@
-"""A published day as files that others can read: one per market, as Tardis lays them out or in hive's folders.
+"""Market files of a published day, for other programs: in Tardis's layout, or in Hive's.
 
-For the night's step and for ``booktape export``::
+The run's step and ``booktape export`` call it::
 
     written = write_market_files(
-        publication,                   # Store that holds the published Parquet
-        parquet_key(run),              # its key there: one file, or Athena's folder
+        publication,                   # the Store of the published Parquet
+        parquet_key(run),              # its key: one file, or Athena's folder
         "binance", "trades", run.day,
-        target,                        # Store that takes the files
+        target,                        # the Store that receives the files
         form=TARDIS,                   # or HIVE
-        markets=(),                    # market names and globs; none: every market of the day
-        memory="1GB",                  # what DuckDB may hold; what is more goes to a temporary directory
+        markets=(),                    # names of markets and globs; empty for all markets of the day
+        memory="1GB",                  # DuckDB's memory limit; more is spilled to a temporary directory
     )
 
-It returns a :class:`MarketFile` for each market. Files appear whole or not at all, and a second call writes the same
-bytes over them, so it may be repeated at any time. It raises :class:`NoPublishedFileError`,
-:class:`MarketNotFoundError`,
-:class:`ExportFailedError` (DuckDB) or the errors of the stores.
+It returns a :class:`MarketFile` for each market. Readers see a file whole or not at all. A second call writes the same
+bytes again. It raises :class:`NoPublishedFileError`, :class:`MarketNotFoundError`, :class:`ExportFailedError` (DuckDB)
+or the errors of the stores.
 """
 
 from booktape.archive.exports.market_files import FORMS, HIVE, TARDIS, Form, MarketFile, write_market_files

@@ -1,4 +1,4 @@
-"""A day's published Parquet, opened for reading market by market."""
+"""Opens the published Parquet of a day, to be read market by market."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,56 +9,58 @@ from typing import Final, NamedTuple
 
 import duckdb
 
-from booktape.merge.sql_fragments import literal
-from booktape.model.errors import BooktapeError
+from booktape.merge.sql_fragments import read_parquet
+from booktape.model.errors import FailedError, NotAvailableError
 from booktape.store.objects import Store
 
-DAY: Final = "day"
+DAY_VIEW: Final = "day"
 """The view with the rows of the whole day: the columns of :data:`booktape.model.parquet.PARQUET_COLUMNS`."""
 
 
-class NoPublishedFileError(BooktapeError):
-    """There is no published Parquet at that key."""
+class NoPublishedFileError(NotAvailableError):
+    """The key holds no published Parquet."""
 
 
-class MarketNotFoundError(BooktapeError):
-    """The day has no records of that market."""
+class MarketNotFoundError(NotAvailableError):
+    """The day has no records of a market."""
 
 
-class ExportFailedError(BooktapeError):
-    """DuckDB could not do it."""
+class ExportFailedError(FailedError):
+    """DuckDB cannot read the day or write a file."""
 
 
-class OpenedFile(NamedTuple):
-    """A day that is open: a connection with the view :data:`DAY`, and a directory for what is being made."""
+class ExportSource(NamedTuple):
+    """An open day: a connection with the view :data:`DAY_VIEW`, and a directory for temporary files."""
 
     connection: duckdb.DuckDBPyConnection
     directory: Path
 
     def markets(self, wanted: Sequence[str]) -> list[str]:
-        """The day's markets that the names and globs stand for, all of them if none is given, sorted.
+        """The markets of the day that match a name or glob, sorted; all of them where none is given.
 
-        Raises :class:`MarketNotFoundError` for a name or glob that stands for none.
+        Raises :class:`MarketNotFoundError` for a name or glob that no market matches.
         """
-        found = self.connection.execute(f"SELECT DISTINCT symbol FROM {DAY} ORDER BY symbol").fetchall()
-        there: list[str] = [symbol for (symbol,) in found]
+        rows = self.connection.execute(f"SELECT DISTINCT symbol FROM {DAY_VIEW} ORDER BY symbol").fetchall()
+        markets: list[str] = [symbol for (symbol,) in rows]
         for name in wanted:
-            if not any(fnmatchcase(market, name) for market in there):
-                known = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
+            if not any(fnmatchcase(market, name) for market in markets):
+                known = ", ".join(markets[:20]) + (", …" if len(markets) > 20 else "")
                 raise MarketNotFoundError(f"no records of {name!r} on that day; there are: {known}")
-        return [market for market in there if not wanted or any(fnmatchcase(market, name) for name in wanted)]
+        return [market for market in markets if not wanted or any(fnmatchcase(market, name) for name in wanted)]
 
 
 @contextmanager
-def open_published(published: Store, key: str, memory: str) -> Iterator[OpenedFile]:
-    """Open the published Parquet at a key: one file, or a folder of files for each market (Athena's).
+def open_published_day(published: Store, key: str, memory: str) -> Iterator[ExportSource]:
+    """Open the published Parquet at a key: one file, or Athena's folder with a folder for each market.
 
-    What lies in a bucket is copied to this machine for as long as it is open. Raises :class:`NoPublishedFileError`, and
-    :class:`ExportFailedError` in place of DuckDB's errors.
+    Files in a bucket are copied to a temporary directory. Raises :class:`NoPublishedFileError`, and
+    :class:`ExportFailedError` in place of the errors of DuckDB.
+
+    :param memory: the memory limit of DuckDB, in its notation.
     """
     with TemporaryDirectory(prefix="booktape-export-") as name:
         directory = Path(name)
-        files, folders = _files(published, key, directory)
+        files, in_folders = _local_files(published, key, directory)
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "temp_directory": str(directory / "spilled"),
@@ -66,33 +68,25 @@ def open_published(published: Store, key: str, memory: str) -> Iterator[OpenedFi
         }
         try:
             with duckdb.connect(config=config) as connection:
-                _open_view(connection, files, folders=folders)
-                yield OpenedFile(connection, directory)
+                select = read_parquet(files, market_in_path=in_folders)
+                connection.execute(f"CREATE VIEW {DAY_VIEW} AS SELECT * FROM {select}")
+                yield ExportSource(connection, directory)
         except duckdb.OutOfMemoryException as error:
             raise ExportFailedError(f"DuckDB needs more than {memory}: allow more (BOOKTAPE_MERGE_MEMORY)") from error
         except duckdb.Error as error:
             raise ExportFailedError(f"{published.url}/{key}: {str(error).partition(chr(10))[0]}") from error
 
 
-def _open_view(connection: duckdb.DuckDBPyConnection, files: Sequence[Path], *, folders: bool) -> None:
-    """:param folders: the market stands in the folders' names, not in the files."""
-    paths = ", ".join(literal(_literally(path)) for path in files)
-    partitions = (
-        "hive_partitioning = true, hive_types = {'symbol': VARCHAR}" if folders else "hive_partitioning = false"
-    )
-    connection.execute(f"CREATE VIEW {DAY} AS SELECT * FROM read_parquet([{paths}], {partitions})")
-
-
-def _files(published: Store, key: str, directory: Path) -> tuple[list[Path], bool]:
+def _local_files(published: Store, key: str, directory: Path) -> tuple[list[Path], bool]:
     """The published files on this machine, and whether they are those of a folder."""
-    folders = not published.exists(key)
-    keys = sorted(found.key for found in published.objects(key)) if folders else [key]
+    in_folders = not published.exists(key)
+    keys = sorted(item.key for item in published.objects(key)) if in_folders else [key]
     if not keys:
         raise NoPublishedFileError(
-            f"{published.url} has no published Parquet at {key!r}; `booktape status` tells what it has"
+            f"{published.url} has no published Parquet at {key!r}; `booktape status` shows what is published"
         )
     if published.directory is not None:
-        return [published.directory / one for one in keys], folders
+        return [published.directory / one for one in keys], in_folders
     copies = []
     for one in keys:
         copy = directory / "published" / one
@@ -101,9 +95,4 @@ def _files(published: Store, key: str, directory: Path) -> tuple[list[Path], boo
             for chunk in published.stream(one):
                 file.write(chunk)
         copies.append(copy)
-    return copies, folders
-
-
-def _literally(path: Path) -> str:
-    """A path that DuckDB does not take for a pattern."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
+    return copies, in_folders

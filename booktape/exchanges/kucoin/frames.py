@@ -11,16 +11,7 @@ from msgspec import Raw, Struct, json
 from booktape.exchanges.spec import Message, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, NANOSECONDS, encode_levels, millis_to_micros, path_and_query
 from booktape.model.book import is_zero
-from booktape.model.records import (
-    BOOK_SNAPSHOTS,
-    BOOK_UPDATES,
-    QUOTES,
-    TRADES,
-    BookSnapshot,
-    BookUpdate,
-    Quote,
-    Trade,
-)
+from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, QUOTES, TRADES, BookSnapshot, BookUpdate, Quote, Trade
 
 _WITHOUT_RECORD: Final = frozenset(
     {"trade.ticker", "trade.candles.add", "trade.candles.update", "trade.snapshot", "level2"}

@@ -84,7 +84,7 @@ def _run_select(store: AthenaStore, query: Query, statement: exp.Query, now: dat
 
 
 def _stop_if_cancelled(query: Query) -> None:
-    """An interrupt stops DuckDB only while it works: between its steps the query is asked."""
+    """An interrupt stops DuckDB only while it works; between its steps, the query itself is checked."""
     if query.is_finished:
         raise QueryFailed("Query cancelled")
 
@@ -110,8 +110,8 @@ def _choose_objects(scan: Scan, now: datetime) -> list[tuple[ObjectInfo, tuple[s
     """List the objects that a scan must read, each with its partition values."""
     table = scan.table
     for column in table.partitions:
-        asked = any(item.is_equality for item in scan.predicates if item.column == column.name)
-        if is_injected(table, column.name) and not asked:
+        required = any(item.is_equality for item in scan.predicates if item.column == column.name)
+        if is_injected(table, column.name) and not required:
             raise QueryFailed(
                 f"CONSTRAINT_VIOLATION: For the injected projected partition column {column.name}, the WHERE clause "
                 "must contain only static equality conditions, and at least one such condition must be present."
@@ -161,7 +161,7 @@ def _create_view(
     *,
     wants_path: bool,
 ) -> None:
-    """Create the view: the objects' lines beside the partition values and, if asked for, the ``$path`` of each."""
+    """Create the view: the objects' lines beside the partition values and optionally the ``$path`` of each."""
     files = [str(local_copy(store.directory, item)) for item, _ in chosen]
     paths = [f"s3://{item.bucket}/{item.key}" for item, _ in chosen]
     values = [[values[index] for _, values in chosen] for index in range(len(table.partitions))]

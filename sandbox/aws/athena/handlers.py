@@ -171,8 +171,8 @@ def _run(state: State, query: Query, forced: str | None) -> None:
 
 def _new_query(state: State, params: Params) -> Query:
     group = _find_work_group(state, params.get("WorkGroup", "primary"))
-    asked = params.get("ResultConfiguration", {}).get("OutputLocation")
-    location = group.output_location if group.enforced and group.output_location else asked or group.output_location
+    requested = params.get("ResultConfiguration", {}).get("OutputLocation")
+    location = group.output_location if group.enforced and group.output_location else requested or group.output_location
     if not location:
         raise _invalid(
             "No output location provided. An output location is required either through the Workgroup result "

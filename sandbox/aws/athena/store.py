@@ -66,7 +66,7 @@ class Table:
 
 @dataclass(frozen=True)
 class WorkGroup:
-    """A work group; with ``enforced`` its output location overrides the one that a query asks for."""
+    """A work group; with ``enforced`` its output location overrides that of a query."""
 
     name: str
     created_at: datetime

@@ -61,7 +61,7 @@ def get_job(state: State, params: Params) -> Params:
 
 
 def list_jobs(state: State, params: Params) -> Params:
-    """ListJobs, newest first, of one data set or revision if asked for."""
+    """ListJobs, newest first, optionally of one data set or revision."""
     newest_first = [
         job
         for job in reversed(state.jobs.values())

@@ -149,7 +149,7 @@ def test_how_many_rows_are_held_at_once_shows_nowhere(world: World, monkeypatch:
     )
     (whole,) = world.export("book_updates")
     expected = world.text(whole)
-    monkeypatch.setattr("booktape.archive.exports.tardis._PART", size)
+    monkeypatch.setattr("booktape.archive.exports.tardis._PART_ROWS", size)
     (file,) = world.export("book_updates")
     assert world.text(file) == expected
     assert expected.count("\n") == 1 + 3 + 3 + 3 + 1 + 4

@@ -118,7 +118,7 @@ def test_how_many_rows_are_held_at_once_shows_nowhere(world: World, monkeypatch:
     )
     (whole,) = world.export("trades")
     expected = world.text(whole)
-    monkeypatch.setattr("booktape.archive.exports.tardis._PART", size)
+    monkeypatch.setattr("booktape.archive.exports.tardis._PART_ROWS", size)
     (file,) = world.export("trades")
     assert world.text(file) == expected
     assert [int(line.split(",")[4]) for line in expected.splitlines()[1:]] == [0, 2, 3, 5, 6, 4, 7, 1]

@@ -7,7 +7,6 @@ import typer
 from msgspec import structs
 from rich.table import Table
 
-from booktape.cli.application import ApplicationNeededError, use_application
 from booktape.cli.options import AsJson, ExchangeName
 from booktape.cli.terminal import out, print_json
 from booktape.exchanges import exchange as find_exchange
@@ -15,6 +14,8 @@ from booktape.model.records import TRADING, Instrument
 from booktape.model.symbols import ALL, matching_markets
 from booktape.rest.instruments import fetch_instruments
 from booktape.rest.rate_limits import LocalRateLimiter
+from config.settings import load_settings
+from config.venues import load_venues
 
 _TIMEOUT_SECONDS: Final = 20
 
@@ -56,14 +57,7 @@ def markets(
 
 
 def _configured_url(exchange: str) -> str | None:
-    """The REST address that the venues file of the application gives, if there is one."""
-    try:
-        use_application("markets")
-    except ApplicationNeededError:
-        return None
-    from config.settings import load_settings
-    from config.venues import load_venues
-
+    """The REST address that ``venues.yaml`` gives, if there is one."""
     venue = load_venues(load_settings().venues).get(exchange)
     return venue.rest_url if venue is not None else None
 

@@ -7,12 +7,10 @@ import typer
 from rich.markup import escape
 from rich.status import Status
 
+from booktape.cli.console import err
 from booktape.cli.options import AsJson, DayText, Now, Replica, SourceName, Storage
-from booktape.cli.queue import enqueue
-from booktape.cli.redundancy import show_redundancy
 from booktape.cli.terminal import out, print_json, print_line
-from booktape.console import err
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, FailedError
 from booktape.publish import lifecycle, manifest
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.context import Context
@@ -27,6 +25,8 @@ from booktape.store.objects import Store, open_store
 from config.context import open_context
 from config.settings import Settings, load_settings, require_primary
 from config.sources import load_sources
+from tasks.commands.queue import enqueue
+from tasks.commands.redundancy import show_redundancy
 
 Day = Annotated[str | None, typer.Option("--day", help="A UTC day that is over, as 2019-10-25. Default: yesterday.")]
 OneSource = Annotated[
@@ -34,7 +34,7 @@ OneSource = Annotated[
 ]
 
 
-class RunsFailedError(BooktapeError):
+class RunsFailedError(FailedError):
     """Some runs are held or failed."""
 
 

@@ -1,5 +1,0 @@
-"""``python -m booktape`` is the ``booktape`` command."""
-
-from booktape.cli.main import program
-
-program()

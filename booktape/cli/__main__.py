@@ -1,0 +1,5 @@
+"""``python -m booktape.cli`` is the ``booktape`` command."""
+
+from booktape.cli.main import program
+
+program()
