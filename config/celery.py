@@ -4,7 +4,7 @@ from math import ceil
 from typing import Any, Final
 
 from booktape.exchanges import exchanges
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from config.settings import Settings
 
 NIGHTLY: Final = "nightly"
@@ -13,7 +13,7 @@ _GRACE: Final = 60
 """Seconds between the soft and the hard time limit, in which a task can end by itself."""
 
 
-class InvalidTimeLimitsError(BooktapeError):
+class InvalidTimeLimitsError(InvalidInputError):
     """Time limits with which a run would be resumed while a worker still works on it."""
 
 

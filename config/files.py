@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 T = TypeVar("T")
 
 
-class InvalidConfigurationError(BooktapeError):
+class InvalidConfigurationError(InvalidInputError):
     """A configuration file is missing or invalid."""
 
 

@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError, StateError
 from booktape.publish.retries import RetryPolicy
 from booktape.rest.quota import DEFAULT_MAX_SECONDS, DEFAULT_MAX_TRADES
 
 PREFIX = "BOOKTAPE_"
 
 
-class InvalidSettingsError(BooktapeError):
+class InvalidSettingsError(InvalidInputError):
     """An environment variable has an invalid value."""
 
 
-class PrimaryOnlyError(BooktapeError):
+class PrimaryOnlyError(StateError):
     """This is a replica system. It only records; the primary publishes both systems' records."""
 
 

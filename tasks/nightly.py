@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from celery import chain
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError, FailedError, TransientError
 from booktape.publish import lifecycle
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.days import past_day, yesterday
@@ -30,7 +30,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-class NotStartedError(BooktapeError):
+class NotStartedError(FailedError):
     """Some of several runs could not be started; the others were."""
 
 

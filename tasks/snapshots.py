@@ -1,7 +1,7 @@
 """Order-book snapshots over REST: a scheduled task for each exchange, which starts one for each market."""
 
 from booktape.exchanges import exchange as exchange_of
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.symbols import is_pattern, literal_names, matching_markets
 from booktape.rest.books import fetch_book, require_book
 from booktape.rest.instruments import fetch_instruments
@@ -12,7 +12,7 @@ from tasks.resources import http_client, rate_limiter, recordings, rest_url, set
 from tasks.retries import retrying_requests
 
 
-class ExchangeNotRecordedError(BooktapeError):
+class ExchangeNotRecordedError(NotAvailableError):
     """The venues file does not name that exchange."""
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Final
 
 from booktape.capture.subscriptions import WHOLE, Shard
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.symbols import literal_names
 
 _MARKET: Final = re.compile(r"[^\s/,=]+(-[^\s/,=]+)+")
 _SHARD: Final = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
 
-class InvalidOptionError(BooktapeError):
+class InvalidOptionError(InvalidInputError):
     """An option is invalid."""
 
 

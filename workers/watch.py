@@ -13,7 +13,7 @@ from rich.text import Text
 from booktape.cli.options import AsJson
 from booktape.cli.terminal import out, print_json
 from booktape.exchanges import exchange as known_exchange
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.records import SECOND
 from booktape.model.symbols import is_selected
 from booktape.store import clock
@@ -27,7 +27,7 @@ Watched = dict[str, dict[str, Latest]]
 """By exchange and market."""
 
 
-class NothingRecordedError(BooktapeError):
+class NothingRecordedError(NotAvailableError):
     """No worker keeps the newest records of its markets in Redis."""
 
 

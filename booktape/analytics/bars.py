@@ -11,16 +11,16 @@ from typing import Final, Literal, NamedTuple
 
 from booktape.analytics.book_sampler import GapBuffer
 from booktape.analytics.book_view import BUY
-from booktape.analytics.decimals import ZERO, add, decimal, decimal_text, divide, multiply
+from booktape.analytics.decimals import ZERO, add, decimal, divide, format_decimal, multiply
 from booktape.analytics.time_grid import NotInOrderError, begin, microseconds
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.gap import Gap
 from booktape.model.records import TRADES, Trade
 
 Empty = Literal["skip", "fill"]
 
 
-class InvalidBarsError(BooktapeError):
+class InvalidBarsError(InvalidInputError):
     """A number of trades or a volume after which no bar can end."""
 
 
@@ -217,10 +217,10 @@ class _Growing:
             high=self.high,
             low=self.low,
             close=self.last_price,
-            volume=decimal_text(self.volume),
-            quote_volume=decimal_text(self.paid),
-            buy_volume=decimal_text(self.bought),
-            vwap=decimal_text(divide(self.paid, self.volume)) if self.volume else None,
+            volume=format_decimal(self.volume),
+            quote_volume=format_decimal(self.paid),
+            buy_volume=format_decimal(self.bought),
+            vwap=format_decimal(divide(self.paid, self.volume)) if self.volume else None,
             trades=self.count,
             first_time=self.first_time,
             last_time=self.last_time,

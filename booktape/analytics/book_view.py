@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
 from booktape.analytics.decimals import ZERO, add, decimal, divide, multiply, subtract
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.gap import Gap
 from booktape.model.records import Level
 
@@ -19,7 +19,7 @@ _BASIS_POINTS: Final = Decimal(10_000)
 _HALF: Final = Decimal("0.5")
 
 
-class InvalidOrderError(BooktapeError):
+class InvalidOrderError(InvalidInputError):
     """A side or an amount that no order can have."""
 
 

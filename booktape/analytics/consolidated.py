@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from booktape.analytics.book_view import BUY, BookView, TradeSide, amount_wanted, in_numbers, require_side
 from booktape.analytics.decimals import ZERO, add, decimal, divide, multiply, subtract
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 Fees = Mapping[str, Decimal | int | float | str]
 """Each venue's taker fee, as a share of the value: ``{"kraken": "0.0026"}``."""
 
 
-class MarketMismatchError(BooktapeError):
+class MarketMismatchError(InvalidInputError):
     """Books that must not be put together."""
 
 

@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DecimalException, Inexact, InvalidOperation
 from typing import Final
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 _MOST_DIGITS: Final = 100
 """Of a number that is given: as text, and before or after the point."""
@@ -16,7 +16,7 @@ _QUOTIENT: Final = Context(prec=28, rounding=ROUND_HALF_EVEN)
 ZERO: Final = Decimal(0)
 
 
-class NotANumberError(BooktapeError):
+class NotANumberError(InvalidInputError):
     """A price, an amount or a size that is not a plain number."""
 
 
@@ -59,7 +59,7 @@ def divide(first: Decimal, second: Decimal) -> Decimal:
     return _QUOTIENT.divide(first, second)
 
 
-def decimal_text(value: Decimal) -> str:
+def format_decimal(value: Decimal) -> str:
     """A number as plain text: no exponent, no zeros at its end after the point."""
     text = format(value, "f")
     if "." in text:

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Final, NamedTuple
 
 from booktape.analytics.book_view import BUY, SELL, BookView, TradeSide, in_numbers
-from booktape.analytics.decimals import ZERO, add, decimal_text
+from booktape.analytics.decimals import ZERO, add, format_decimal
 
 
 class LiquidityRow(NamedTuple):
@@ -56,7 +56,7 @@ def liquidity(
 
 def _row(view: BookView, side: TradeSide, size: Decimal | int | float | str, levels: int | None) -> LiquidityRow:
     found = view.slippage(side, size)
-    amount = decimal_text(found.amount)
+    amount = format_decimal(found.amount)
     if not view.sound:
         return LiquidityRow(view.at, side, amount, sound=False)
     bid, ask = view.best_bid, view.best_ask
@@ -71,8 +71,8 @@ def _row(view: BookView, side: TradeSide, size: Decimal | int | float | str, lev
         best_ask=_text(ask and ask.price),
         spread=_text(view.spread),
         mid=_text(view.mid),
-        depth=decimal_text(depth),
-        filled=decimal_text(found.filled),
+        depth=format_decimal(depth),
+        filled=format_decimal(found.filled),
         price=_text(found.price),
         worst=_text(found.worst),
         cost=_text(found.cost),
@@ -81,4 +81,4 @@ def _row(view: BookView, side: TradeSide, size: Decimal | int | float | str, lev
 
 
 def _text(value: Decimal | None) -> str | None:
-    return None if value is None else decimal_text(value)
+    return None if value is None else format_decimal(value)

@@ -5,18 +5,18 @@ from decimal import Decimal
 from typing import Final
 
 from booktape.analytics.decimals import decimal, multiply
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 _MICROSECONDS: Final = Decimal(1_000_000)
 _LONGEST: Final = 10**16
 """Three centuries."""
 
 
-class InvalidIntervalError(BooktapeError):
+class InvalidIntervalError(InvalidInputError):
     """An interval that is not a whole, positive number of microseconds, or longer than anything recorded."""
 
 
-class NotInOrderError(BooktapeError):
+class NotInOrderError(InvalidInputError):
     """Records or messages whose times go back."""
 
 

@@ -9,14 +9,14 @@ from booktape.analytics.book_sampler import BookMessage, BookStream, Sampled, at
 from booktape.analytics.time_grid import microseconds
 from booktape.model.book import Book
 from booktape.model.book_replay import ChecksumRule
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.gap import Gap
 from booktape.model.records import Level
 
 _Top = tuple[tuple[Level, ...], tuple[Level, ...]]
 
 
-class InvalidDepthError(BooktapeError):
+class InvalidDepthError(InvalidInputError):
     """A number of levels that no snapshot can have."""
 
 

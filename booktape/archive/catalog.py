@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from booktape.archive.errors import ReadFailedError, UnknownMarketError
 from booktape.exchanges import UnknownExchangeError, exchanges
-from booktape.integrity.certificate import Certificate, InvalidCertificateError, parse_certificate
+from booktape.integrity.certificate import Certificate, InvalidCertificateError
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge.inputs import Systems
 from booktape.merge.statement import stored_types
 from booktape.merge.tables import PRIMARY, REPLICA, REST

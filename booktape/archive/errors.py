@@ -1,11 +1,11 @@
 """The errors of reading an archive."""
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, InvalidInputError, NotAvailableError, NotInstalledError
 from booktape.model.gap import Gap
 from booktape.model.timestamps import format_timestamp
 
 
-class GapError(BooktapeError):
+class GapError(NotAvailableError):
     """Something in the requested range is missing, or may be.
 
     :ivar missing: the gap.
@@ -20,21 +20,21 @@ class GapError(BooktapeError):
         self.missing = missing
 
 
-class UnknownMarketError(BooktapeError):
+class UnknownMarketError(NotAvailableError):
     """The archive has no such market."""
 
 
-class NotRecordedError(BooktapeError):
+class NotRecordedError(NotAvailableError):
     """Nothing of the market was recorded in the requested range."""
 
 
-class InvalidRequestError(BooktapeError):
+class InvalidRequestError(InvalidInputError):
     """A parameter has an invalid value, or a file cannot be written."""
 
 
-class ReadFailedError(BooktapeError):
+class ReadFailedError(DataError):
     """Stored data is damaged or gone, the archive is closed, or this machine has no room for the data."""
 
 
-class FramesMissingError(BooktapeError):
+class FramesMissingError(NotInstalledError):
     """A package for data frames is not installed."""

@@ -20,7 +20,7 @@ from sqlglot.errors import SqlglotError
 from booktape.archive.catalog import open_catalog
 from booktape.archive.sql_tables import PUBLISHED_TABLES, RECORDED_TABLES, DayRange, SqlTable, SqlTables
 from booktape.merge.sql_fragments import literals
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 _ROWS_AT_A_TIME: Final = 4096
 _TABLES: Final = (*PUBLISHED_TABLES, *RECORDED_TABLES)
@@ -31,7 +31,7 @@ _NO_EXTENSIONS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _READ_ONLY: Final = "SQL can only read the archive's own tables"
 
 
-class InvalidSqlError(BooktapeError):
+class InvalidSqlError(InvalidInputError):
     """A statement is not a query, or fails. The text says why, in one line."""
 
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fsspec import AbstractFileSystem  # type: ignore[import-untyped]  # fsspec has no types
 
 from booktape.archive.catalog import Catalog
-from booktape.integrity.certificate import InvalidCertificateError, parse_certificate
+from booktape.integrity.certificate import InvalidCertificateError
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge.sql_fragments import literal, read_parquet, read_stored
 from booktape.merge.tables import COLUMNS, systems_of
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.timestamps import day_of
 from booktape.store.layout import (
     DONE,
@@ -47,7 +48,7 @@ DayRange = tuple[date | None, date | None]
 """The first and the last day, inclusive; None for no bound."""
 
 
-class UnknownTableError(BooktapeError):
+class UnknownTableError(NotAvailableError):
     """A table has no files."""
 
 

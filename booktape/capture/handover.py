@@ -32,7 +32,7 @@ from typing import Any, Final, Protocol
 
 from booktape.capture.batcher import Batcher
 from booktape.capture.pipeline import ConnectionFeed, Pipeline, RecordSink
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, RecordError
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
     BOOK_UPDATES,
@@ -139,6 +139,8 @@ class Handover:
         """Append a record that was held. Its rule has not checked it yet, and may raise."""
         try:
             batcher.append(record, time)
+        except RecordError as error:
+            self._pipeline.count_unknown(type(error).__name__)
         except BooktapeError:  # from on_batch, not from the record
             raise
         except Exception as error:  # one record must not keep the others from being handed over

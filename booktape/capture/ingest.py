@@ -19,14 +19,14 @@ from booktape.capture.pipeline import Pipeline
 from booktape.exchanges.spec import Exchange
 from booktape.model import codec
 from booktape.model.batch import Batch
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.gap import Gap
 from booktape.store.layout import batch_key
 from booktape.store.objects import Store
 from booktape.store.raw_frames import RawLine
 
 
-class InvalidCaptureError(BooktapeError):
+class InvalidCaptureError(InvalidInputError):
     """A file is not a capture. The message names the line."""
 
 

@@ -21,7 +21,7 @@ from booktape.exchanges.spec import (
 from booktape.model import sequence
 from booktape.model.batch import Batch
 from booktape.model.book import Book
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, RecordError
 from booktape.model.gap import ANY, Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DAY, MINUTE, SECOND
 from booktape.model.sequence import DUPLICATE, Checksum, Counter, Rebase, Rule, SnapshotBoundary
@@ -279,6 +279,8 @@ class ConnectionFeed:
             if error.number is not None:
                 self._count(error.number, received)
             _count(pipeline.unknown_frames, str(error))
+        except RecordError as error:
+            _count(pipeline.unknown_frames, type(error).__name__)
         except BooktapeError:  # from on_batch, not from the frame
             raise
         except Exception as error:  # whatever a frame holds, the other streams must go on

@@ -9,7 +9,7 @@ from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event
 from websockets.uri import parse_uri
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import InvalidInputError, TransientError
 
 MAX_FRAME: Final = 64 * 1024 * 1024
 """In bytes. Coinbase's first book message has tens of thousands of levels; a larger frame is not a book."""
@@ -19,7 +19,7 @@ class DisconnectedError(TransientError):
     """The connection could not be made, or was lost. The message says how."""
 
 
-class InvalidAddressError(BooktapeError):
+class InvalidAddressError(InvalidInputError):
     """A URL is not a WebSocket URL."""
 
 

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 from zlib import crc32
 
 from booktape.exchanges.spec import WHOLE_VENUE, Channel, Exchange, Subscription
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 
-class UnknownDataTypeError(BooktapeError):
+class UnknownDataTypeError(InvalidInputError):
     """An exchange has no channel for a data type."""
 
 

@@ -36,7 +36,7 @@ from booktape.cli.options import (
 from booktape.cli.read import open_archive, report_missing
 from booktape.cli.tables import target, write
 from booktape.exchanges import exchange as find_exchange
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.gap import Gap
 from booktape.model.records import BOOK_UPDATES, BookSnapshot, BookUpdate, Trade
 from booktape.model.sequence import NONE
@@ -47,7 +47,7 @@ _MARKET: Final = ("exchange", "symbol")
 _MOST_LEVELS: Final = 10_000
 
 
-class InvalidBarOptionsError(BooktapeError):
+class InvalidBarOptionsError(InvalidInputError):
     """The options name no kind of bar, or several."""
 
 

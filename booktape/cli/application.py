@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Final, Literal
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotInstalledError
 
 Part = Literal["application", "sandbox"]
 
@@ -35,11 +35,11 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
 """The modules that each extra of the package brings, and that Booktape imports."""
 
 
-class ApplicationNeededError(BooktapeError):
+class ApplicationNeededError(NotInstalledError):
     """A command needs a part of Booktape that is not beside the package."""
 
 
-class ExtraNeededError(BooktapeError):
+class ExtraNeededError(NotInstalledError):
     """A command needs a library that an extra of the package brings."""
 
 

@@ -12,10 +12,11 @@ from rich.table import Table
 from booktape.cli.environment import ReaderSettings, reader_settings
 from booktape.cli.options import AsJson, DayText, PublishedStorage, SourceName
 from booktape.cli.terminal import out, print_json, print_line
-from booktape.integrity.certificate import BookCheck, Certificate, MarketCertificate, parse_certificate
+from booktape.integrity.certificate import BookCheck, Certificate, MarketCertificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.integrity.parquet_check import parquet_differences
 from booktape.integrity.verify import csv_differences
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, DataError, NotAvailableError
 from booktape.publish import lifecycle, manifest
 from booktape.publish.days import past_day
 from booktape.publish.results import Compute
@@ -35,11 +36,11 @@ from booktape.store.objects import ObjectNotFoundError, Store, open_store
 RunNumber = Annotated[int | None, typer.Option("--run", min=1, help="The run. Default: the day's last.")]
 
 
-class NotVerifiedError(BooktapeError):
+class NotVerifiedError(DataError):
     """The file differs from its certificate."""
 
 
-class NothingPublishedError(BooktapeError):
+class NothingPublishedError(NotAvailableError):
     """There is no such file or certificate."""
 
 

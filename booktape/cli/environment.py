@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from os import environ
 from typing import Final, Literal, TypeVar
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 PREFIX: Final = "BOOKTAPE_"
 
@@ -19,7 +19,7 @@ _ENGINES: Final[tuple[Engine, ...]] = ("duckdb", "athena")
 _LEVELS: Final = ("info", "debug", "warning", "error")
 
 
-class InvalidEnvironmentError(BooktapeError):
+class InvalidEnvironmentError(InvalidInputError):
     """An environment variable has a value that is not allowed."""
 
 

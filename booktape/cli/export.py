@@ -14,22 +14,22 @@ from booktape.cli.options import AsJson, ExchangeName, Storage
 from booktape.cli.terminal import out, parse_day, print_json, print_line
 from booktape.exchanges import exchange as find_exchange
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError, NotAvailableError
 from booktape.store.layout import Run, parquet_key
 from booktape.store.objects import Store, open_store
 
 _DAYS_NAMED: Final = 5
 
 
-class NotPublishedError(BooktapeError):
+class NotPublishedError(NotAvailableError):
     """No published file of that day exists."""
 
 
-class UnknownDataTypeOptionError(BooktapeError):
+class UnknownDataTypeOptionError(InvalidInputError):
     """No published data type has that name."""
 
 
-class UnknownFormatError(BooktapeError):
+class UnknownFormatError(InvalidInputError):
     """No form of export has that name."""
 
 

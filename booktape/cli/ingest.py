@@ -14,11 +14,11 @@ from booktape.cli.environment import reader_settings
 from booktape.cli.options import AsJson, ExchangeOption, Storage
 from booktape.cli.terminal import out, parse_day, print_json
 from booktape.exchanges import exchange as find_exchange
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.store.objects import open_store
 
 
-class NothingUnderstoodError(BooktapeError):
+class NothingUnderstoodError(InvalidInputError):
     """No frame could be parsed: most likely, the frames are of another exchange."""
 
 

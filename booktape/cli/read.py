@@ -29,7 +29,7 @@ from booktape.cli.options import (
 )
 from booktape.cli.tables import Row, Target, placed, target, write
 from booktape.model import csv
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.records import BOOK_UPDATES, MINUTE, TRADES, BookSnapshot, BookUpdate, levels
 from booktape.model.timestamps import TimestampLike, format_timestamp
 from booktape.serve.json_lines import book_object, event_line
@@ -44,7 +44,7 @@ _MESSAGE: Final = (
 )  # fmt: skip
 
 
-class InvalidOptionsError(BooktapeError):
+class InvalidOptionsError(InvalidInputError):
     """The options contradict each other."""
 
 

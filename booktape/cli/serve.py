@@ -9,7 +9,7 @@ from booktape.cli.environment import reader_settings
 from booktape.cli.logs import configure_logging
 from booktape.cli.options import Storage
 from booktape.cli.read import open_archive
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.timestamps import parse_range
 from booktape.serve import server
 from booktape.serve.app import create_app
@@ -18,7 +18,7 @@ from booktape.serve.requests import parse_speed
 from booktape.store.objects import open_store
 
 
-class IncompleteRangeError(BooktapeError):
+class IncompleteRangeError(InvalidInputError):
     """Only one end of the time range is given."""
 
 

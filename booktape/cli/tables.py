@@ -19,7 +19,7 @@ from rich.table import Table
 
 from booktape.cli.console import err
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 Form = Literal["table", "csv", "json", "parquet"]
 Row = Sequence[object]
@@ -33,7 +33,7 @@ _SUFFIXES: Final[dict[str, Form]] = {".csv": "csv", ".json": "json", ".jsonl": "
 _TYPES: Final = ((bool, "BOOLEAN"), (int, "BIGINT"), (float, "DOUBLE"), (list | tuple, "VARCHAR[][]"))
 
 
-class InvalidOutputError(BooktapeError):
+class InvalidOutputError(InvalidInputError):
     """The format and the file do not go together, or the file cannot be written."""
 
 

@@ -7,12 +7,12 @@ import typer
 from msgspec import json
 from rich.console import Console
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 out: Final = Console()
 
 
-class InvalidDateError(BooktapeError):
+class InvalidDateError(InvalidInputError):
     """A text is not a calendar day."""
 
 

@@ -9,10 +9,10 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from booktape.exchanges.spec import Exchange
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 
-class UnknownExchangeError(BooktapeError):
+class UnknownExchangeError(InvalidInputError):
     """No package declares an exchange of that id."""
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from booktape.model.book import Book
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import RecordError
 from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, Instrument, Record, Trade
 
@@ -20,7 +20,7 @@ WHOLE_VENUE: Final = "*"
 """The symbol of a subscription to a channel that carries every market at once."""
 
 
-class UnknownFrameError(BooktapeError, ValueError):
+class UnknownFrameError(RecordError):
     """A frame or REST answer that the parser does not know.
 
     :param kind: the kind of frame, which becomes the error's text. The recorder counts unknown frames by kind.
@@ -33,7 +33,7 @@ class UnknownFrameError(BooktapeError, ValueError):
         self.number = number
 
 
-class SubscriptionRefusedError(BooktapeError, ValueError):
+class SubscriptionRefusedError(RecordError):
     """A frame or REST answer in which the venue refuses a subscription or another request. Its text is the reason."""
 
 

@@ -23,7 +23,7 @@ from booktape.integrity.ordering import Copy, ObjectRecords, in_sequence_order, 
 from booktape.integrity.published_rows import streaming_rows, whole_day_rows
 from booktape.integrity.replica_audit import ReplicaAudit
 from booktape.integrity.scope import AuditScope
-from booktape.integrity.sequence_audit import EpochAudits, SequenceLoss, combine_epochs, has_reused_id, reused_ids
+from booktape.integrity.sequence_audit import EpochAudits, SequenceSummary, combine_epochs, has_reused_id, reused_ids
 from booktape.integrity.uptime import Downtime, downtime
 from booktape.merge.reference import StoredRecord, is_of_day
 from booktape.merge.tables import SYSTEMS
@@ -75,7 +75,7 @@ class MarketAudit:
     sha256: str
     records: int
     unnumbered: int
-    loss: SequenceLoss
+    loss: SequenceSummary
     unverifiable: str | None
     burned_ids: list[Range]
     agreement: ReplicaAudit
@@ -147,7 +147,7 @@ def unverifiable(rule: str, data_type: str) -> str | None:
 
 
 def end_of_day_snapshot(
-    audit: BookAudit, loss: SequenceLoss, scope: AuditScope, *, is_recorded: bool
+    audit: BookAudit, loss: SequenceSummary, scope: AuditScope, *, is_recorded: bool
 ) -> BookSnapshot | None:
     """Return the book after the day's last message, with the time of the midnight that ends the day.
 
@@ -171,7 +171,7 @@ def end_of_day_snapshot(
     )
 
 
-def _is_right(audit: BookAudit, loss: SequenceLoss) -> bool:
+def _is_right(audit: BookAudit, loss: SequenceSummary) -> bool:
     """Whether nothing is missing since the last snapshot. Without ids, a checksum since then must have matched."""
     if audit.checksum is not None:
         return audit.checksum.is_sound and audit.checksum.checked > audit.checked_before
@@ -229,7 +229,7 @@ def _is_received(record: Any) -> bool:
     return not isinstance(record, BookSnapshot) or record.origin == "stream"
 
 
-def _with_edges(loss: SequenceLoss, found: Downtime, day: range, times: _ReceiptTimes) -> SequenceLoss:
+def _with_edges(loss: SequenceSummary, found: Downtime, day: range, times: _ReceiptTimes) -> SequenceSummary:
     """Mark an edge as known where no record of the neighbouring day shows it, but the stream was recorded soundly."""
     if loss.first is None or times.first is None:
         return loss

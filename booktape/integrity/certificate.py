@@ -1,7 +1,9 @@
 """The certificate of a published day: what the day contains, what is missing, and what nobody can verify.
 
-:class:`Certificate` is the one definition of the format. :func:`build_certificate` makes it from the audits of a day's
-recordings, :meth:`Certificate.encode` writes it, :func:`parse_certificate` reads it, and
+:class:`Certificate` is the one definition of the format.
+:func:`~booktape.integrity.certificate_builder.build_certificate` makes it from the audits of a day's
+recordings, :meth:`Certificate.encode` writes it, :func:`~booktape.integrity.certificate_reader.parse_certificate`
+reads it, and
 :func:`~booktape.integrity.certificate_rules.contradictions` checks it against its own rules.
 
 The same recordings give the same bytes: keys are sorted, all values are integers and text, shares are decimal text
@@ -10,22 +12,15 @@ and times are integers, times are µs since 1970-01-01 UTC, ranges of ids includ
 include the start and exclude the end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta, Struct, json
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.id_sets import Range, ranges_length
-from booktape.model.intervals import Interval, total_length
-
-if TYPE_CHECKING:
-    from booktape.integrity.audit import MarketAudit
-    from booktape.integrity.sequence_audit import Edge, SequenceLoss
-    from booktape.integrity.uptime import Downtime
-    from booktape.model.gap import Gap
+from booktape.model.intervals import Interval
 
 FORMAT: Final = 2
 """The version of the format that is written. Format 1 is read too (:mod:`~booktape.integrity.certificate_v1`)."""
@@ -47,7 +42,7 @@ Link = tuple[int, int]
 """Two neighbouring records between which something is missing: the id before it and the id after it."""
 
 
-class InvalidCertificateError(BooktapeError):
+class InvalidCertificateError(DataError):
     """Something that is not a certificate, or one of a format that this version does not know."""
 
 
@@ -433,79 +428,12 @@ class Certificate(_Part, frozen=True):
         return json.format(json.encode(self, order="sorted"), indent=1) + b"\n"
 
 
-def parse_certificate(content: bytes) -> Certificate:
-    """Parse a certificate of format 2, or of format 1, which is converted.
-
-    :raises InvalidCertificateError: the content is not JSON, is of another format, or lacks a field, has one more or
-        one of another type.
-    """
-    from booktape.integrity.certificate_v1 import CertificateV1
-
-    try:
-        version = json.decode(content, type=_Version).format
-        if version == 1:
-            return json.decode(content, type=CertificateV1).convert()
-        if version == FORMAT:
-            return json.decode(content, type=Certificate)
-    except msgspec.ValidationError as error:
-        raise InvalidCertificateError(f"the certificate is not valid: {error}") from error
-    except msgspec.DecodeError as error:
-        raise InvalidCertificateError(f"the certificate is not JSON: {error}") from error
-    raise InvalidCertificateError(
-        f"not a certificate of a format up to {FORMAT}: is this the right file, and the right version of Booktape?"
-    )
-
-
-class _Version(Struct):
-    format: Any = None
-
-
 def share(part: int, whole: int) -> str | None:
     """Divide two counts; the result is decimal text with six digits, rounded down, or None where ``whole`` is 0."""
     if not whole:
         return None
     millionths = part * _MILLION // whole
     return f"{millionths // _MILLION}.{millionths % _MILLION:06d}"
-
-
-def build_certificate(
-    *,
-    source: str,
-    exchange: str,
-    data_type: str,
-    day: date,
-    rule: str,
-    unverifiable: str | None,
-    systems: Sequence[str],
-    file: PublishedFile,
-    made_by: Maker,
-    audits: Mapping[str, "MarketAudit"],
-    ids: Mapping[str, tuple[int | str | None, int | str | None]],
-) -> Certificate:
-    """Build the certificate of a day.
-
-    :param unverifiable: why ids cannot show loss under the rule, or None.
-    :param audits: the audit of each market.
-    :param ids: the first and the last id of each market in the file; markets without rows may be left out.
-    """
-    markets = {
-        name: build_market(audit, ids.get(name, (None, None)), compared="replica" in systems)
-        for name, audit in audits.items()
-    }
-    return Certificate(
-        format=FORMAT,
-        source=source,
-        exchange=exchange,
-        data_type=data_type,
-        day=day,
-        rule=rule,
-        unverifiable=unverifiable,
-        systems=list(systems),
-        file=file,
-        made_by=made_by,
-        totals=total_markets(markets.values()),
-        markets=markets,
-    )
 
 
 def total_markets(markets: Iterable[MarketCertificate]) -> Totals:
@@ -524,95 +452,4 @@ def total_markets(markets: Iterable[MarketCertificate]) -> Totals:
         recovered_from_replica=sum(market.recovered.replica for market in every),
         recovered_from_rest=sum(market.recovered.rest for market in every),
         variants=sum(market.agreement.variants for market in every if market.agreement is not None),
-    )
-
-
-def build_market(
-    audit: "MarketAudit", ids: tuple[int | str | None, int | str | None] = (None, None), *, compared: bool = True
-) -> MarketCertificate:
-    """Build one market's part of the certificate.
-
-    :param ids: the first and the last id in the file.
-    :param compared: there is a replica.
-    """
-    loss, found = audit.loss, audit.agreement
-    sequence = _sequence(loss, audit.unnumbered)
-    verified = audit.records - audit.unnumbered if sequence is not None else 0
-    market = MarketCertificate(
-        rows=audit.rows,
-        records=audit.records,
-        sha256=audit.sha256,
-        first_id=ids[0],
-        last_id=ids[1],
-        unverifiable=audit.unverifiable or (NOTHING_NUMBERED if sequence is None else None),
-        share_verified=share(verified, audit.records),
-        share_present=None,
-        sequence=sequence,
-        edges=DayEdges(start=_edge(loss.start), end=_edge(loss.end)),
-        burned_ids=BurnedIds(count=ranges_length(audit.burned_ids), ranges=audit.burned_ids),
-        recovered=Recovered(replica=found.from_replica, rest=found.from_rest),
-        agreement=SystemAgreement(
-            both=found.both,
-            primary_only=found.primary_only,
-            replica_only=found.replica_only,
-            variants=found.variants,
-            variant_ids=found.variant_ids,
-            incomparable=found.incomparable,
-        )
-        if compared
-        else None,
-        downtime=_downtime(audit.downtime),
-        book=audit.book,
-    )
-    expected, present = market.expected_and_present()
-    return msgspec.structs.replace(market, share_present=share(present, expected))
-
-
-def _sequence(loss: "SequenceLoss", unnumbered: int) -> MarketSequence | None:
-    if loss.expected is None:
-        return None
-    return MarketSequence(
-        **_sequence_fields(loss),
-        epochs=[SequenceEpoch(starts_at=epoch.starts_at, **_sequence_fields(epoch.loss)) for epoch in loss.epochs],
-        unnumbered=unnumbered,
-    )
-
-
-def _sequence_fields(loss: "SequenceLoss") -> dict[str, Any]:
-    return {
-        "first": loss.first,
-        "last": loss.last,
-        "expected": loss.expected,
-        "present": loss.present,
-        "missing": ranges_length(loss.missing),
-        "missing_ids": loss.missing,
-        "broken_links": _links(loss.broken_links),
-        "resumed_ids": loss.resumed_ids,
-        "other_day_ids": loss.other_day_ids,
-    }
-
-
-def _edge(edge: "Edge") -> DayEdge | None:
-    if not edge.known:
-        return None
-    return DayEdge(
-        missing=ranges_length(edge.missing), missing_ids=edge.missing, broken_links=_links(edge.broken_links)
-    )
-
-
-def _links(gaps: Iterable["Gap"]) -> list[Link]:
-    return [(gap.first - 1, gap.last + 1) for gap in gaps]
-
-
-def _downtime(found: "Downtime") -> DayDowntime:
-    clocks: Mapping[bool | None, Literal["exchange", "collector"] | None] = {True: "exchange", False: "collector"}
-    return DayDowntime(
-        down=found.down,
-        down_microseconds=total_length(found.down),
-        unknown=found.unknown,
-        unknown_microseconds=total_length(found.unknown),
-        silent=found.silent,
-        silent_microseconds=total_length(found.silent),
-        clock=clocks.get(found.by_exchange),
-        interruptions=found.interruptions,
     )

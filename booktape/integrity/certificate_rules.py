@@ -1,6 +1,6 @@
 """The rules of a certificate: what its fields must be, given the other fields and the venue's declaration.
 
-Everything that other fields determine is computed anew: totals, shares, counts of ranges, lengths of intervals, reasons
+Everything that other fields determine is recomputed: totals, shares, counts of ranges, lengths of intervals, reasons
 why something is unverifiable. Pure: nothing is read, not even the file.
 """
 

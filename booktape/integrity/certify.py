@@ -15,7 +15,8 @@ from booktape.exchanges import exchange as find_exchange
 from booktape.exchanges.spec import Channel
 from booktape.integrity import stored_day
 from booktape.integrity.audit import Evidence, MarketAudit, audit_market, unverifiable
-from booktape.integrity.certificate import Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.certificate import Certificate, Maker, PublishedFile
+from booktape.integrity.certificate_builder import build_certificate
 from booktape.integrity.csv_check import MarketRows
 from booktape.integrity.ordering import ObjectRecords, first_place
 from booktape.integrity.scope import AuditScope

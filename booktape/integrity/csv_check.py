@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from booktape.merge.reference import id_order
 from booktape.model.csv import COLUMNS
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.id_sets import IdSet, Range
 from booktape.model.records import BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, MINUTE, QUOTES, TRADES
 from booktape.model.sequence import CONTIGUOUS
@@ -69,7 +69,7 @@ class EpochIds(NamedTuple):
     missing: list[Range]
 
 
-class InvalidFileError(BooktapeError):
+class InvalidFileError(DataError):
     """A file that is not a valid published CSV. The text names the line."""
 
 

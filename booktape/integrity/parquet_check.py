@@ -1,7 +1,7 @@
 """Verifies what is published beside a CSV against its certificate: the hashes and the Parquet files.
 
 The Parquet has what the CSV leaves out: all sequence ids, which system had which trade, and whole book messages with
-their checksums. So everything that a certificate says of those is computed anew.
+their checksums. So everything that a certificate says of those is recomputed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def _file_differences(certificate: Certificate, store: Store, key: str) -> Itera
         with parquet_reader.local(store, keys) as paths:
             hashes = parquet_reader.hashes(key, keys, paths)
             books = _books(certificate, paths, folders=not single)
-            found = parquet_reader.read_parquet(paths, data_type, folders=not single)
+            found = parquet_reader.read_published_parquet(paths, data_type, folders=not single)
             numbers = parquet_reader.numbers(paths, data_type, rule, folders=not single)
             provenance = parquet_reader.provenance(paths, folders=not single)
     except InvalidParquetError as error:

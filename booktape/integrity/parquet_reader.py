@@ -20,7 +20,7 @@ from msgspec import Raw
 from booktape.integrity.book_audit import Message
 from booktape.merge.sql_fragments import escape_glob
 from booktape.model.csv import COLUMNS
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.id_sets import Range
 from booktape.model.records import BOOK_UPDATES, TRADES, BookSnapshot, BookUpdate
 from booktape.model.sequence import LINKED, RANGED, SEQUENCED
@@ -39,7 +39,7 @@ SPANS: Final = {
 """SQL for the first and the last sequence id that a record stands for, where the CSV does not have them."""
 
 
-class InvalidParquetError(BooktapeError):
+class InvalidParquetError(DataError):
     """A Parquet file that cannot be read, or is not as it is published."""
 
 
@@ -106,7 +106,7 @@ def _sha256(path: Path) -> str:
         return file_digest(file, "sha256").hexdigest()
 
 
-def read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
+def read_published_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
     """Compute what each market's records are as rows of the CSV.
 
     :param folders: there is a folder for each market, and ``position`` orders the records of its files; else there is

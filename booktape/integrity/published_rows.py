@@ -385,7 +385,7 @@ def _preferred(copies: Sequence[Copy]) -> list[Copy]:
         return list(copies)
     first: dict[Any, Copy] = {}
     for copy in copies:
-        first.setdefault(reference.identity(copy.record), copy)
+        first.setdefault(reference.published_identity(copy.record), copy)
     return list(first.values())
 
 

@@ -1,4 +1,7 @@
-"""Redundancy, seen: which instances of a system wrote the same batches of a day. From the ledger: no batch is read."""
+"""Compares the instances of a system: which of them wrote the same batches of a day.
+
+The uptime logs list the batches. No batch is read.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,18 +18,19 @@ from booktape.store.layout import SegmentKey
 from booktape.store.objects import Store
 
 _OPEN: Final = 60 * MINUTE
-"""A minute is judged when the segments that follow begin so much later: nobody tells of it any more."""
+"""How much later (µs) than a minute segments must begin so that no more batches of it can follow."""
 
 _MOST_TROUBLED: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one instance's batches, how many another instance wrote as well, to the digest (``identical``).
+    """The batches of one instance, compared to those of the others.
 
-    ``disagreed``: another one wrote a batch of the same minute that overlaps it and is another. That may be a mere cut
-    (one began in mid-minute, or missed something); where even first and last are the same, something is wrong with what
-    one of them understood (``conflicting``, a part of them). ``alone``: nobody else wrote anything like it.
+    ``identical``: another instance wrote the same batch, with the same digest. ``disagreed``: another one wrote a
+    different batch of the same minute that overlaps it. One of them may have begun within the minute, or missed
+    something. ``conflicting`` is the part of these with the same first and last id: one of the instances misread
+    something. ``alone``: no other instance wrote a batch that overlaps it.
     """
 
     batches: int = 0
@@ -46,14 +50,17 @@ class Counts:
 
     @property
     def share(self) -> str:
-        """The share that another instance wrote identically, in decimals."""
+        """The share that another instance wrote identically, as decimal text with six digits."""
         millionths = self.identical * 1_000_000 // self.batches if self.batches else 0
         return f"{millionths // 1_000_000}.{millionths % 1_000_000:06d}"
 
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One minute (µs) of one stream: what each instance wrote. ``collided`` copies came second, and were no-ops."""
+    """What each instance wrote of one minute (µs) of one stream.
+
+    ``collided`` batches were written second, and not stored again.
+    """
 
     data_type: str
     market: str
@@ -63,7 +70,7 @@ class Minute:
 
     @property
     def disagreed(self) -> int:
-        """How many batches overlap another instance's without being the same."""
+        """The number of batches that overlap another instance's and differ from it."""
         return sum(counts.disagreed for counts in self.instances.values())
 
 
@@ -71,8 +78,8 @@ class Minute:
 class Redundancy:
     """A day of one exchange in one system.
 
-    ``legs`` by data type and instance. ``covered``: for how many µs of the day an instance's ledger tells anything; the
-    rest of it is unknown. ``troubled``: the first minutes in which instances disagreed.
+    ``legs`` by data type and instance. ``covered``: how many µs of the day an instance's uptime log covers; the rest is
+    unknown. ``troubled``: the first minutes in which instances disagreed.
     """
 
     exchange: str
@@ -83,7 +90,10 @@ class Redundancy:
 
 
 def redundancy(store: Store, exchange: str, day: date) -> Redundancy:
-    """Read one system's ledger of a day. Raises :class:`~booktape.integrity.uptime_log.InvalidSegmentError`."""
+    """Compare the instances of one system on a day.
+
+    :raises InvalidSegmentError: a segment of the uptime log cannot be read.
+    """
     found = Redundancy(exchange, day)
     spans: defaultdict[str, list[Interval]] = defaultdict(list)
 
@@ -109,38 +119,41 @@ def redundancy(store: Store, exchange: str, day: date) -> Redundancy:
 
 Stream = tuple[str, str]
 WrittenByInstance = dict[str, set[WrittenBatch]]
-"""What each instance told of one minute of one stream."""
+"""The batches that each instance wrote of one minute of one stream."""
 
 
-def minutes(told: Iterable[tuple[SegmentKey, list[StreamUptime]]], day: date) -> Iterator[Minute]:
-    """Each minute of each stream of a day, from segments in the order in which they began."""
+def minutes(segments: Iterable[tuple[SegmentKey, list[StreamUptime]]], day: date) -> Iterator[Minute]:
+    """Yield each minute of each stream of a day.
+
+    :param segments: the segments of the uptime log, in the order in which they began.
+    """
     first, last = day_interval(day)
     waiting: defaultdict[int, dict[Stream, WrittenByInstance]] = defaultdict(dict)
-    for key, lines in told:
+    for key, lines in segments:
         for minute in sorted(minute for minute in waiting if minute + MINUTE + _OPEN < key.start):
-            yield from _judged(minute, waiting.pop(minute))
+            yield from _compared(minute, waiting.pop(minute))
         for line in lines:
             stream = line.data_type, line.market
             for batch in line.batches:
                 if first <= batch.minute < last:
                     waiting[batch.minute].setdefault(stream, {}).setdefault(line.instance, set()).add(batch)
     for minute in sorted(waiting):
-        yield from _judged(minute, waiting[minute])
+        yield from _compared(minute, waiting[minute])
 
 
-def _judged(minute: int, streams: Mapping[Stream, WrittenByInstance]) -> Iterator[Minute]:
-    for (data_type, market), told in sorted(streams.items()):
-        every = set().union(*told.values())
-        collided = sum(map(len, told.values())) - len(every)
-        instances = {name: _counts(name, told, every) for name in sorted(told)}
+def _compared(minute: int, streams: Mapping[Stream, WrittenByInstance]) -> Iterator[Minute]:
+    for (data_type, market), written in sorted(streams.items()):
+        every = set().union(*written.values())
+        collided = sum(map(len, written.values())) - len(every)
+        instances = {name: _counts(name, written, every) for name in sorted(written)}
         yield Minute(data_type, market, minute, collided, instances)
 
 
-def _counts(instance: str, told: WrittenByInstance, every: set[WrittenBatch]) -> Counts:
-    own = told[instance]
-    if len(told) > 1 and all(batches == every for batches in told.values()):  # nearly always
+def _counts(instance: str, written: WrittenByInstance, every: set[WrittenBatch]) -> Counts:
+    own = written[instance]
+    if len(written) > 1 and all(batches == every for batches in written.values()):  # nearly always
         return Counts(batches=len(own), identical=len(own))
-    others = set().union(*(batches for name, batches in told.items() if name != instance))
+    others = set().union(*(batches for name, batches in written.items() if name != instance))
     return sum((_count(batch, others) for batch in own), Counts())
 
 

@@ -54,7 +54,7 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceLoss:
+class SequenceSummary:
     """What is missing of one market's day, or of one epoch of it.
 
     ``expected`` and ``present`` count ids from the first to the last of the day (under ``linked``: links between
@@ -76,17 +76,17 @@ class SequenceLoss:
     resumed_ids: list[Range]
     start: Edge
     end: Edge
-    epochs: list["EpochLoss"] = field(default_factory=list)
+    epochs: list["EpochSummary"] = field(default_factory=list)
 
 
-class EpochLoss(NamedTuple):
+class EpochSummary(NamedTuple):
     """What is missing of one epoch.
 
     ``starts_at`` is the time (µs) from which its ids are valid; None where that is before the day.
     """
 
     starts_at: int | None
-    loss: SequenceLoss
+    loss: SequenceSummary
 
 
 def has_number(record: Record, rule: str) -> bool:
@@ -216,17 +216,17 @@ class SequenceAudit:
         self._first, self._begins = min(self._first, number), min(self._begins, first)
         self._last = self._ends = max(self._last, last)
 
-    def result(self) -> SequenceLoss:
+    def result(self) -> SequenceSummary:
         """What is missing, after the last place."""
         first, last = self._first, self._last
         if self._rule is None or first is None or last is None:
             return self._of_no_record()
-        holes = self._missing.within(self._begins, self._ends)
-        inside = [] if self._chained else holes
-        links = self._links(holes) if self._chained else []
+        ranges = self._missing.within(self._begins, self._ends)
+        inside = [] if self._chained else ranges
+        links = self._links(ranges) if self._chained else []
         lost = sum(end - start + 1 for start, end in inside)
         expected = self._own - 1 + len(links) if self._chained else self._ends - self._begins + 1
-        return SequenceLoss(
+        return SequenceSummary(
             first,
             last,
             expected,
@@ -234,29 +234,29 @@ class SequenceAudit:
             inside,
             links,
             self._other_day.within(first, self._ends),
-            [part for hole in inside for part in self._resumed.within(*hole)],
+            [part for one in inside for part in self._resumed.within(*one)],
             self._edge(self._other_before, self._touching(self._begins - 1, after=False)),
             self._edge(self._other_after, self._touching(self._ends + 1, after=True)),
         )
 
-    def _of_no_record(self) -> SequenceLoss:
+    def _of_no_record(self) -> SequenceSummary:
         """No record of the day is there: the ids of the days around it show whether there should have been any."""
         if self._prior is None or not self._is_followed:
-            return SequenceLoss(None, None, None, None, [], [], [], [], Edge(False), Edge(False))
+            return SequenceSummary(None, None, None, None, [], [], [], [], Edge(False), Edge(False))
         edge = self._edge(True, self._touching(self._prior + 1, after=True))
-        return SequenceLoss(None, None, 0, 0, [], [], [], [], edge, edge)
+        return SequenceSummary(None, None, 0, 0, [], [], [], [], edge, edge)
 
     def _touching(self, number: int, *, after: bool) -> list[Range]:
         """The missing range directly before or after the day."""
-        return [hole for hole in self._missing.ranges() if (hole[0] if after else hole[1]) == number]
+        return [one for one in self._missing.ranges() if (one[0] if after else one[1]) == number]
 
-    def _edge(self, known: bool, holes: list[Range]) -> Edge:
+    def _edge(self, known: bool, ranges: list[Range]) -> Edge:
         if self._chained:
-            return Edge(known, broken_links=self._links(holes))
-        return Edge(known, missing=holes)
+            return Edge(known, broken_links=self._links(ranges))
+        return Edge(known, missing=ranges)
 
-    def _links(self, holes: list[Range]) -> list[Gap]:
-        return [Gap(GapUnit.LINK, first, self._afters.get(last, last + 1) - 1) for first, last in holes]
+    def _links(self, ranges: list[Range]) -> list[Gap]:
+        return [Gap(GapUnit.LINK, first, self._afters.get(last, last + 1) - 1) for first, last in ranges]
 
 
 class EpochAudits:
@@ -280,21 +280,21 @@ class EpochAudits:
             audit = self._audits[epoch] = self._audit()
         audit.take(copies)
 
-    def results(self) -> list[EpochLoss]:
+    def results(self) -> list[EpochSummary]:
         """What is missing of each epoch that the day has records of; at least of the first one."""
         found = [
-            EpochLoss(self._scope.resets[number - 1].high if number else None, audit.result())
+            EpochSummary(self._scope.resets[number - 1].high if number else None, audit.result())
             for number, audit in sorted(self._audits.items())
         ]
         return [one for one in found if one.loss.first is not None] or found[:1]
 
 
-def combine_epochs(epochs: Sequence[EpochLoss]) -> SequenceLoss:
+def combine_epochs(epochs: Sequence[EpochSummary]) -> SequenceSummary:
     """Add up what is missing of all epochs of a day. Between two epochs, ids cannot show what is missing."""
     losses = [one.loss for one in epochs]
     if len(losses) == 1:
         return losses[0]
-    return SequenceLoss(
+    return SequenceSummary(
         losses[0].first,
         losses[-1].last,
         sum(loss.expected or 0 for loss in losses),

@@ -7,7 +7,7 @@ from typing import Final
 
 from booktape.model import codec
 from booktape.model.codec import CorruptObjectError
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.records import MINUTE
 from booktape.model.timestamps import day_interval
 from booktape.model.uptime import StreamUptime, decode_segment, encode_lines
@@ -18,7 +18,7 @@ _MARGIN: Final = 60 * MINUTE
 """How far (µs) outside the day segments are read: clocks may be wrong, and a day's last batches are written late."""
 
 
-class InvalidSegmentError(BooktapeError):
+class InvalidSegmentError(DataError):
     """An object of the uptime log that cannot be read. The text names it."""
 
 

@@ -1,6 +1,6 @@
 """Verifies a published CSV against its certificate, as a buyer does it.
 
-The file is read once from end to end, and everything that the certificate says of it is computed anew and compared.
+The file is read once from end to end, and everything that the certificate says of it is recomputed and compared.
 What only the recordings can show (which system had what, when streams were recorded) is checked by the rules of
 :mod:`~booktape.integrity.certificate_rules` as far as possible.
 """

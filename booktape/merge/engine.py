@@ -6,15 +6,15 @@ from datetime import date
 from hashlib import sha256
 from typing import Protocol
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import FailedError, NotAvailableError, TransientError
 from booktape.store.objects import Store
 
 
-class NothingToMergeError(BooktapeError):
+class NothingToMergeError(NotAvailableError):
     """There is no object, or no record, of the day. This is never a quiet day."""
 
 
-class MergeFailedError(BooktapeError):
+class MergeFailedError(FailedError):
     """The merge ended without a result. The text says why; a new attempt needs a new token."""
 
 

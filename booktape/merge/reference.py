@@ -2,7 +2,8 @@
 
 The merge itself is SQL (``sql/``). This module says the same a second time, and neither is derived from the other: the
 audit of a day (:mod:`booktape.integrity.published_rows`) computes from it what the merged file must hold, and tests
-compare the SQL to it. :func:`identity`, :func:`preference` and the functions named ``*_order`` define the semantics;
+compare the SQL to it. :func:`published_identity`, :func:`preference` and the functions named ``*_order`` define the
+semantics;
 ``merge_*`` apply them to a whole day that is held in memory.
 
 Each record is published once. Of its copies the primary's is published, else the replica's, else the one fetched over
@@ -99,14 +100,14 @@ class PublishedRow(NamedTuple, Generic[R]):
     """A record of the merged day, and when each system received it.
 
     A book message without engine time has the time of its place as ``timestamp``; ``engine_timestamp`` is what it had.
-    ``told`` names the fields that a ticker message itself had: the others are filled forward.
+    ``own_fields`` are those that a ticker message itself had: the others are filled forward.
     """
 
     market: str
     record: R
     received: Received
     engine_timestamp: int | None = None
-    told: tuple[str, ...] = ()
+    own_fields: tuple[str, ...] = ()
 
 
 class _Copy(NamedTuple, Generic[R]):
@@ -131,7 +132,7 @@ def is_of_day(record: Record, day: range, *, in_day: bool) -> bool:
     return in_day if time is None else day.start <= time < day.stop
 
 
-def identity(record: PublishedRecord) -> tuple[Hashable, ...]:
+def published_identity(record: PublishedRecord) -> tuple[Hashable, ...]:
     """Return what the copies of a record have in common, within a market and an epoch.
 
     Where a venue gives neither ids nor engine times, the receipt time is part of it: amounts that come back are not
@@ -298,7 +299,7 @@ def merge_derivative_ticker(
         present = {name: value for name, value in fields.items() if value is not None}
         so_far[row.market].update(present)
         record = structs.replace(row.record, **so_far[row.market])
-        filled.append(row._replace(record=record, told=tuple(present)))
+        filled.append(row._replace(record=record, own_fields=tuple(present)))
     return filled
 
 
@@ -312,7 +313,7 @@ def merge_liquidations(
     seen: Counter[Hashable] = Counter()
     copies: defaultdict[tuple[int, Hashable], list[_Copy[Liquidation]]] = defaultdict(list)
     for copy in _copies(day, _NO_RESETS, primary, replica):
-        same = (copy.market, *identity(copy.record))
+        same = (copy.market, *published_identity(copy.record))
         number = 0
         if copy.record.id is None:
             number = seen[copy.system, copy.batch, same]
@@ -345,7 +346,7 @@ def _with_times(copies: list[_Copy[BookMessage]]) -> Iterator[PublishedRow[BookM
 def _first_copies(day: date, resets: Resets, *systems: Iterable[StoredRecord[R]]) -> Iterator[_Copy[R]]:
     copies: defaultdict[Hashable, list[_Copy[R]]] = defaultdict(list)
     for copy in _copies(day, resets, *systems):
-        copies[copy.market, copy.epoch, *identity(copy.record)].append(copy)
+        copies[copy.market, copy.epoch, *published_identity(copy.record)].append(copy)
     return map(_first_of, copies.values())
 
 

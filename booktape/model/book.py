@@ -4,12 +4,13 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import Final
 
+from booktape.model.errors import RecordError
 from booktape.model.records import Level
 
 _DECIMALS: Final = 20
 
 
-class InvalidNumberError(ValueError):
+class InvalidNumberError(RecordError):
     """A price or an amount that is not a plain decimal number."""
 
 

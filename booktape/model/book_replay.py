@@ -10,13 +10,7 @@ from booktape.model.book import Book
 from booktape.model.gap import Gap, GapCause, GapUnit, time_gap
 from booktape.model.records import BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate, levels, record_time
 from booktape.model.resets import certainly_later
-from booktape.model.sequence import (
-    DUPLICATE,
-    SPANS_CONNECTIONS,
-    Rebased,
-    Resettable,
-    UnnumberedRecordError,
-)
+from booktape.model.sequence import DUPLICATE, SPANS_CONNECTIONS, Rebased, Resettable, UnnumberedRecordError
 
 Message = BookUpdate | BookSnapshot
 

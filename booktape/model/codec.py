@@ -14,6 +14,7 @@ from typing import Final
 import deflate
 from msgspec import DecodeError, ValidationError, json
 
+from booktape.model.errors import DataError
 from booktape.model.records import RECORD_TYPES, Record
 
 LEVEL: Final = 1
@@ -26,7 +27,7 @@ _decoders = {data_type: json.Decoder(kind) for data_type, kind in RECORD_TYPES.i
 _observations = re.compile(rb',"local_timestamp":.*')
 
 
-class CorruptObjectError(ValueError):
+class CorruptObjectError(DataError, ValueError):
     """A stored object does not hold what its name and format say."""
 
 

@@ -7,13 +7,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Final
 
+from booktape.model.errors import DataError
+
 MOST_INTERVALS: Final = 1_000_000
 
 Range = tuple[int, int]
 """The first and the last of some neighbouring ids."""
 
 
-class TooManyIntervalsError(ValueError):
+class TooManyIntervalsError(DataError, ValueError):
     """The ids have more holes than any real day's."""
 
 

@@ -26,6 +26,7 @@ from enum import Enum
 from typing import Any, ClassVar, Final, Literal, Protocol, runtime_checkable
 
 from booktape.model.book import Book
+from booktape.model.errors import RecordError
 from booktape.model.gap import Gap, GapCause, GapUnit
 from booktape.model.records import (
     BOOK_SNAPSHOTS,
@@ -68,7 +69,7 @@ DUPLICATE: Final = Duplicate.STALE
 Verdict = Literal[Duplicate.STALE] | Gap | None
 
 
-class UnnumberedRecordError(ValueError):
+class UnnumberedRecordError(RecordError):
     """A record without the numbers that the venue's rule is about."""
 
 

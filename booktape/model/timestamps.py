@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from numbers import Integral
 from typing import Final
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.intervals import Interval
 from booktape.model.records import DAY, SECOND
 
@@ -19,7 +19,7 @@ _DIGITS: Final = 12
 _EXAMPLE: Final = "write it as 2019-10-25, 2019-10-25T14:30:00.123456Z, or µs since 1970"
 
 
-class InvalidTimestampError(BooktapeError):
+class InvalidTimestampError(InvalidInputError):
     """Not an instant, or not a range of them."""
 
 

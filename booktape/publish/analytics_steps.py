@@ -19,7 +19,7 @@ from booktape.exchanges import exchange
 from booktape.integrity import csv_check
 from booktape.merge.sql_fragments import CSV_FORMAT, copy_to, escape_glob, literal, struct
 from booktape.model.csv import Row
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import FailedError, NotAvailableError
 from booktape.model.records import DAY
 from booktape.model.timestamps import midnight
 from booktape.publish import files, lifecycle, manifest, results
@@ -38,11 +38,11 @@ _RULE: Final = "none"
 """The sequence rule of computed rows: they have no ids."""
 
 
-class CsvWriteFailedError(BooktapeError):
+class CsvWriteFailedError(FailedError):
     """DuckDB cannot sort the rows or write the file."""
 
 
-class BaseNotPublishedError(BooktapeError):
+class BaseNotPublishedError(NotAvailableError):
     """The records to compute from are not published, and no run that would publish them is under way."""
 
 

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from botocore.exceptions import ConnectionError as NotConnected
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError, RefusedError, TransientError
 
 if TYPE_CHECKING:
     from mypy_boto3_dataexchange import DataExchangeClient
@@ -41,7 +41,7 @@ class AwsUnavailableError(TransientError):
     """AWS does not answer, is busy, or has an internal error."""
 
 
-class AwsRefusedError(BooktapeError):
+class AwsRefusedError(RefusedError):
     """AWS refuses the request, and would refuse it again."""
 
 

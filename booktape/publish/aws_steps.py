@@ -8,7 +8,7 @@ revision that an earlier run created, in the data set in which it was created.
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, StateError
 from booktape.model.records import SECOND
 from booktape.publish import catalog, data_exchange, files, manifest, results
 from booktape.publish.aws import ResourceNotFoundError
@@ -200,7 +200,7 @@ def _published_object(context: Context, run: Run) -> S3Object:
     return place
 
 
-class NothingToRevokeError(BooktapeError):
+class NothingToRevokeError(StateError):
     """The source publishes no revisions."""
 
 

@@ -9,7 +9,7 @@ import json
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import FailedError
 from booktape.publish.aws import aws_errors
 from booktape.publish.retries import WaitingError
 
@@ -20,7 +20,7 @@ _CATALOG: Final = "AWSMarketplace"
 _UNDER_WAY: Final = frozenset({"PREPARING", "APPLYING"})
 
 
-class ChangeSetFailedError(BooktapeError):
+class ChangeSetFailedError(FailedError):
     """A change set failed. ``may_pass``: by a fault of the service, so a new one may succeed."""
 
     def __init__(self, text: str, *, may_pass: bool) -> None:

@@ -18,7 +18,8 @@ from booktape.archive.catalog import StreamKey
 from booktape.archive.queries import RECORD_COLUMNS, record_maker, select_market, stream_rows
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_reader
-from booktape.integrity.certificate import MarketCertificate, parse_certificate
+from booktape.integrity.certificate import MarketCertificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge.sql_fragments import PARQUET_FORMAT, copy_to, read_json_lines
 from booktape.model.book_replay import BookReplayer
 from booktape.model.gap import Gap, interleave

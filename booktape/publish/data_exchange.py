@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, FailedError
 from booktape.publish.aws import ConflictError, aws_errors
 from booktape.publish.retries import WaitingError
 
@@ -21,11 +21,11 @@ _FAILED: Final = frozenset({"ERROR", "CANCELLED", "TIMED_OUT"})
 _SERVICE_FAULT: Final = "INTERNAL_SERVER_EXCEPTION"
 
 
-class WrongAssetError(BooktapeError):
+class WrongAssetError(DataError):
     """A revision does not hold exactly the file that was checked."""
 
 
-class ImportJobFailedError(BooktapeError):
+class ImportJobFailedError(FailedError):
     """An import failed. ``may_pass``: by a fault of the service, so a new job may succeed."""
 
     def __init__(self, text: str, *, may_pass: bool) -> None:

@@ -2,12 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.records import SECOND
 from booktape.store import clock
 
 
-class InvalidDayError(BooktapeError):
+class InvalidDayError(InvalidInputError):
     """The text is not a day, or the day is not over."""
 
 

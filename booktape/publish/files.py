@@ -8,14 +8,14 @@ from tempfile import NamedTemporaryFile
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, DataError
 from booktape.publish.aws import Aws, aws_errors
 from booktape.store.objects import Store, directory_of, stream_file
 
 _NO_LINKS: Final = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 
 
-class FileChangedError(BooktapeError):
+class FileChangedError(DataError):
     """A file is not the one that was checked, or has changed since."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import StateError, TransientError
 from booktape.publish import manifest
 from booktape.publish.results import Certify, Check, Done, Failed, HeldRun, PreviousFile, Released, Start, name_of
 from booktape.publish.retries import GateFailedError
@@ -29,7 +29,7 @@ State = Literal["running", "held", "failed", "done"]
 _NOT_STEPS: Final = frozenset(name_of(kind) for kind in (Start, Done, HeldRun, Failed))
 
 
-class SupersededError(BooktapeError):
+class SupersededError(StateError):
     """A later run of the same day exists."""
 
 
@@ -37,7 +37,7 @@ class RunUnderWayError(TransientError):
     """An earlier run of the same day has not ended yet."""
 
 
-class NotReleasableError(BooktapeError):
+class NotReleasableError(StateError):
     """The run is not held, or not for its source's threshold alone; or no reason was given."""
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from msgspec import DecodeError, Struct, json
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, StateError
 from booktape.publish.results import Attempt, Failed, HeldRun, Query, name_of
 from booktape.store import clock
 from booktape.store.layout import Run, manifest_key, parse_manifest_key
@@ -25,11 +25,11 @@ _LAST_TRY: Final = "last-try"
 T = TypeVar("T", bound=Struct)
 
 
-class InvalidManifestError(BooktapeError):
+class InvalidManifestError(DataError):
     """A manifest object does not hold what its name says."""
 
 
-class OutOfOrderError(BooktapeError):
+class OutOfOrderError(StateError):
     """A step needs the result of an earlier step, and there is none."""
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from booktape.archive.exports import TARDIS, write_market_files
 from booktape.integrity import csv_check, parquet_reader
 from booktape.integrity.parquet_reader import InvalidParquetError, ParquetMarket
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.publish import files, manifest, results
 from booktape.publish.context import Context
 from booktape.publish.file_steps import require_passed_check
@@ -21,7 +21,7 @@ from booktape.store.layout import MARKET_FILES, Run, hash_key, parquet_key
 from booktape.store.objects import open_store
 
 
-class NoParquetError(BooktapeError):
+class NoParquetError(NotAvailableError):
     """The merge wrote no Parquet file."""
 
 
@@ -72,7 +72,7 @@ def difference_of_rows(found: Mapping[str, ParquetMarket], expected: Mapping[str
 
 def _read_parquet(paths: Sequence[Path], data_type: str, *, folders: bool) -> dict[str, ParquetMarket]:
     try:
-        return parquet_reader.read_parquet(paths, data_type, folders=folders)
+        return parquet_reader.read_published_parquet(paths, data_type, folders=folders)
     except InvalidParquetError as error:
         raise FileChangedError(str(error)) from error
 

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError, FailedError, StateError, TransientError
 from booktape.model.records import SECOND
 
 
@@ -11,14 +11,14 @@ class WaitingError(TransientError):
     """A service is still working on the request. Poll again after a while."""
 
 
-class GateFailedError(BooktapeError):
+class GateFailedError(StateError):
     """The file is not fit to be published: the run is held.
 
     Repair the recordings and republish the day, or lower the source's threshold.
     """
 
 
-class GaveUpError(BooktapeError):
+class GaveUpError(FailedError):
     """The deadline has passed and the step has not succeeded."""
 
 

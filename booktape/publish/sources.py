@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Channel
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.records import BOOK_UPDATES
 from booktape.publish.analytics_kinds import ANALYTICS_KINDS, AnalyticsKind
 
@@ -16,7 +16,7 @@ VERIFY: Final = "verify"
 Mode = Literal["auto", "verify", "change-set"]
 
 
-class UnknownSourceError(BooktapeError):
+class UnknownSourceError(InvalidInputError):
     """No data source has that name."""
 
 

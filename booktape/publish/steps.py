@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.publish import analytics_steps, aws_steps, certify_step, checkpoints, file_steps, parquet_steps, results
 from booktape.publish.context import Context
 from booktape.publish.results import StepResult, name_of
@@ -12,7 +12,7 @@ from booktape.publish.sources import DataSource
 from booktape.store.layout import Run
 
 
-class UnknownStepError(BooktapeError):
+class UnknownStepError(InvalidInputError):
     """No step of this source has that name."""
 
 

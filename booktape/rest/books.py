@@ -6,7 +6,7 @@ from booktape.capture.pipeline import Pipeline
 from booktape.exchanges.spec import Exchange, RestBook
 from booktape.model import codec
 from booktape.model.batch import Batch
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.rest.client import RestResponse, VenueRefusedError, send_request
 from booktape.rest.rate_limits import RateLimiter
 from booktape.store import raw_frames
@@ -14,7 +14,7 @@ from booktape.store.layout import batch_key
 from booktape.store.objects import Store
 
 
-class NoRestBookError(BooktapeError):
+class NoRestBookError(InvalidInputError):
     """The exchange declares no order books over REST."""
 
 

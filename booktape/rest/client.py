@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import httpx
 
 from booktape.exchanges.spec import Request
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import RefusedError, TransientError
 from booktape.model.records import SECOND
 from booktape.rest.rate_limits import RateLimitedError, RateLimiter
 from booktape.store import clock
@@ -25,7 +25,7 @@ class VenueUnavailableError(TransientError):
     """The venue does not answer, or has an internal error."""
 
 
-class VenueRefusedError(BooktapeError):
+class VenueRefusedError(RefusedError):
     """The venue refuses the request, and would refuse it again."""
 
 

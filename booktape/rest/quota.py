@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from msgspec import Struct, json
 
+from booktape.model.errors import FailedError
 from booktape.store.layout import quota_prefix
 from booktape.store.objects import ObjectNotFoundError, Store
 
@@ -19,7 +20,7 @@ DEFAULT_MAX_SECONDS: Final = 900.0
 """Seconds for which a night may send requests to each exchange."""
 
 
-class BackfillStoppedError(Exception):
+class BackfillStoppedError(FailedError):
     """No more requests can be sent to this venue tonight."""
 
 

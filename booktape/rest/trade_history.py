@@ -7,7 +7,7 @@ import httpx
 from msgspec import MsgspecError
 
 from booktape.exchanges.spec import Exchange, RestTrades
-from booktape.model.errors import TransientError
+from booktape.model.errors import NotAvailableError, TransientError
 from booktape.model.gap import Gap
 from booktape.model.records import MINUTE, Trade, sequence_id
 from booktape.rest.client import VenueRefusedError, send_request
@@ -22,7 +22,7 @@ _SHARE: Final = 2
 """One request of so many is a backfill's; the others are for order books and lists of instruments."""
 
 
-class TradesNotGivenError(Exception):
+class TradesNotGivenError(NotAvailableError):
     """The venue does not serve the requested trades. It may serve those of other markets."""
 
 

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from booktape.exchanges.spec import Exchange
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, InvalidInputError
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES, BookUpdate, Instrument, Quote, Trade
 from booktape.serve import binance_format as wire
 from booktape.serve.binance_format import DepthWindow
@@ -36,7 +36,7 @@ _DEFAULT_LEVELS: Final = 100
 _FAST: Final = "@100ms"
 
 
-class RequestRefusedError(BooktapeError):
+class RequestRefusedError(InvalidInputError):
     """A stream that cannot be replayed."""
 
 

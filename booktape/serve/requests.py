@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.records import BOOK_UPDATES, TRADES
 from booktape.model.timestamps import parse_range, parse_timestamp
 from booktape.serve.source import Gaps
@@ -15,7 +15,7 @@ _FASTEST: Final = 1e9
 _GAPS: Final[tuple[Gaps, ...]] = ("mark", "raise")
 
 
-class InvalidQueryError(BooktapeError):
+class InvalidQueryError(InvalidInputError):
     """A query parameter is missing, unknown or has an invalid value."""
 
 

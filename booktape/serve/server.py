@@ -7,10 +7,10 @@ from contextlib import suppress
 import uvicorn
 from starlette.applications import Starlette
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 
 
-class CannotListenError(BooktapeError):
+class CannotListenError(InvalidInputError):
     """The address or the port is not available."""
 
 

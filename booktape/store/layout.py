@@ -39,7 +39,7 @@ from typing import Final, NamedTuple
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.csv import PUBLISHED
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError
 from booktape.model.records import INSTRUMENTS, SECOND
 
 PARTITIONS: Final = ("exchange", "pair", "year", "month", "day")
@@ -89,7 +89,7 @@ _CSV: Final = ".csv"
 _PARQUET: Final = ".parquet"
 
 
-class InvalidKeyError(BooktapeError, ValueError):
+class InvalidKeyError(DataError, ValueError):
     """A text is not the key of a Booktape object."""
 
 

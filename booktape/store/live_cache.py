@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import DecodeError, Struct, json
 from redis import Redis
 
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.model.records import Level, Trade, last_position
 from booktape.store.redis_errors import redis_errors
 
@@ -23,7 +23,7 @@ _EXPIRES_AFTER_SECONDS: Final = 300
 _TIMEOUT_SECONDS: Final = 2
 
 
-class InvalidRedisUrlError(BooktapeError):
+class InvalidRedisUrlError(InvalidInputError):
     """A URL is not a Redis URL."""
 
 

@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, S3Store
 
-from booktape.model.errors import BooktapeError, TransientError
+from booktape.model.errors import BooktapeError, InvalidInputError, NotAvailableError, RefusedError, TransientError
 
 if TYPE_CHECKING:
     from obstore import ReadableFile
@@ -28,7 +28,7 @@ _TIMEOUT: Final = timedelta(seconds=10)
 _RETRIES: Final = 2
 
 
-class InvalidStorageUrlError(BooktapeError):
+class InvalidStorageUrlError(InvalidInputError):
     """A URL is not a storage URL."""
 
 
@@ -36,11 +36,11 @@ class StorageUnavailableError(TransientError):
     """The store does not respond, or is busy."""
 
 
-class StorageDeniedError(BooktapeError):
+class StorageDeniedError(RefusedError):
     """The store refuses access, or the bucket or directory does not exist."""
 
 
-class ObjectNotFoundError(BooktapeError):
+class ObjectNotFoundError(NotAvailableError):
     """The key holds no object."""
 
 

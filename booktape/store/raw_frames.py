@@ -23,7 +23,7 @@ from zlib import crc32
 from msgspec import MsgspecError, Struct, json
 
 from booktape.model import codec
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import DataError, NotAvailableError
 from booktape.model.records import SECOND
 from booktape.store.layout import InvalidKeyError, RawKey, parse_raw_key, raw_day_prefix, raw_prefix
 from booktape.store.objects import Store
@@ -44,11 +44,11 @@ REST: Final = "rest"
 """The instance of REST answers."""
 
 
-class InvalidRawFramesError(BooktapeError):
+class InvalidRawFramesError(DataError):
     """The content of an object is not raw frames."""
 
 
-class NoRawFramesError(BooktapeError):
+class NoRawFramesError(NotAvailableError):
     """No raw frames are stored of that exchange and time."""
 
 

@@ -8,7 +8,8 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from booktape.integrity import parquet_check, verify
-from booktape.integrity.certificate import Certificate, parse_certificate
+from booktape.integrity.certificate import Certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.model.records import BOOK_UPDATES, QUOTES, TRADES
 from booktape.publish import lifecycle, manifest
 from booktape.publish.executor import run_steps

@@ -5,7 +5,7 @@ from booktape.cli.options import AsJson, DayText, Replica, SourceName, Storage
 from booktape.cli.terminal import print_json, print_line
 from booktape.merge import Merge
 from booktape.merge.inputs import require_markets
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import InvalidInputError
 from booktape.publish.days import past_day
 from booktape.publish.file_steps import is_backfilled
 from booktape.rest.backfill_results import BackfillResult
@@ -15,7 +15,7 @@ from config.settings import load_settings, require_primary
 from config.sources import load_sources
 
 
-class CannotBackfillError(BooktapeError):
+class CannotBackfillError(InvalidInputError):
     """The records of this source cannot be fetched afterwards."""
 
 

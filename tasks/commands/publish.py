@@ -10,7 +10,7 @@ from rich.status import Status
 from booktape.cli.console import err
 from booktape.cli.options import AsJson, DayText, Now, Replica, SourceName, Storage
 from booktape.cli.terminal import out, print_json, print_line
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import BooktapeError, FailedError
 from booktape.publish import lifecycle, manifest
 from booktape.publish.aws_steps import require_revocable
 from booktape.publish.context import Context
@@ -34,7 +34,7 @@ OneSource = Annotated[
 ]
 
 
-class RunsFailedError(BooktapeError):
+class RunsFailedError(FailedError):
     """Some runs are held or failed."""
 
 

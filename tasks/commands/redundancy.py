@@ -8,7 +8,7 @@ from rich.table import Table
 
 from booktape.cli.terminal import out, parse_day, print_json
 from booktape.integrity.redundancy import Counts, Minute, Redundancy, redundancy
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import NotAvailableError
 from booktape.model.records import MINUTE, SECOND
 from booktape.store import clock
 from booktape.store.layout import UPTIME_LOG, partition_values
@@ -16,7 +16,7 @@ from booktape.store.objects import Store, open_store
 from config.settings import Settings
 
 
-class NoUptimeLogError(BooktapeError):
+class NoUptimeLogError(NotAvailableError):
     """No collector wrote an uptime log of that day."""
 
 

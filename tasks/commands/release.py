@@ -8,7 +8,7 @@ import typer
 
 from booktape.cli.options import AsJson, DayText, Now, PublishedStorage, SourceName
 from booktape.cli.terminal import print_json, print_line
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import StateError
 from booktape.publish.days import past_day
 from booktape.publish.executor import run_steps
 from booktape.publish.lifecycle import release_held_run, require_releasable, run_to_release
@@ -19,7 +19,7 @@ from config.settings import Settings, load_settings, require_primary
 from tasks.commands.queue import enqueue
 
 
-class StillHeldError(BooktapeError):
+class StillHeldError(StateError):
     """A released run is held for another reason."""
 
 

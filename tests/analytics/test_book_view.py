@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape.analytics.book_view import BookView, Depth, InvalidOrderError, PriceLevel, Slippage
-from booktape.analytics.decimals import NotANumberError, add, decimal, decimal_text, multiply, subtract
+from booktape.analytics.decimals import NotANumberError, add, decimal, format_decimal, multiply, subtract
 from booktape.model.records import Level
 from tests.analytics.made import side, view
 
@@ -23,7 +23,7 @@ levels = st.lists(
 
 def written(found: list[tuple[int, int]], *, best_is_highest: bool) -> list[Level]:
     return [
-        (decimal_text(Decimal(price).scaleb(-2)), decimal_text(Decimal(amount).scaleb(-5)))
+        (format_decimal(Decimal(price).scaleb(-2)), format_decimal(Decimal(amount).scaleb(-5)))
         for price, amount in sorted(found, reverse=best_is_highest)
     ]
 
@@ -160,7 +160,7 @@ def test_sums_and_products_are_exact_and_their_text_is_plain(one: Decimal, other
         (multiply(one, other), Fraction(one) * Fraction(other)),
     ):
         assert Fraction(found) == exact
-        text = decimal_text(found)
+        text = format_decimal(found)
         assert "E" not in text
         assert not ("." in text and text.endswith("0"))
         assert decimal(text) == found

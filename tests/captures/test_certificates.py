@@ -15,7 +15,7 @@ import pytest
 from booktape.capture.ingest import ingest_capture
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_check, verify
-from booktape.integrity.certificate import parse_certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge import open_engine
 from booktape.publish import certify_step, lifecycle
 from booktape.publish.aws import Aws

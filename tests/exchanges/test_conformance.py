@@ -18,14 +18,7 @@ from msgspec.structs import asdict
 
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import UnknownExchangeError, exchange, exchanges
-from booktape.exchanges.spec import (
-    WHOLE_VENUE,
-    Exchange,
-    Output,
-    Request,
-    Subscription,
-    SubscriptionRefusedError,
-)
+from booktape.exchanges.spec import WHOLE_VENUE, Exchange, Output, Request, Subscription, SubscriptionRefusedError
 from booktape.model import sequence
 from booktape.model.batch import Batch
 from booktape.model.gap import Gap, GapUnit

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktape.integrity.audit import Evidence, audit_market
-from booktape.integrity.certificate import build_market, share
+from booktape.integrity.certificate import share
+from booktape.integrity.certificate_builder import build_market
 from booktape.integrity.ordering import ObjectRecords
 from booktape.integrity.sequence_audit import Edge
 from booktape.merge.reference import StoredRecord, merge_trades

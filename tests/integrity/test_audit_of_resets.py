@@ -10,7 +10,7 @@ from booktape.integrity.audit import Evidence, MarketAudit, audit_market
 from booktape.integrity.ordering import EPOCH, ObjectRecords
 from booktape.integrity.published_rows import RowDigest
 from booktape.integrity.scope import AuditScope
-from booktape.integrity.sequence_audit import Edge, EpochLoss
+from booktape.integrity.sequence_audit import Edge, EpochSummary
 from booktape.merge.reference import StoredRecord, merge_book, merge_trades
 from booktape.model.csv import PublishedRecord
 from booktape.model.records import BOOK_UPDATES, DAY, SECOND, TRADES, BookSnapshot, BookUpdate, Trade
@@ -130,4 +130,4 @@ def test_a_books_eras_follow_each_other_and_tell_their_own_times() -> None:
         rows.add(one.record)
     market = proven(about, (1000, old), (EPOCH + 3, new))
     assert (market.rows, market.sha256) == (12, rows.sha256)
-    assert (market.loss.missing, [type(era) for era in market.loss.epochs]) == ([], [EpochLoss, EpochLoss])
+    assert (market.loss.missing, [type(era) for era in market.loss.epochs]) == ([], [EpochSummary, EpochSummary])

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from booktape.integrity.certificate import SnapshotMismatch, build_market
+from booktape.integrity.certificate import SnapshotMismatch
+from booktape.integrity.certificate_builder import build_market
 from booktape.model.gap import Gap, GapUnit
 from booktape.model.records import BOOK_UPDATES, DAY, SECOND, BookUpdate, Record
 from booktape.model.uptime import StreamInterval, StreamUptime

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from msgspec import json
 
-from booktape.integrity.certificate import FORMAT, InvalidCertificateError, parse_certificate
+from booktape.integrity.certificate import FORMAT, InvalidCertificateError
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.integrity.certificate_rules import contradictions
 
 ALL_STORED = Path(__file__).parents[1] / "golden/stored"

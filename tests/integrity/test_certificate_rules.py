@@ -10,7 +10,8 @@ import pytest
 from msgspec import Raw, json
 
 from booktape.integrity import parquet_check
-from booktape.integrity.certificate import Certificate, InvalidCertificateError, parse_certificate
+from booktape.integrity.certificate import Certificate, InvalidCertificateError
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.integrity.certificate_rules import contradictions
 from booktape.integrity.uptime_log import encode_segment
 from booktape.merge import open_engine

@@ -57,7 +57,7 @@ def _parquet_fields(published: PublishedRow[PublishedRecord]) -> ParquetRow:
             funding = (ticker.funding_timestamp, ticker.funding_rate, ticker.predicted_funding_rate)
             prices = (ticker.last_price, ticker.index_price, ticker.mark_price)
             return (
-                engine, ticker.sent_timestamp, *funding, ticker.open_interest, *prices, list(published.told),
+                engine, ticker.sent_timestamp, *funding, ticker.open_interest, *prices, list(published.own_fields),
             )  # fmt: skip
         case Liquidation() as closed:
             identifier = None if closed.id is None else str(closed.id)

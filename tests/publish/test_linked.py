@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Raw, json
 
 from booktape.integrity import parquet_check
-from booktape.integrity.certificate import parse_certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, SECOND, BookSnapshot, BookUpdate

@@ -7,7 +7,7 @@ import pytest
 from msgspec import json
 
 from booktape.integrity import parquet_check, uptime_log, verify
-from booktape.integrity.certificate import parse_certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.model.records import DAY as A_DAY
 from booktape.model.records import SECOND, TRADES
 from booktape.model.uptime import StreamInterval, StreamUptime

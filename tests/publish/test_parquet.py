@@ -11,7 +11,7 @@ import pytest
 from msgspec import Raw
 
 from booktape.integrity import parquet_check
-from booktape.integrity.certificate import parse_certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge import Engine, Merge, Merged, init_athena, open_engine
 from booktape.model import codec
 from booktape.model.batch import Batch

@@ -8,7 +8,7 @@ import pytest
 from msgspec import Raw, json
 
 from booktape.integrity import verify
-from booktape.integrity.certificate import parse_certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.model import codec
 from booktape.model.batch import Batch
 from booktape.model.records import (

@@ -6,7 +6,7 @@ from msgspec import json
 
 from booktape.exchanges import exchange
 from booktape.integrity import parquet_check, verify
-from booktape.integrity.certificate import parse_certificate
+from booktape.integrity.certificate_reader import parse_certificate
 from booktape.merge import open_engine
 from booktape.model import codec
 from booktape.model.batch import Batch

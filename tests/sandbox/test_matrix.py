@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from booktape.integrity.audit import MarketAudit
-from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile, build_certificate
+from booktape.integrity.certificate import NO_SEQUENCE_RULE, Certificate, Maker, PublishedFile
+from booktape.integrity.certificate_builder import build_certificate
 from booktape.integrity.replica_audit import ReplicaAudit
-from booktape.integrity.sequence_audit import Edge, SequenceLoss
+from booktape.integrity.sequence_audit import Edge, SequenceSummary
 from booktape.integrity.uptime import Downtime
 from booktape.model.records import BOOK_UPDATES, QUOTES, SECOND, TRADES
 from sandbox.matrix.found import match, read_rows
@@ -86,7 +87,7 @@ def certificate(
     ranges: list[tuple[int, int]], down: list[tuple[int, int]], unverifiable: str | None = None, end: Edge = UNKNOWN
 ) -> Certificate:
     """One that knows nothing of the time before second 1 and after second 9."""
-    loss = SequenceLoss(1, 9, 9, 9 - sum(b - a + 1 for a, b in ranges), ranges, [], [], [], UNKNOWN, end)
+    loss = SequenceSummary(1, 9, 9, 9 - sum(b - a + 1 for a, b in ranges), ranges, [], [], [], UNKNOWN, end)
     audit = MarketAudit(
         rows=0,
         sha256="0" * 64,

@@ -10,22 +10,22 @@ from typing import Final, NamedTuple
 import duckdb
 
 from booktape.merge.sql_fragments import read_parquet
-from booktape.model.errors import BooktapeError
+from booktape.model.errors import FailedError, NotAvailableError
 from booktape.store.objects import Store
 
 DAY_VIEW: Final = "day"
 """The view with the rows of the whole day: the columns of :data:`booktape.model.parquet.PARQUET_COLUMNS`."""
 
 
-class NoPublishedFileError(BooktapeError):
+class NoPublishedFileError(NotAvailableError):
     """The key holds no published Parquet."""
 
 
-class MarketNotFoundError(BooktapeError):
+class MarketNotFoundError(NotAvailableError):
     """The day has no records of a market."""
 
 
-class ExportFailedError(BooktapeError):
+class ExportFailedError(FailedError):
     """DuckDB cannot read the day or write a file."""
 
 

@@ -25,7 +25,7 @@ from functools import partial
 from typing import Final
 
 from booktape.exchanges.bybit.frames import CONTRACTS, SPOT, parse, parse_rest
-from booktape.exchanges.bybit.instruments import category, market, rest, spot_pair, symbol
+from booktape.exchanges.bybit.instruments import bybit_rest, category, market, spot_pair, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Ping, Subscription
 from booktape.exchanges.wire import op_messages
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, LIQUIDATIONS, QUOTES, TRADES
@@ -68,7 +68,7 @@ _CONTRACTS: Final = Exchange(
     subscribe=partial(_requests, "subscribe"),
     unsubscribe=partial(_requests, "unsubscribe"),
     path=lambda subscription: f"/{category(subscription.symbol)}",
-    rest=rest(("linear", "linear&status=PreLaunch", "inverse"), market, category),
+    rest=bybit_rest(("linear", "linear&status=PreLaunch", "inverse"), market, category),
     ping=Ping(b'{"op":"ping"}', seconds=20),
 )
 
@@ -83,6 +83,6 @@ EXCHANGES: Final = (
         market=spot_pair,
         parser=lambda: partial(parse, SPOT),
         path=lambda subscription: "/spot",
-        rest=rest(("spot",), spot_pair, lambda symbol: "spot"),
+        rest=bybit_rest(("spot",), spot_pair, lambda symbol: "spot"),
     ),
 )

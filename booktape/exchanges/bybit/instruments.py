@@ -122,7 +122,7 @@ def _instrument(item: _Instrument, name: str, received: int) -> Instrument:
     )
 
 
-def rest(categories: Sequence[str], name: Callable[[str], str], category: Callable[[str], str]) -> Rest:
+def bybit_rest(categories: Sequence[str], name: Callable[[str], str], category: Callable[[str], str]) -> Rest:
     """The REST API for some categories of instruments.
 
     :param categories: values of the query parameter ``category`` under which instruments are listed.

@@ -34,9 +34,9 @@ from booktape.exchanges.gate.instruments import (
     contracts,
     futures_market,
     futures_symbol,
+    gate_spot_symbol,
     pairs,
     spot_market,
-    spot_symbol,
 )
 from booktape.exchanges.spec import (
     WHOLE_VENUE,
@@ -95,7 +95,7 @@ _SPOT: Final = Exchange(
     websocket_url="wss://api.gateio.ws/ws/v4/",
     channels=_channels("spot"),
     limits=LIMITS,
-    symbol=spot_symbol,
+    symbol=gate_spot_symbol,
     market=spot_market,
     parser=lambda: parse,
     parse_rest=parse_rest,

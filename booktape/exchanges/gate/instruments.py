@@ -35,7 +35,7 @@ def spot_market(symbol: str) -> str:
     return symbol.replace("_", "-")
 
 
-def spot_symbol(market: str) -> str:
+def gate_spot_symbol(market: str) -> str:
     """The inverse of :func:`spot_market`."""
     return market.replace("-", "_")
 
@@ -47,7 +47,7 @@ def futures_market(symbol: str) -> str:
 
 def futures_symbol(market: str) -> str:
     """The inverse of :func:`futures_market`."""
-    return spot_symbol(market.removesuffix("-PERP"))
+    return gate_spot_symbol(market.removesuffix("-PERP"))
 
 
 def pairs(body: bytes, received: int) -> list[Instrument]:

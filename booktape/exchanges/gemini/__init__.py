@@ -32,7 +32,7 @@ from typing import Final
 from msgspec import json
 
 from booktape.exchanges.gemini import v2_frames, ws_frames
-from booktape.exchanges.gemini.instruments import PERPETUAL, market, rest, symbol
+from booktape.exchanges.gemini.instruments import PERPETUAL, gemini_rest, market, symbol
 from booktape.exchanges.spec import Channel, Exchange, Limits, Subscription, by_channel
 from booktape.exchanges.wire import chunks
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, DERIVATIVE_TICKER, QUOTES, TRADES
@@ -81,7 +81,7 @@ _V2: Final = Exchange(
     parser=lambda: v2_frames.parse,
     subscribe=lambda subscriptions: _v2_requests("subscribe", subscriptions),
     unsubscribe=lambda subscriptions: _v2_requests("unsubscribe", subscriptions),
-    rest=rest(str.upper),
+    rest=gemini_rest(str.upper),
 )
 
 _WS: Final = Exchange(
@@ -100,7 +100,7 @@ _WS: Final = Exchange(
     parser=ws_frames.Parser,
     subscribe=lambda subscriptions: _ws_requests("subscribe", subscriptions),
     unsubscribe=lambda subscriptions: _ws_requests("unsubscribe", subscriptions),
-    rest=rest(str.lower),
+    rest=gemini_rest(str.lower),
 )
 
 EXCHANGES: Final = (_V2, _WS)

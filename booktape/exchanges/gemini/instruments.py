@@ -35,7 +35,7 @@ def market(symbol: str) -> str:
     return f"{name}-PERP" if pair != symbol else name
 
 
-def rest(case: Callable[[str], str]) -> Rest:
+def gemini_rest(case: Callable[[str], str]) -> Rest:
     """The REST API.
 
     :param case: converts a symbol to the case in which the WebSocket API writes symbols.

@@ -53,7 +53,7 @@ class _Snapshot(Struct):
     asks: list[NumberLevel]
 
 
-class Depth(Struct):
+class DepthData(Struct):
     """A whole book of ``depth.step0``."""
 
     ts: int
@@ -75,7 +75,7 @@ _frame = json.Decoder(_Frame)
 _trades = json.Decoder(_Trades)
 _update = json.Decoder(_Update)
 _snapshot = json.Decoder(_Snapshot)
-_depth = json.Decoder(Depth)
+_depth = json.Decoder(DepthData)
 _best = json.Decoder(_Best)
 
 
@@ -175,7 +175,7 @@ def pong(number: int) -> Reply:
     return Reply(b'{"pong":%d}' % number)
 
 
-def whole_book(depth: Depth, symbol: str, sent: int, received: int, last_id: int | None) -> Message:
+def whole_book(depth: DepthData, symbol: str, sent: int, received: int, last_id: int | None) -> Message:
     """A book of ``depth.step0``. It has no relation to the incremental stream, so it counts as a REST book.
 
     :param sent: the time of sending in µs.

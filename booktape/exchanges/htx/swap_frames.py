@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Raw, Struct, json
 
-from booktape.exchanges.htx.spot_frames import Depth, pong, whole_book
+from booktape.exchanges.htx.spot_frames import DepthData, pong, whole_book
 from booktape.exchanges.spec import Leaving, Message, Output, Reply, SubscriptionRefusedError, UnknownFrameError
 from booktape.exchanges.wire import MILLISECOND, NumberLevel, decimal_text, gunzip, half, number_levels
 from booktape.model.records import (
@@ -86,7 +86,7 @@ class _Liquidation(Struct):
 _frame = json.Decoder(_Frame)
 _trades = json.Decoder(_Trades)
 _change = json.Decoder(_Change)
-_depth = json.Decoder(Depth)
+_depth = json.Decoder(DepthData)
 _best = json.Decoder(_Best)
 _fundings = json.Decoder(list[_Funding])
 _liquidations = json.Decoder(list[_Liquidation])
