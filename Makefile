@@ -14,11 +14,11 @@ BUILD_REQUIRES := $(PYTHON) -c 'import tomllib; \
 	print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench soak matrix lock clean python
+.PHONY: help install demo test test-fast coverage check format bench soak matrix lock clean python
 .DELETE_ON_ERROR:
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 install: $(INSTALLED) ## set up .venv from the hashed lock; .venv/bin/booktape is the command
 
@@ -27,6 +27,20 @@ demo: $(INSTALLED) ## the whole way on this machine: simulated exchanges to publ
 
 test: $(LOADERS) ## all tests, against a real Redis and the emulated AWS; ARGS go to pytest
 	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+
+# The rooms without I/O, and the tests of others that need neither a process nor a socket.
+FAST := tests/model tests/analytics tests/exchanges tests/config tests/store tests/test_names.py \
+	tests/capture/test_batcher.py tests/capture/test_pipeline.py tests/capture/test_subscriptions.py
+
+test-fast: $(INSTALLED) ## the tests of the pure rooms, in under a minute
+	$(BIN)/pytest -n 2 --dist loadfile -q $(FAST) $(ARGS)
+
+# Branches of the rooms on which trust in the data rests. Coverage slows tests down, so `make test` goes without.
+coverage: $(INSTALLED) ## branch coverage of model, integrity, merge and publish; fails under 95 %
+	$(BIN)/pytest -n 2 --dist loadfile -q --cov=booktape.model --cov=booktape.integrity --cov=booktape.merge \
+		--cov=booktape.publish --cov-branch --cov-report=term:skip-covered --cov-fail-under=95 \
+		tests/model tests/integrity tests/merge tests/publish tests/capture tests/archive tests/rest \
+		tests/cli/test_verify.py tests/golden $(ARGS)
 
 check: $(INSTALLED) ## lint, format, types, import layers
 	$(BIN)/ruff check .

@@ -46,7 +46,7 @@ class Night:
     peak_mebibytes: float
 
 
-class WrongMerge(AssertionError):
+class WrongMergeError(AssertionError):
     """The merge did not give every trade exactly once: there is nothing to measure."""
 
 
@@ -97,10 +97,10 @@ def merge(directory: Path, token: str, *, with_certificate: bool = False) -> Nig
     seen = _certify(engine) if with_certificate else None
     wall, cpu = perf_counter() - wall, process_time() - cpu
     assert result is not None
-    with open(unquote(urlsplit(result.url).path)) as lines:
+    with Path(unquote(urlsplit(result.url).path)).open() as lines:
         rows = sum(1 for _ in lines) - 1
     if seen not in (None, rows):
-        raise WrongMerge(f"a certificate of {seen} trades for {rows} rows")
+        raise WrongMergeError(f"a certificate of {seen} trades for {rows} rows")
     objects = sum(1 for system in _SYSTEMS for _ in (directory / system).rglob("*.json.gz"))
     return Night(rows, objects, cpu, wall, peak_mebibytes())
 
@@ -122,7 +122,7 @@ def peak_mebibytes() -> float:
 
 
 def measured(directory: Path, token: str, trades: int = TRADES_OF_THE_DAY, *, with_certificate: bool = False) -> Night:
-    """One merge of the generated day in a new process. Raises :class:`WrongMerge`."""
+    """One merge of the generated day in a new process. Raises :class:`WrongMergeError`."""
     command = [
         sys.executable,
         "-m",
@@ -133,7 +133,7 @@ def measured(directory: Path, token: str, trades: int = TRADES_OF_THE_DAY, *, wi
     ]
     night = json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=Night)
     if night.trades != trades:
-        raise WrongMerge(f"{night.trades} rows instead of {trades}")
+        raise WrongMergeError(f"{night.trades} rows instead of {trades}")
     return night
 
 

@@ -14,7 +14,7 @@ from typing import Final
 import duckdb
 from msgspec import Raw, json
 
-from bench.night import EXCHANGE, MARKET, NIGHT, START, WrongMerge, generate, peak_mebibytes
+from bench.night import EXCHANGE, MARKET, NIGHT, START, WrongMergeError, generate, peak_mebibytes
 from booktape import Archive
 from booktape.capture.batcher import Batcher
 from booktape.model import codec
@@ -167,11 +167,11 @@ def read(directory: Path, way: str, *, floor: bool = False) -> Reading:
 
 
 def measured(directory: Path, way: str, *, floor: bool = False) -> Reading:
-    """Read in a new process. Raises :class:`~bench.night.WrongMerge` where nothing came of it."""
+    """Read in a new process. Raises :class:`~bench.night.WrongMergeError` where nothing came of it."""
     command = [sys.executable, "-m", "bench.reading", str(directory), way, *(["floor"] if floor else [])]
     reading = json.decode(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout, type=Reading)
     if not reading.items:
-        raise WrongMerge(f"{way} gave nothing")
+        raise WrongMergeError(f"{way} gave nothing")
     return reading
 
 

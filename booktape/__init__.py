@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from booktape.model.version import VERSION as __version__
+from booktape.model.version import VERSION as __version__  # noqa: N811  # the name that Python gives it
 
 TYPE_CHECKING = False  # as in `typing`, whose import would cost more than this whole module
 if TYPE_CHECKING:

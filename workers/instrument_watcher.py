@@ -72,7 +72,7 @@ class InstrumentWatcher:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, self._seconds)
                 continue
-            except Exception as error:  # an invalid list must not end what is recorded already
+            except Exception as error:  # noqa: BLE001  # an invalid list must not end what is recorded already
                 self._log.error("instruments_unavailable", error=f"{type(error).__name__}: {error}")
             pause = first_pause
             await asyncio.sleep(self._seconds)

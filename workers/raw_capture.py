@@ -77,7 +77,7 @@ class RawCapture:
 
         try:
             self._uploader.submit_object(key, make)
-        except Exception as error:  # nobody waits for this thread, so a loss must be counted and reported here
+        except Exception as error:  # noqa: BLE001  # nobody waits for this thread, so a loss must be counted and reported here
             self._drop(key, f"{type(error).__name__}: {error}")
 
     def _hold(self, more: int) -> None:

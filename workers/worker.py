@@ -144,7 +144,7 @@ class Worker:
             await asyncio.sleep(seconds)
             try:
                 await do()
-            except Exception as error:  # whatever goes wrong with a routine, recording goes on
+            except Exception as error:  # noqa: BLE001  # whatever goes wrong with a routine, recording goes on
                 self.log.error("routine_failed", error=f"{type(error).__name__}: {error}")
 
     async def _each_second(self) -> None:

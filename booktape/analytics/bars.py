@@ -101,11 +101,11 @@ def time_bars(
 def tick_bars(trades: Iterable[Trade | Gap], every: int) -> Iterator[Bar]:
     """Bars of ``every`` trades each; the last one is not complete if it has fewer. Raises :class:`InvalidBarsError`."""
     if every < 1:
-        raise InvalidBarsError(f"a bar cannot have {every} trades; expected 1 or more")
+        raise InvalidBarsError(f"bars cannot have {every} trades each; expected 1 or more")
     return _counted(trades, lambda bar: bar.count >= every)
 
 
-def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | int | float | str) -> Iterator[Bar]:
+def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | float | str) -> Iterator[Bar]:
     """Bars that end with the trade by which their volume (in the unit of the amounts) reaches ``every``.
 
     No trade is divided, so a bar may hold more. The last one is not complete if it holds less.
@@ -113,7 +113,7 @@ def volume_bars(trades: Iterable[Trade | Gap], every: Decimal | int | float | st
     """
     wanted = decimal(every)
     if wanted <= 0:
-        raise InvalidBarsError(f"a bar cannot have a volume of {every}; expected more than 0")
+        raise InvalidBarsError(f"bars cannot have a volume of {every} each; expected more than 0")
     return _counted(trades, lambda bar: bar.volume >= wanted)
 
 

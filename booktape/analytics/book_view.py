@@ -109,7 +109,7 @@ class BookView:
             raise InvalidOrderError(f"{levels} is not a number of levels; expected 0 or more")
         return Depth(tuple(in_numbers(self.bids[:levels])), tuple(in_numbers(self.asks[:levels])))
 
-    def slippage(self, side: TradeSide, amount: Decimal | int | float | str) -> Slippage:
+    def slippage(self, side: TradeSide, amount: Decimal | float | str) -> Slippage:
         """What a market order would get.
 
         :param amount: in the unit of the book's amounts. Raises :class:`InvalidOrderError` unless it is positive.
@@ -135,7 +135,7 @@ def require_side(side: str) -> None:
         raise InvalidOrderError(f"{side!r} is no side of an order; expected buy or sell")
 
 
-def amount_wanted(amount: Decimal | int | float | str) -> Decimal:
+def amount_wanted(amount: Decimal | float | str) -> Decimal:
     """An order's amount. Raises :class:`InvalidOrderError` where it is negative."""
     wanted = decimal(amount)
     if wanted < 0:
@@ -144,7 +144,7 @@ def amount_wanted(amount: Decimal | int | float | str) -> Decimal:
 
 
 def cost_of(
-    side: TradeSide, amount: Decimal | int | float | str, levels: Iterable[PriceLevel], mid: Decimal | None
+    side: TradeSide, amount: Decimal | float | str, levels: Iterable[PriceLevel], mid: Decimal | None
 ) -> Slippage:
     """What an order gets from the levels that it meets, best first."""
     wanted = amount_wanted(amount)

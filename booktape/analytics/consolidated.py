@@ -90,7 +90,7 @@ class ConsolidatedBook:
         bid, ask = self.best_bid, self.best_ask
         return None if bid is None or ask is None else subtract(ask.price, bid.price)
 
-    def route(self, side: TradeSide, amount: Decimal | int | float | str, fees: Fees | None = None) -> OrderRoute:
+    def route(self, side: TradeSide, amount: Decimal | float | str, fees: Fees | None = None) -> OrderRoute:
         """Which venue gets how much of a market order, best levels first, fees counted in.
 
         Venues that ``fees`` does not name take none. Raises :class:`~booktape.analytics.book_view.InvalidOrderError`.

@@ -20,7 +20,7 @@ class NotANumberError(InvalidInputError):
     """A price, an amount or a size is not a plain number."""
 
 
-def decimal(value: Decimal | int | float | str) -> Decimal:
+def decimal(value: Decimal | float | str) -> Decimal:
     """A number exactly as it is written; a float as Python prints it.
 
     Raises :class:`NotANumberError`, also for one of more than a hundred digits.

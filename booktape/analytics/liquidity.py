@@ -53,7 +53,7 @@ def liquidity(
                 yield _row(view, side, size, levels)
 
 
-def _row(view: BookView, side: TradeSide, size: Decimal | int | float | str, levels: int | None) -> LiquidityRow:
+def _row(view: BookView, side: TradeSide, size: Decimal | float | str, levels: int | None) -> LiquidityRow:
     found = view.slippage(side, size)
     amount = format_decimal(found.amount)
     if not view.sound:

@@ -109,7 +109,7 @@ class Connection:
                 await self._serve()
             except TransientError as error:
                 reason = str(error)
-            except Exception as error:  # whatever goes wrong with one connection, the others go on
+            except Exception as error:  # noqa: BLE001  # whatever goes wrong with one connection, the others go on
                 reason = f"{type(error).__name__}: {error}"
             if loop.time() - began > self._timeouts.stable:
                 backoff.reset()
@@ -202,7 +202,7 @@ class Connection:
 
     def _lifetime(self) -> float | None:
         lifetime = self._timeouts.lifetime or self.exchange.limits.connection_lifetime
-        return lifetime * random.uniform(*_LIFETIME_SHARE) if lifetime else None
+        return lifetime * random.uniform(*_LIFETIME_SHARE) if lifetime else None  # noqa: S311  # no secret
 
     async def _request_url(self) -> str:
         """Request the URL to connect to from the venue."""

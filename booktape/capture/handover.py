@@ -143,7 +143,7 @@ class Handover:
             self._pipeline.count_unknown(type(error).__name__)
         except BooktapeError:  # from on_batch, not from the record
             raise
-        except Exception as error:  # one record must not keep the others from being handed over
+        except Exception as error:  # noqa: BLE001  # one record must not keep the others from being handed over
             self._pipeline.count_unknown(type(error).__name__)
 
 

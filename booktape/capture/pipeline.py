@@ -283,7 +283,7 @@ class ConnectionFeed:
             _count(pipeline.unknown_frames, type(error).__name__)
         except BooktapeError:  # from on_batch, not from the frame
             raise
-        except Exception as error:  # whatever a frame holds, the other streams must go on
+        except Exception as error:  # noqa: BLE001  # whatever a frame holds, the other streams must go on
             _count(pipeline.unknown_frames, type(error).__name__)
 
     def feed_rest(self, url: str, body: bytes, received: int, sent: int | None) -> None:

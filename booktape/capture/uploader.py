@@ -203,7 +203,7 @@ class Uploader:
             else:
                 self._stored(item.key, item.content, created=created)
                 item.on_saved()
-        except Exception as error:  # nobody waits for this thread, so a loss must be counted and reported here
+        except Exception as error:  # noqa: BLE001  # nobody waits for this thread, so a loss must be counted and reported here
             self._count(dropped=1)
             self._on_error(upload.name, BooktapeError(f"{type(error).__name__}: {error}"))
             upload.on_lost()

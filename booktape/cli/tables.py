@@ -1,7 +1,6 @@
 """Rows to the terminal, to CSV, JSON lines or Parquet: what all commands that answer with rows share."""
 
 import csv
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -159,7 +158,7 @@ def placed(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.part")
     try:
         yield aside
-        os.replace(aside, path)
+        aside.replace(path)
     except OSError as error:
         raise InvalidOutputError(f"{path} cannot be written: {error.strerror}; choose another --output") from error
     finally:

@@ -134,11 +134,11 @@ def _extended(intervals: Iterable[Interval]) -> list[Interval]:
 def _unconfirmed(lines: Sequence[StreamUptime]) -> list[Interval]:
     """The last minute of each segment that none follows: only the next one would say that a connection was dead."""
     starts = {line.start for line in lines}
-    found = []
-    for line in lines:
-        if not line.over and line.end not in starts and line.states and line.states[-1].state in (CONNECTED, SILENT):
-            found.append((max(line.end - UNNOTICED, line.states[-1].start), line.end))
-    return union(found)
+    return union(
+        (max(line.end - UNNOTICED, line.states[-1].start), line.end)
+        for line in lines
+        if not line.over and line.end not in starts and line.states and line.states[-1].state in (CONNECTED, SILENT)
+    )
 
 
 def _due(lines: Sequence[StreamUptime]) -> list[Interval]:

@@ -49,7 +49,7 @@ _CONFIG: Final = Config(
 )
 _BUSY: Final = frozenset({"TooManyRequestsException", "ThrottlingException", "InternalServerException"})
 
-_TOKEN_USED: Final = "Idempotent parameters do not match"
+_TOKEN_USED: Final = "Idempotent parameters do not match"  # noqa: S105  # an error's text
 """In the message where the markets, and so the query, changed since a token was used."""
 
 _HINTS: Final = {

@@ -93,5 +93,5 @@ def systems_of(data_type: str) -> tuple[str, ...]:
 
 
 def table_name(data_type: str, system: str) -> str:
-    """``trades_primary``"""
+    """Return the name of a table, such as ``trades_primary``."""
     return f"{data_type}_{system}"

@@ -89,7 +89,7 @@ class BookReplayer:
         if self._name not in SPANS_CONNECTIONS or not self.sound:
             return None
         probe = copy(self)
-        probe.book, probe._checksum, probe._rule = Book(), None, copy(self._rule)
+        probe.book, probe._checksum, probe._rule = Book(), None, copy(self._rule)  # noqa: SLF001  # of the same class
         probe.apply(structs.replace(message, bids=_NOTHING, asks=_NOTHING))
         return probe.gap
 

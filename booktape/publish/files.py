@@ -96,5 +96,5 @@ def _write_and_link(chunks: Iterator[bytes], path: Path) -> None:
             temporary.write(chunk)
         temporary.flush()
         os.fsync(temporary.fileno())
-        os.chmod(temporary.name, 0o644)
+        Path(temporary.name).chmod(0o644)
         os.link(temporary.name, path)

@@ -43,7 +43,7 @@ class RetryPolicy:
         if isinstance(error, WaitingError):
             return self.poll
         longest = min(self.most, self.first * 2.0 ** min(tries, 30))
-        return longest * random.uniform(0.5, 1)
+        return longest * random.uniform(0.5, 1)  # noqa: S311  # no secret
 
     def is_over(self, first_try: int, now: int) -> bool:
         """Whether the deadline has passed. Both times are in µs."""

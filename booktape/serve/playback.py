@@ -5,7 +5,8 @@ instant. Listeners receive each event when its time has come; the cursor's book 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
@@ -45,7 +46,9 @@ class MarketCursor:
     :ivar recorded: the data types that were recorded; complete once the cursor is open.
     """
 
-    def __init__(self, exchange: Exchange, market: str, events: Prefetcher[MarketEvent], recorded: Set[str]) -> None:
+    def __init__(
+        self, exchange: Exchange, market: str, events: Prefetcher[MarketEvent], recorded: AbstractSet[str]
+    ) -> None:
         self.exchange = exchange
         self.market = market
         self.recorded = recorded
@@ -163,7 +166,7 @@ class Playback:
             if listener is not None:
                 await listener.on_event(cursor, event)
             await cursor.advance()
-        except Exception as error:  # a market that cannot be read must not end the others
+        except Exception as error:  # noqa: BLE001  # a market that cannot be read must not end the others
             del self.cursors[cursor.exchange.id, cursor.market]
             self._on_error(cursor, error)
             if listener is not None:

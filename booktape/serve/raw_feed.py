@@ -148,7 +148,7 @@ async def _play(client: Client, clock: MarketClock, frames: Prefetcher[Frame]) -
             for frame in batch:
                 await clock.until(frame.time)
                 await client.send(frame.content)
-    except Exception as error:  # of any kind: a truncated replay must not look complete
+    except Exception as error:  # noqa: BLE001  # of any kind: a truncated replay must not look complete
         await client.fail(error)
     else:
         await client.finish("the replay is over")

@@ -124,7 +124,7 @@ async def _play(client: Client, clock: MarketClock, first: list[MarketEvent], ev
                 await clock.until(event.time)
                 await client.send(json_lines.event_line(event).decode())
             batch = await events.batch()
-    except Exception as error:  # of any kind: a truncated replay must not look complete
+    except Exception as error:  # noqa: BLE001  # of any kind: a truncated replay must not look complete
         await client.send(json_lines.error_line(error).decode())
         await client.fail(error)
     else:

@@ -13,7 +13,7 @@ from rich.console import Console
 from booktape.store.objects import Store, open_store
 from sandbox.demo import report, story
 from sandbox.demo.cast import Cast, start_collectors, start_tasks
-from sandbox.demo.story import DemoFailed, Stage
+from sandbox.demo.story import DemoFailedError, Stage
 from sandbox.demo.world import CREDENTIALS, MARKETS, Engine, Market, World, storage_url, world
 from sandbox.exchanges.clock import Opening
 
@@ -23,7 +23,7 @@ MARKER = ".booktape-demo"
 def play(directory: Path, engine: Engine, *, speed: float, rate: float, keep: bool, console: Console) -> None:
     """Run the demo in a directory of its own, which is emptied first.
 
-    Raises :class:`~sandbox.demo.story.DemoFailed` if what is published is not what the exchanges sent.
+    Raises :class:`~sandbox.demo.story.DemoFailedError` if what is published is not what the exchanges sent.
     """
     _empty(directory)
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
@@ -52,7 +52,7 @@ def _publish_and_judge(stage: Stage) -> None:
     statuses = story.publish(stage, Celery(broker=built.redis_url), store, built.market.day)
     stuck = [status for status in statuses if status.state != "done"]
     if stuck:
-        raise DemoFailed("; ".join(f"{status.run} is {status.state}: {status.detail}" for status in stuck))
+        raise DemoFailedError("; ".join(f"{status.run} is {status.state}: {status.detail}" for status in stuck))
     outcomes = [report.outcome(built, store, status) for status in statuses]
     trades = {found.status.run.source: found for found in outcomes if found.status.run.source.endswith("-trades")}
     healed = {
@@ -64,7 +64,7 @@ def _publish_and_judge(stage: Stage) -> None:
     report.print_files(console, outcomes, built.directory / "published")
     complaints = report.differences(outcomes)
     if complaints:
-        raise DemoFailed("what was published is not what the exchanges sent: " + "; ".join(complaints))
+        raise DemoFailedError("what was published is not what the exchanges sent: " + "; ".join(complaints))
     console.print("\n[green]✓ every published file holds exactly what its exchange sent[/]")
 
 
@@ -85,7 +85,7 @@ def _open_primary(built: World, engine: Engine) -> Store:
 def _empty(directory: Path) -> None:
     """Empty a directory that an earlier demo made; anything else is left alone."""
     if directory.exists() and any(directory.iterdir()) and not (directory / MARKER).exists():
-        raise DemoFailed(f"{directory} is not empty and no earlier demo's; choose another with --directory")
+        raise DemoFailedError(f"{directory} is not empty and no earlier demo's; choose another with --directory")
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     (directory / MARKER).touch()

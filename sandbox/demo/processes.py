@@ -19,7 +19,7 @@ LAST_RESORT_SECONDS: Final = 300.0
 """After so long without what must happen, nothing will: a machine that is busy is only slow."""
 
 
-class ProcessFailed(BooktapeError):
+class ProcessFailedError(BooktapeError):
     """A process of the demo ended by itself, or did not come up."""
 
 
@@ -44,7 +44,7 @@ class Process:
         return found
 
     def wait_for_line(self, key: str) -> dict[str, Any]:
-        """The first JSON line with a key. Raises :class:`ProcessFailed`."""
+        """The first JSON line with a key. Raises :class:`ProcessFailedError`."""
         deadline = time.monotonic() + LAST_RESORT_SECONDS
         while time.monotonic() < deadline:
             for line in self.lines():
@@ -52,12 +52,12 @@ class Process:
                     return line
             self.check()
             time.sleep(0.05)
-        raise ProcessFailed(f"{self.name} did not come up within {LAST_RESORT_SECONDS:g} s; see {self.log}")
+        raise ProcessFailedError(f"{self.name} did not come up within {LAST_RESORT_SECONDS:g} s; see {self.log}")
 
     def check(self) -> None:
-        """Raise :class:`ProcessFailed` if it has ended."""
+        """Raise :class:`ProcessFailedError` if it has ended."""
         if self.popen.poll() is not None:
-            raise ProcessFailed(f"{self.name} ended with status {self.popen.returncode}; see {self.log}")
+            raise ProcessFailedError(f"{self.name} ended with status {self.popen.returncode}; see {self.log}")
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the whole group; that it is gone is no error."""
@@ -95,7 +95,7 @@ class Processes:
         return process
 
     def run(self, name: str, module: str, *arguments: str) -> None:
-        """Run a program to its end. Raises :class:`ProcessFailed` if it fails."""
+        """Run a program to its end. Raises :class:`ProcessFailedError` if it fails."""
         process = self.start(name, module, *arguments)
         if process.popen.wait() != 0:
             process.check()

@@ -29,7 +29,7 @@ KILLED: Final = ("binance", "primary", "b")
 CUT_OFF: Final = "coinbase"
 
 
-class DemoFailed(BooktapeError):
+class DemoFailedError(BooktapeError):
     """Something that the demo waits for did not happen."""
 
 
@@ -59,7 +59,7 @@ class Stage:
 def wait(what: str, condition: Callable[[], bool], check: Callable[[], None], seen: Callable[[], object]) -> None:
     """Wait for something that must happen, as long as what is ``seen`` of it changes now and then.
 
-    Raises :class:`DemoFailed`.
+    Raises :class:`DemoFailedError`.
     """
     before, deadline = None, 0.0
     while not condition():
@@ -67,7 +67,7 @@ def wait(what: str, condition: Callable[[], bool], check: Callable[[], None], se
         if (now := seen()) != before or not deadline:
             before, deadline = now, time.monotonic() + LAST_RESORT_SECONDS
         if time.monotonic() > deadline:
-            raise DemoFailed(f"{what}: nothing has happened for {LAST_RESORT_SECONDS:g} s")
+            raise DemoFailedError(f"{what}: nothing has happened for {LAST_RESORT_SECONDS:g} s")
         time.sleep(0.1)
 
 

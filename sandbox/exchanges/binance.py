@@ -18,7 +18,7 @@ from sandbox.exchanges.clock import MILLISECOND, SECOND
 from sandbox.exchanges.ledger import book_record
 from sandbox.exchanges.market import BookChange, Event, Market, Quote, Trade
 from sandbox.exchanges.text import PaddedRenderer, Renderer
-from sandbox.exchanges.venue import Disconnect, HttpAnswer, Message, Query, Session, Venue, as_json
+from sandbox.exchanges.venue import DisconnectError, HttpAnswer, Message, Query, Session, Venue, as_json
 from sandbox.exchanges.windows import Windows
 
 MAX_STREAMS = 1024
@@ -195,7 +195,7 @@ class BinanceSession(Session):
         while self._received[0] <= elapsed - 1:
             self._received.popleft()
         if len(self._received) > MAX_MESSAGES_PER_SECOND:
-            raise Disconnect(POLICY_VIOLATION, "Too many requests")
+            raise DisconnectError(POLICY_VIOLATION, "Too many requests")
 
     def _answer(self, request: Any) -> dict[str, Any]:
         if not isinstance(request, dict) or "method" not in request:
@@ -221,7 +221,7 @@ class BinanceSession(Session):
     def _subscribe(self, names: list[str]) -> None:
         self.streams.update(names)
         if len(self.streams) > MAX_STREAMS:
-            raise Disconnect(POLICY_VIOLATION, "Too many subscriptions")
+            raise DisconnectError(POLICY_VIOLATION, "Too many subscriptions")
 
     def _property(self, method: str, params: Any, request_id: Any) -> dict[str, Any]:
         if not (isinstance(params, list) and params and params[0] == "combined"):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sandbox.exchanges.clock import MILLISECOND
 from sandbox.exchanges.market import Market, Trade
 from sandbox.exchanges.text import Renderer, fixed, padded
-from sandbox.exchanges.venue import BadRequest, HttpAnswer, Query, Router, json_answer
+from sandbox.exchanges.venue import BadRequestError, HttpAnswer, Query, Router, json_answer
 
 WEIGHT_PER_MINUTE = 6000
 BAN_SECONDS = 120
@@ -138,10 +138,10 @@ class BinanceRest:
     def _market(self, query: Query) -> Market:
         if not query.get("symbol"):
             reason = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
-            raise BadRequest(json_answer(400, {"code": -1102, "msg": reason}))
+            raise BadRequestError(json_answer(400, {"code": -1102, "msg": reason}))
         market = self._markets.get(query["symbol"])
         if market is None:
-            raise BadRequest(json_answer(400, {"code": -1121, "msg": "Invalid symbol."}))
+            raise BadRequestError(json_answer(400, {"code": -1121, "msg": "Invalid symbol."}))
         return market
 
 
@@ -151,7 +151,7 @@ def _positive(query: Query, name: str, default: int) -> int:
         return default
     if not value.isdigit():
         reason = f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'."
-        raise BadRequest(json_answer(400, {"code": -1100, "msg": reason}))
+        raise BadRequestError(json_answer(400, {"code": -1100, "msg": reason}))
     return int(value)
 
 

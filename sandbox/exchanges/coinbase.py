@@ -18,7 +18,7 @@ from sandbox.exchanges.coinbase_rest import CoinbaseRest, DayStatistics
 from sandbox.exchanges.ledger import book_record
 from sandbox.exchanges.market import BookChange, Event, Market, Quote, Trade
 from sandbox.exchanges.text import Renderer, TrimmedRenderer
-from sandbox.exchanges.venue import Disconnect, HttpAnswer, Message, Query, Session, Venue, as_json
+from sandbox.exchanges.venue import DisconnectError, HttpAnswer, Message, Query, Session, Venue, as_json
 from sandbox.exchanges.windows import Windows
 
 TRADE_WINDOW = 250 * MILLISECOND
@@ -197,7 +197,7 @@ class CoinbaseSession(Session):
 
     def tick(self, now: int, elapsed: float) -> list[str]:
         if not self._channels and not self._sequence and elapsed - self._opened > SUBSCRIBE_WITHIN:
-            raise Disconnect(1008, "no subscribe message received in 5 seconds")
+            raise DisconnectError(1008, "no subscribe message received in 5 seconds")
         if "heartbeats" not in self._channels or elapsed < self._next_heartbeat:
             return []
         self._next_heartbeat = elapsed + 1.0

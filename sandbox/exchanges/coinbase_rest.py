@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from sandbox.exchanges.clock import SECOND, iso_trimmed
 from sandbox.exchanges.market import Market, Trade
 from sandbox.exchanges.text import Renderer, TextLevel, fixed, trimmed
-from sandbox.exchanges.venue import BadRequest, HttpAnswer, Query, Router, json_answer
+from sandbox.exchanges.venue import BadRequestError, HttpAnswer, Query, Router, json_answer
 
 PERCENT_DECIMALS = 14
 PRODUCTS = "/api/v3/brokerage/market/products"
@@ -145,7 +145,7 @@ class CoinbaseRest:
     def _market(self, query: Query) -> Market:
         market = self._markets.get(query.get("product_id", ""))
         if market is None:
-            raise BadRequest(_refusal(400, "INVALID_ARGUMENT", "valid product_id is required"))
+            raise BadRequestError(_refusal(400, "INVALID_ARGUMENT", "valid product_id is required"))
         return market
 
     def _product_book(self, query: Query, now: int) -> HttpAnswer:
@@ -174,7 +174,7 @@ class CoinbaseRest:
 def _number(query: Query, name: str, default: int) -> int:
     value = query.get(name, "")
     if value and not value.isdigit():
-        raise BadRequest(_refusal(400, "INVALID_ARGUMENT", f"{name} is not a number"))
+        raise BadRequestError(_refusal(400, "INVALID_ARGUMENT", f"{name} is not a number"))
     return int(value) if value else default
 
 

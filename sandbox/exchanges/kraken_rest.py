@@ -15,7 +15,7 @@ from sandbox.exchanges.clock import SECOND
 from sandbox.exchanges.market import Market, Trade
 from sandbox.exchanges.specs import MarketSpec
 from sandbox.exchanges.text import Renderer, fixed, trimmed
-from sandbox.exchanges.venue import BadRequest, HttpAnswer, Query, Router, json_answer
+from sandbox.exchanges.venue import BadRequestError, HttpAnswer, Query, Router, json_answer
 
 DEPTH_PRICE_DECIMALS = 5
 DEPTH_VOLUME_DECIMALS = 3
@@ -78,7 +78,7 @@ class KrakenRest:
         market = self._market(query.get("pair", ""))
         count = query.get("count", "100")
         if not count.isdigit() or not 1 <= int(count) <= MAX_DEPTH:
-            raise BadRequest(_error("EGeneral:Invalid arguments:count"))
+            raise BadRequestError(_error("EGeneral:Invalid arguments:count"))
         book = {
             "asks": self._rows(market, market.book.asks.levels(int(count)), now),
             "bids": self._rows(market, market.book.bids.levels(int(count)), now),
@@ -101,7 +101,7 @@ class KrakenRest:
         market = self._market(query.get("pair", ""))
         count, since = query.get("count", str(MAX_TRADES)), query.get("since", "")
         if not count.isdigit() or not 1 <= int(count) <= MAX_TRADES or (since and not since.isdigit()):
-            raise BadRequest(_error("EGeneral:Invalid arguments"))
+            raise BadRequestError(_error("EGeneral:Invalid arguments"))
         if since:
             chosen = [trade for trade in market.trades if trade.timestamp * 1000 > int(since)][: int(count)]
         else:
@@ -132,7 +132,7 @@ class KrakenRest:
         for market in self._listed():
             if pair in _pair_names(market.spec):
                 return market
-        raise BadRequest(_error("EQuery:Unknown asset pair"))
+        raise BadRequestError(_error("EQuery:Unknown asset pair"))
 
     def _listed(self) -> list[Market]:
         return [market for market in self._markets.values() if market.trading]

@@ -21,7 +21,7 @@ from sandbox.exchanges.ledger import Ledger
 from sandbox.exchanges.listener import HttpRequest, Listener, read_request
 from sandbox.exchanges.listings import Listings
 from sandbox.exchanges.numbers import befall
-from sandbox.exchanges.venue import Disconnect, HttpAnswer, Message, Venue
+from sandbox.exchanges.venue import DisconnectError, HttpAnswer, Message, Venue
 
 PACE = 0.01
 """Real seconds between two looks at the clock."""
@@ -144,10 +144,10 @@ class ExchangeServer:
                 continue
             try:
                 self._send(client, client.session.tick(self.engine.time, self._clock.elapsed()))
-            except Disconnect as end:
+            except DisconnectError as end:
                 self._say_farewell(client, end)
 
-    def _say_farewell(self, client: Client, end: Disconnect) -> None:
+    def _say_farewell(self, client: Client, end: DisconnectError) -> None:
         """Close in the background: the closing handshake waits for the client."""
         self._forget(client)
         farewell = asyncio.create_task(client.connection.close(end.code, end.reason))
@@ -166,7 +166,7 @@ class ExchangeServer:
                     self._receive(client, text)
             finally:
                 self._forget(client)
-        except Disconnect as end:
+        except DisconnectError as end:
             await connection.close(end.code, end.reason)
         except ConnectionClosed:
             return
@@ -255,7 +255,7 @@ class ExchangeServer:
                 client.cut()
                 self._forget(client)
             else:
-                self._say_farewell(client, Disconnect(fault.code, "dropped"))
+                self._say_farewell(client, DisconnectError(fault.code, "dropped"))
 
     def _befall(self, fault: VenueFault) -> None:
         """The venue's own numbers skip or begin anew; first goes out what still has the old ones."""

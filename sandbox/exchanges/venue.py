@@ -19,7 +19,7 @@ from sandbox.exchanges.text import Renderer
 Query = Mapping[str, str]
 
 
-class Disconnect(Exception):
+class DisconnectError(Exception):
     """The venue ends the connection, with a WebSocket close code (RFC 6455) and reason."""
 
     def __init__(self, code: int, reason: str) -> None:
@@ -47,7 +47,7 @@ def as_json(content: object) -> str:
     return msgspec.json.encode(content).decode()
 
 
-class BadRequest(Exception):
+class BadRequestError(Exception):
     """A client's REST request is refused with this answer."""
 
     def __init__(self, answer: HttpAnswer) -> None:
@@ -194,5 +194,5 @@ class Router:
             return self._missing
         try:
             return handler(query, now)
-        except BadRequest as refusal:
+        except BadRequestError as refusal:
             return refusal.answer

@@ -18,7 +18,7 @@ from sandbox.matrix.run import LEAD, Outcome, run
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
-class NoSuchRow(BooktapeError):
+class NoSuchRowError(BooktapeError):
     """A row or venue that the matrix does not have."""
 
 
@@ -60,13 +60,13 @@ def _rows(names: list[str] | None) -> list[Row]:
     try:
         return rows(names or [])
     except KeyError as error:
-        raise NoSuchRow(f"there is no row {error}; there are {', '.join(one.name for one in ROWS)}") from None
+        raise NoSuchRowError(f"there is no row {error}; there are {', '.join(one.name for one in ROWS)}") from None
 
 
 def _venues(names: list[str] | None) -> list[str]:
     for name in names or []:
         if name not in DATA_TYPES:
-            raise NoSuchRow(f"there is no venue {name!r}; there are {', '.join(DATA_TYPES)}")
+            raise NoSuchRowError(f"there is no venue {name!r}; there are {', '.join(DATA_TYPES)}")
     return names or list(DATA_TYPES)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 
 from booktape.model.records import SECOND
-from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailed, processes
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailedError, processes
 from sandbox.demo.world import MARKETS, STREAMS, WEBSOCKET_PATHS
 from sandbox.matrix.rows import LISTED, PRIMARY, REPLICA, WORKERS, Fault, Kill, List, Row, Start, Step
 
@@ -119,7 +119,7 @@ class World:
             for worker in self.workers.values():
                 worker.check()
             if time.monotonic() > deadline:
-                raise ProcessFailed(f"{why}; see {self.directory / 'logs'}")
+                raise ProcessFailedError(f"{why}; see {self.directory / 'logs'}")
             time.sleep(0.05)
 
     def _is_whole(self) -> bool:

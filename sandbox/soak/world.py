@@ -12,7 +12,7 @@ import httpx
 
 from booktape.store.objects import Store, open_store
 from sandbox import redis
-from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailed, processes
+from sandbox.demo.processes import LAST_RESORT_SECONDS, Process, Processes, ProcessFailedError, processes
 from sandbox.soak.plan import INSTANCES, SHARDS, Plan
 
 
@@ -65,7 +65,7 @@ class World:
         while not condition():
             self.check()
             if time.monotonic() > deadline:
-                raise ProcessFailed(f"{why()} after {LAST_RESORT_SECONDS:g} s; see {self.directory / 'logs'}")
+                raise ProcessFailedError(f"{why()} after {LAST_RESORT_SECONDS:g} s; see {self.directory / 'logs'}")
             time.sleep(0.2)
 
     def check(self) -> None:

@@ -109,7 +109,7 @@ def test_without_a_stretch_nobody_knows_whether_the_first_and_the_last_bar_are_w
 
 
 def test_a_trade_that_is_missing_makes_its_bar_unsound_and_no_other() -> None:
-    trades = [*TRADES[:2], lost_trades(10, 59.999999, 7, 9), *TRADES[2:]]
+    trades: list[Trade | Gap] = [*TRADES[:2], lost_trades(10, 59.999999, 7, 9), *TRADES[2:]]
     assert [(bar.start, bar.sound) for bar in time_bars(trades, 60)] == [
         (at(0), False),
         (at(60), True),
@@ -118,12 +118,12 @@ def test_a_trade_that_is_missing_makes_its_bar_unsound_and_no_other() -> None:
 
 
 def test_a_trade_missing_by_its_number_may_be_of_the_bar_that_begins_then() -> None:
-    trades = [*TRADES[:3], lost_trades(59.999999, 60, 7, 7), *TRADES[3:]]
+    trades: list[Trade | Gap] = [*TRADES[:3], lost_trades(59.999999, 60, 7, 7), *TRADES[3:]]
     assert [bar.sound for bar in time_bars(trades, 60)] == [False, False, True]
 
 
 def test_an_outage_that_ends_where_a_bar_begins_does_not_touch_it() -> None:
-    trades = [*TRADES[:3], lost_trades(30, 60), *TRADES[3:]]
+    trades: list[Trade | Gap] = [*TRADES[:3], lost_trades(30, 60), *TRADES[3:]]
     assert [bar.sound for bar in time_bars(trades, 60)] == [False, True, True]
 
 
@@ -200,7 +200,7 @@ def test_a_volume_bar_ends_with_the_trade_that_reaches_the_volume_and_divides_no
 
 def test_what_was_lost_between_two_bars_would_have_been_part_of_the_second() -> None:
     for missing in (lost_trades(10, 59.999999, 7, 9), lost_trades(20, 30)):
-        trades = [*TRADES[:2], missing, *TRADES[2:]]
+        trades: list[Trade | Gap] = [*TRADES[:2], missing, *TRADES[2:]]
         assert [bar.sound for bar in tick_bars(trades, 2)][1:] == [False, True]
         assert [bar.sound for bar in volume_bars(trades, "1.5")][1:] == [False, True]
     assert [bar.sound for bar in tick_bars([*TRADES[:2], lost_trades(20, 30), *TRADES[2:]], 2)] == [True, False, True]
@@ -208,9 +208,9 @@ def test_what_was_lost_between_two_bars_would_have_been_part_of_the_second() -> 
 
 @pytest.mark.parametrize("every", [0, -1])
 def test_bars_of_nothing_are_refused(every: int) -> None:
-    with pytest.raises(InvalidBarsError, match="cannot be"):
+    with pytest.raises(InvalidBarsError, match="bars cannot have"):
         tick_bars(TRADES, every)
-    with pytest.raises(InvalidBarsError, match="cannot be"):
+    with pytest.raises(InvalidBarsError, match="bars cannot have"):
         volume_bars(TRADES, every)
 
 

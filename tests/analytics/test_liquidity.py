@@ -34,7 +34,7 @@ def test_depth_adds_up_as_many_levels_as_asked_for() -> None:
 def test_nothing_is_told_of_a_book_that_is_not_sound() -> None:
     unsound = view(side("99 1"), side("101 1"), seconds=2, sound=False)
     assert list(liquidity([unsound], ["0.50"], sides=["sell"])) == [
-        LiquidityRow(at(2), "sell", "0.5", False, *[None] * 10)  # type: ignore[arg-type]  # all of them text or None
+        LiquidityRow(at(2), "sell", "0.5", False, *[None] * 10)
     ]
 
 

@@ -28,7 +28,7 @@ from tests.analytics.made import LATENCY, at, lost_messages, lost_trades, side, 
 
 SIDES = side("99 1", "98 2", "97 3"), side("101 1", "102 2", "103 3")
 SNAPSHOT = snapshot(0.2, 10, *SIDES)
-MESSAGES = [
+MESSAGES: list[BookMessage] = [
     SNAPSHOT,
     update(0.5, 11, bids=side("99 5")),
     update(1.0, 12, asks=side("101 0")),
@@ -38,9 +38,13 @@ MESSAGES = [
 
 
 def tops(
-    messages: Sequence[BookMessage | Gap], depth: int = 2, every: float | None = 1, **stretch: int
+    messages: Sequence[BookMessage | Gap],
+    depth: int = 2,
+    every: float | None = 1,
+    start: int | None = None,
+    end: int | None = None,
 ) -> list[TopRow | Gap]:
-    return list(book_snapshots(messages, RANGED, depth, every, **stretch))
+    return list(book_snapshots(messages, RANGED, depth, every, start=start, end=end))
 
 
 def times(found: Sequence[TopRow | Gap]) -> list[int]:

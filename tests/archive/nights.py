@@ -21,7 +21,7 @@ def publish(
     store = open_store(primary)
     engine = open_engine("duckdb", primary=primary, replica=replica, results=str(results or f"{primary}/merged"))
     context = Context(store, store, engine, {source.name: source}, Aws())
-    runs = []
+    runs: list[Run] = []
     for day in days:
         last = lifecycle.last_run(store, source.name, day)
         is_done = last is not None and manifest.read_result(store, last, Done) is not None

@@ -48,7 +48,7 @@ def record(store: Store, *records: Record) -> None:
 
     def run(item: tuple[int, Record]) -> tuple[int, int]:
         place, one = item
-        number = getattr(one, "id", None) or getattr(one, "last_id", 0)
+        number: int = getattr(one, "id", 0) or getattr(one, "last_id", 0)
         return record_time(one) // MINUTE, number - place
 
     for _, some in groupby(numbered, run):

@@ -108,5 +108,7 @@ def test_an_evening_of_binance_reads_the_same_before_and_after(tmp_path: Path, m
             for name in SPOT:
                 publish(url, DataSource(f"binance-{name}", "binance", name), day)  # type: ignore[arg-type]  # a data type's name
             assert (rows(), views()) == before
-    (first, _) = sorted(open_store(url).directory.glob("published/*/**/*.checkpoints.parquet"))
+    directory = open_store(url).directory
+    assert directory is not None, "a local store"
+    (first, _) = sorted(directory.glob("published/*/**/*.checkpoints.parquet"))
     assert duckdb.read_parquet(str(first)).aggregate("count(*) > 5").fetchall() == [(True,)]

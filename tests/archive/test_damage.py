@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import duckdb
 import pytest
 
 from booktape import Archive
-from booktape.archive import ReadFailedError, day_files
+from booktape.archive import ReadFailedError
+from booktape.merge import day_window
 from booktape.model.records import BOOK_UPDATES, SECOND, TRADES
 from booktape.publish import checkpoints
 from booktape.publish.sources import DataSource
@@ -34,7 +36,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     store = open_store(str(tmp_path / "data"))
     record_minutes(store, range(1, 121))
     for data_type in (TRADES, BOOK_UPDATES):
-        publish(store.url, DataSource(f"binance-{data_type}", "binance", data_type, threshold=0), date(2024, 8, 9))  # type: ignore[arg-type]  # a data type's name
+        publish(store.url, DataSource(f"binance-{data_type}", "binance", data_type, threshold=0), date(2024, 8, 9))
     return store
 
 
@@ -98,7 +100,7 @@ def test_a_file_of_a_folder_that_is_gone_is_no_hole(tmp_path: Path, monkeypatch:
         rows = duckdb.read_parquet(str(aside)).filter(f"position % 2 = {part}").project("* EXCLUDE (symbol)")
         rows.write_parquet(str(path))
         with path.open("rb") as file:
-            digest = day_files.file_digest(file, "sha256").hexdigest()
+            digest = file_digest(file, "sha256").hexdigest()
         listed.append(f"{digest}  {path.relative_to(whole.parent)}\n")
     whole.with_name(f"{whole.name}.sha256").write_text("".join(listed))
     with Archive(str(tmp_path)) as archive:
@@ -144,7 +146,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> list[int]:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(day_files.day_window, "write_window", full)
+    monkeypatch.setattr(day_window, "write_window", full)
     store = open_store(str(tmp_path))
     record_minutes(store, range(1, 121))
     with (

@@ -40,7 +40,8 @@ class Told(NamedTuple):
 
 def file_order(path: Path, venue: Exchange) -> dict[str, list[Told]]:
     """Each market's book messages in the order of the file. A book over REST that tells no time has the last one."""
-    parse, received, found = venue.parser(), 0, {}
+    parse, received = venue.parser(), 0
+    found: dict[str, list[Told]] = {}
     times: dict[str, int] = {}
     with gzip.open(path, "rt") as file:
         for line in map(json.loads, file):
@@ -56,6 +57,7 @@ def file_order(path: Path, venue: Exchange) -> dict[str, list[Told]]:
             for data_type, symbol, _, record in (message for message in messages if isinstance(message, tuple)):
                 if data_type not in (BOOK_UPDATES, BOOK_SNAPSHOTS):
                     continue
+                assert isinstance(record, BookUpdate | BookSnapshot)
                 market = venue.market(symbol)
                 time = record.timestamp or record.sent_timestamp or (0 if http else record.local_timestamp)
                 if record.last_id is not None and record.timestamp is None:  # in the order of ids time never goes back

@@ -39,7 +39,7 @@ def archive(request: pytest.FixtureRequest, store: Store) -> Iterator[Archive]:
     listened(store, "binance", MIDNIGHT, without=[(second(200), second(240)), (second(310), second(400))])
     if request.param == "published":
         for data_type in (TRADES, BOOK_UPDATES, QUOTES):
-            source = DataSource(f"binance-{data_type}", "binance", data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
+            source = DataSource(f"binance-{data_type}", "binance", data_type, threshold=0)
             publish(store.url, source, day_of(MIDNIGHT))
     with Archive(store.url) as archive:
         yield archive

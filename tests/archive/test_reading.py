@@ -277,7 +277,7 @@ def test_a_bucket_is_read_as_a_directory_is(url: str, archive: Archive, monkeypa
                 ask = (data_type, *MARKET, second(1), second(300))
                 assert list(bucket.rows(*ask)) == list(archive.rows(*ask))
                 before = bucket.book(*MARKET, second(200))
-                source = DataSource(f"binance-{data_type}", "binance", data_type, threshold=0)  # type: ignore[arg-type]  # a data type's name
+                source = DataSource(f"binance-{data_type}", "binance", data_type, threshold=0)
                 publish("s3://archive/tape", source, date(2024, 8, 9))
                 assert list(bucket.rows(*ask)) == list(archive.rows(*ask))
                 assert bucket.book(*MARKET, second(200)) == before

@@ -1,6 +1,6 @@
 """The benchmark measures what it says: every way takes every message, and the floor writes what Booktape writes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
@@ -14,9 +14,11 @@ from bench.report import Report, show
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.model import codec
+from booktape.model.batch import Batch
+from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, TRADES
 
-GENERATED = {
+GENERATED: dict[str, tuple[str, str, Callable[[], Iterable[bytes]]]] = {
     "binance trades": ("binance", TRADES, lambda: frames.binance_trades(50, 20)),
     "binance aggregated trades": ("binance", TRADES, lambda: frames.binance_trades(50, 20, aggregated=True)),
     "binance depth": ("binance", BOOK_UPDATES, lambda: frames.binance_depth(50, 20, 44)),
@@ -32,7 +34,8 @@ def objects(directory: Path) -> list[bytes]:
 def test_every_generated_frame_is_one_good_record(name: str) -> None:
     """Frames that the rules throw away, or that end batches, would cost something else than real traffic does."""
     exchange_id, data_type, generate = GENERATED[name]
-    batches, gaps = [], []
+    batches: list[Batch] = []
+    gaps: list[Gap] = []
     recorder = Pipeline(exchange(exchange_id), batches.append, gaps.append)
     connection = recorder.new_feed()
 

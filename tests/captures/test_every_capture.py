@@ -14,7 +14,7 @@ from typing import Final, Literal
 import pytest
 from msgspec import json
 
-from booktape.capture.ingest import RawLine, read_capture
+from booktape.capture.ingest import read_capture
 from booktape.capture.pipeline import Pipeline
 from booktape.exchanges import exchange
 from booktape.exchanges.spec import Exchange, FrameNumber, Message, Output, SubscriptionRefusedError, UnknownFrameError
@@ -22,6 +22,7 @@ from booktape.model.batch import Batch
 from booktape.model.book import Book
 from booktape.model.gap import Gap
 from booktape.model.records import BOOK_SNAPSHOTS, BOOK_UPDATES, BookSnapshot, BookUpdate, levels
+from booktape.store.raw_frames import RawLine
 
 TRIES: Final = 12
 AT_LEAST: Final = {"always": TRIES, "mostly": TRIES // 2, "half": 1, "never": 0}
@@ -138,6 +139,7 @@ def replayed(venue: Exchange, frames: Frames) -> dict[str, Replay]:
     for found in messages(venue, frames):
         for data_type, symbol, _, record in records(found):
             if data_type in (BOOK_UPDATES, BOOK_SNAPSHOTS):
+                assert isinstance(record, BookUpdate | BookSnapshot)
                 books.setdefault(symbol, Replay()).take(record)
     return books
 

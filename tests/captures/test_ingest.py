@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -109,7 +110,7 @@ def test_ingesting_the_same_file_again_writes_nothing_new(capture: Capture, stor
     assert (again.objects, again.created) == (25, 0)
 
 
-def cut(path: Path, to: Path, marker: str, which: int) -> dict[str, object]:
+def cut(path: Path, to: Path, marker: str, which: int) -> dict[str, Any]:
     """Write a copy without the ``which``-th line that holds a marker; returns the frame that was removed."""
     removed = None
     with gzip.open(path, "rt") as source, gzip.open(to, "wt", compresslevel=1) as copy:

@@ -10,7 +10,6 @@ import pytest
 import yaml
 
 from booktape.store.objects import open_store
-from config import backfill
 from tests.cli.conftest import Outcome
 from tests.publish.recordings import DAY, store_trades, trade
 
@@ -48,7 +47,7 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return real(transport=httpx.MockTransport(old_trades))
 
     real = httpx.Client
-    monkeypatch.setattr(backfill.httpx, "Client", client)
+    monkeypatch.setattr(httpx, "Client", client)
     return tmp_path / "tape"
 
 

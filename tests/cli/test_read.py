@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from booktape import Archive
 from booktape.archive import Rows
 from booktape.cli import read
 from booktape.model.records import SECOND
@@ -152,7 +153,7 @@ def test_what_does_not_go_together_is_told_in_one_line(booktape: Booktape, optio
 
 
 def test_following_prints_what_comes_and_says_how_late(booktape: Booktape, monkeypatch: pytest.MonkeyPatch) -> None:
-    def twice(archive: read.Archive, data_type: str, *market: str) -> list[Rows[object]]:
+    def twice(archive: Archive, data_type: str, *market: str) -> list[Rows[object]]:
         ends = [(MIDNIGHT + first * SECOND, MIDNIGHT + last * SECOND) for first, last in ((1, 2), (2, 4))]
         return [archive.rows(data_type, *MARKET, *stretch, gaps="mark") for stretch in ends]
 

@@ -213,7 +213,9 @@ def test_a_certificate_that_hides_a_loss_contradicts_itself(trades: Store, bookt
 def parquet(store: Store, change: str) -> None:
     """Write the published Parquet file anew, as this SQL makes it from what it held."""
     path = (store.directory or Path()) / f"{FOLDER.format('trades', 'trades')}.parquet"
-    duckdb.sql(f"SELECT {change} FROM read_parquet('{path}')").write_parquet(str(path.with_name("other")))
+    rows = duckdb.sql(f"SELECT {change} FROM read_parquet('{path}')")
+    assert rows is not None, "a query has rows"
+    rows.write_parquet(str(path.with_name("other")))
     path.unlink()  # the merge's result is the same file by another name
     path.with_name("other").rename(path)
 

@@ -145,7 +145,9 @@ def test_a_command_works(
             assert set(named) <= set(queues())
         case "duckdb":
             assert arguments[0] == "-c"
-            assert duckdb.sql(arguments[1]).fetchall()
+            answer = duckdb.sql(arguments[1])
+            assert answer is not None, "a query has rows"
+            assert answer.fetchall()
         case "docker":
             assert arguments[0] == "compose"
         case "curl":
@@ -163,8 +165,8 @@ def test_python_works(example: Example, user: Path, request: pytest.FixtureReque
     text = example.text.replace("redis://127.0.0.1:6379/0", os.environ["REDIS_URL"])
     if SERVED in text:
         text = text.replace(SERVED, request.getfixturevalue("server"))
-    program = compile("\n" * example.line + text, example.page, "exec")
-    exec(program, {"__name__": "__main__"})
+    code = compile("\n" * example.line + text, example.page, "exec")
+    exec(code, {"__name__": "__main__"})
 
 
 def test_what_is_not_tried_is_named_for_a_reason() -> None:

@@ -320,6 +320,7 @@ def test_a_book_over_rest_of_hyperliquid_is_the_streams_own_at_the_same_instant(
     ]
     assert [record.record.origin for record in stored] == ["stream", "rest"]
     (published,) = merge_book(THE_DAY, stored)
+    assert isinstance(published.record, BookSnapshot)
     assert (published.record.origin, published.record.timestamp) == ("stream", MIDNIGHT)
 
 

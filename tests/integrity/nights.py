@@ -49,9 +49,9 @@ class Night:
 
     def sent(self, market: str) -> list[Trade]:
         """Every trade of a market, as a perfect collector would have it."""
-        names = ("id", "timestamp", "side", "price", "amount")
+        names = ("id", "timestamp", "side", "price", "amount", "timestamp")
         ledger = self.simulation.ledger.read("trade", market)
-        return [Trade(*(record[name] for name in names), record["timestamp"]) for record in ledger]
+        return [Trade(*(record[name] for name in names)) for record in ledger]
 
     def record(self, system: str, market: str, *cuts: range) -> None:
         """Let a system record a market but for some trades, counted from the first."""

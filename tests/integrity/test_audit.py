@@ -220,7 +220,11 @@ def test_whatever_times_the_systems_tell_of_an_id_the_proof_is_as_the_merge(
     ]
     market = proven([(system, trades) for system, trades in enumerate(systems) if trades], terms(TRADES, "none"))
     stored = [[StoredRecord("BTC-USDT", THE_DAY, trade) for trade in trades] for trades in systems]
-    rows = [row for one in merge_trades(THE_DAY, *stored) for row in csv.csv_rows("binance", "BTC-USDT", one.record)]
+    rows = [
+        row
+        for one in merge_trades(THE_DAY, stored[0], stored[1])
+        for row in csv.csv_rows("binance", "BTC-USDT", one.record)
+    ]
     assert market.sha256 == sha256(csv.csv_text(TRADES, rows).partition("\n")[2].encode()).hexdigest()
     found = market.agreement
     assert found.both + found.variants == len({name for name, _ in primary} & {name for name, _ in replica})

@@ -274,3 +274,79 @@ def test_what_contradicts_what_is_said(trades: Plain, change: Change, said: str)
     forged = deepcopy(trades)
     change(forged)
     assert said in "\n".join(contradictions(certified(forged)))
+
+
+NOTHING_MISSING = {"missing": 0, "missing_ids": [], "broken_links": []}
+
+
+def epochs(*starts: int | None) -> Change:
+    """Divide the day's sequence into epochs that start at these times."""
+
+    def change(told: Plain) -> None:
+        sequence = told["markets"]["BTC-USDT"]["sequence"]
+        part = {name: value for name, value in sequence.items() if name not in ("epochs", "unnumbered")}
+        sequence["epochs"] = [{**part, "starts_at": start} for start in starts]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (at(*MARKET, "sequence", first=31), "its ids are from 31 to 30"),
+        (at(*MARKET, "sequence", first=None), "its ids are from None to 30"),
+        (at(*MARKET, "sequence", first=None, last=None), "ids of a day that has none"),
+        (
+            lambda told: [
+                at(*MARKET, "sequence", first=None, last=None)(told),
+                at(*MARKET, "edges", start=NOTHING_MISSING)(told),
+            ],
+            "edges that differ, without an id between them",
+        ),
+        (
+            at(*MARKET, "edges", end={"missing": 1, "missing_ids": [[33, 33]], "broken_links": []}),
+            "ids missing at the end that do not begin after 30: [[33, 33]]",
+        ),
+        (
+            lambda told: [at(*MARKET, sequence=None)(told), at(*MARKET, "edges", start=NOTHING_MISSING)(told)],
+            "an edge is known of a market without sequence ids",
+        ),
+        (at(*MARKET, "sequence", other_day_ids=[[7, 6]]), "its other_day_ids are not in order: [[7, 6]]"),
+        (epochs(None), "epochs that start at [None]"),
+        (epochs(None, MIDNIGHT + 5, MIDNIGHT + 4), "epochs that start at [None, "),
+        (epochs(None, None), "epochs that start at [None, None]"),
+        (at(systems=["primary", "replica"]), "records recovered over REST without such a system"),
+        (
+            at(
+                *MARKET,
+                "downtime",
+                down=[[MIDNIGHT, MIDNIGHT + 2]],
+                silent=[[MIDNIGHT + 1, MIDNIGHT + 3]],
+            ),
+            "intervals of its downtime that overlap",
+        ),
+        (at(*MARKET, "agreement", variant_ids=[25, 25]), "1 records in different variants, with these ids: [25, 25]"),
+        (at(rule="monotonic"), "sequence ids under the rule monotonic"),
+    ],
+)
+def test_what_is_impossible_of_trades_is_said(trades: Plain, change: Change, said: str) -> None:
+    forged = deepcopy(trades)
+    change(forged)
+    assert said in "\n".join(contradictions(certified(forged)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (at(*MARKET, "book", snapshots_compared=3), "more snapshots that differ than were compared, or than there are"),
+        (at(*MARKET, "book", first_mismatch=None), "1 snapshots that differ, the first of them None"),
+        (at(*MARKET, "book", checksums_checked=1), "checksums under the rule ranged"),
+        (at(*MARKET, "book", checksums_failed=1), "more checksums that failed than were compared"),
+        (at(*MARKET, "burned_ids", count=1, ranges=[[3, 3]]), "burned ids of book_updates"),
+        (at(*MARKET, "agreement", variant_ids=[25]), "0 records in different variants, with these ids: [25]"),
+    ],
+)
+def test_what_is_impossible_of_a_book_is_said(book: Plain, change: Change, said: str) -> None:
+    forged = deepcopy(book)
+    change(forged)
+    assert said in "\n".join(contradictions(certified(forged)))

@@ -89,7 +89,9 @@ def test_ids_need_not_rise_with_the_engines_time() -> None:
 
 def test_ids_of_one_moment_are_in_the_order_in_which_the_merge_puts_them() -> None:
     """By their number of digits, where there is nothing else in them; texts come first."""
-    rows = [("binance", "A", 100, 101, identifier, "buy", "1", "2") for identifier in ("abc", "0", "12", "0001")]
+    rows: list[csv.Row] = [
+        ("binance", "A", 100, 101, identifier, "buy", "1", "2") for identifier in ("abc", "0", "12", "0001")
+    ]
 
     def read_all(rows: list[csv.Row]) -> int:
         content = csv.csv_text(TRADES, rows).encode()

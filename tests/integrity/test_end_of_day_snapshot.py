@@ -81,7 +81,7 @@ def test_an_empty_snapshot_vouches_for_nothing() -> None:
 
 
 def test_after_a_loss_only_a_later_snapshot_makes_the_book_known_again() -> None:
-    lost = [BEGIN, update(4, 5), update(8, 9)]
+    lost: list[Record] = [BEGIN, update(4, 5), update(8, 9)]
     assert proven(*lost, after=[tomorrow(10)]).end_of_day is None
     again = snapshot(9, b'[["9","5"]]', b'[["10","5"]]')
     book = proven(*lost, again, update(10, 11), after=[tomorrow(12)]).end_of_day

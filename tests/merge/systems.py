@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+from obstore.store import MemoryStore
 
 from booktape.merge import Merge, Merged, NothingToMergeError, epochs, inputs, open_engine
 from booktape.merge.reference import (
@@ -55,6 +56,11 @@ PURE: Final[dict[str, Any]] = {
 }
 _NUMBERED: Final = (TRADES, BOOK_UPDATES, QUOTES)
 _tokens = count()
+
+
+def memory_store(name: str) -> Store:
+    """A store in this process's memory, for tests that open very many."""
+    return Store(f"memory:{name}", MemoryStore())  # type: ignore[arg-type]  # takes all calls that a Store makes
 
 
 def at(day: date, microseconds: int = 0) -> int:

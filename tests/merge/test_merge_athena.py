@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import TypedDict
 from uuid import uuid4
 
 import boto3
@@ -57,7 +58,16 @@ def buckets(aws: Sandbox, tmp_path: Path) -> Iterator[Systems]:
     aws.state.faults.clear()
 
 
-def arguments(buckets: Systems) -> dict[str, str]:
+class Arguments(TypedDict):
+    """What :func:`open_engine` and :func:`init_athena` both take."""
+
+    primary: str
+    replica: str | None
+    results: str
+    database: str
+
+
+def arguments(buckets: Systems) -> Arguments:
     return {
         "primary": buckets.primary.url,
         "replica": buckets.replica.url,

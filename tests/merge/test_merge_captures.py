@@ -4,6 +4,7 @@ Binance's file goes from 2024-08-08 23:54 to 2024-08-09 00:01, Coinbase's has ha
 """
 
 import csv
+import json
 import os
 from collections.abc import Iterator
 from datetime import date
@@ -91,7 +92,7 @@ def test_coinbase_books_replay_to_the_files_books(coinbase: Systems) -> None:
 
 def test_coinbase_trade_ids_are_those_of_the_file(coinbase: Systems) -> None:
     text = merged(coinbase, Merge("coinbase", "trades", COINBASE_DAY))
-    frames = [reading.json.loads(line["data"]) for line in reading.lines(COINBASE) if line["kind"] == "ws"]
+    frames = [json.loads(line["data"]) for line in reading.lines(COINBASE) if line["kind"] == "ws"]
     sent = {
         (trade["product_id"], trade["trade_id"])
         for frame in frames

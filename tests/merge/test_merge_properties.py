@@ -8,13 +8,11 @@ from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from obstore.store import MemoryStore
 
 from booktape.merge import Merge, NothingToMergeError
 from booktape.model.csv import Row
-from booktape.store.objects import Store
 from tests.merge.binance import Collector, Depth, Event, Trade
-from tests.merge.systems import Systems, at, open_systems
+from tests.merge.systems import Systems, at, memory_store, open_systems
 
 DAY, NEXT = date(2024, 8, 8), date(2024, 8, 9)
 START = at(NEXT) // 1_000 - 90_000  # ms: a minute and a half before midnight
@@ -87,7 +85,7 @@ def published(systems: Systems, data_type: str, day: date) -> list[Row]:
 @given(recordings())
 @settings(max_examples=150, deadline=None)
 def test_every_trade_that_any_process_took_is_published_once_on_its_own_day_in_order(runs: list[Run]) -> None:
-    systems = Systems(Store("memory:a", MemoryStore()), Store("memory:b", MemoryStore()), "")
+    systems = Systems(memory_store("a"), memory_store("b"), "")
     record(systems, runs)
     taken = {event for run in runs for event in run.taken() if isinstance(event, Trade)}
     for day in (DAY, NEXT):
@@ -100,7 +98,7 @@ def test_every_trade_that_any_process_took_is_published_once_on_its_own_day_in_o
 @given(recordings())
 @settings(max_examples=150, deadline=None)
 def test_every_book_message_that_any_process_took_is_published_in_the_order_of_its_ids(runs: list[Run]) -> None:
-    systems = Systems(Store("memory:a", MemoryStore()), Store("memory:b", MemoryStore()), "")
+    systems = Systems(memory_store("a"), memory_store("b"), "")
     record(systems, runs)
     taken = {event.first for run in runs for event in run.taken() if isinstance(event, Depth)}
     days = [published(systems, "book_updates", day) for day in (DAY, NEXT)]
@@ -115,7 +113,7 @@ def test_every_book_message_that_any_process_took_is_published_in_the_order_of_i
 @given(recordings())
 @settings(max_examples=50, deadline=None)
 def test_however_batches_are_cut_and_late_nothing_looks_as_if_numbers_had_begun_anew(runs: list[Run]) -> None:
-    systems = Systems(Store("memory:a", MemoryStore()), Store("memory:b", MemoryStore()), "")
+    systems = Systems(memory_store("a"), memory_store("b"), "")
     record(systems, runs)
     for data_type in ("trades", "book_updates"):
         for day in (DAY, NEXT):

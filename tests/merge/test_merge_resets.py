@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
-from obstore.store import MemoryStore
 
 from booktape.merge import Merge, MergeFailedError, NothingToMergeError, athena_engine, epochs, open_engine
 from booktape.merge.statement import statement
 from booktape.model.records import MINUTE, SECOND, BookSnapshot, Quote
 from booktape.model.records import Trade as StoredTrade
 from booktape.model.resets import Reset
-from booktape.store.objects import Store
 from tests.merge.binance import Collector, Depth, Event, Trade
-from tests.merge.systems import Systems, at, open_systems, put
+from tests.merge.systems import Systems, at, memory_store, open_systems, put
 
 DAY, NEXT = date(2024, 8, 8), date(2024, 8, 9)
 NOON = at(DAY, 12 * 3600 * SECOND)
@@ -121,7 +119,7 @@ def heard(played: Played, kind: type[Event]) -> Iterator[Event]:
 @given(plays())
 @settings(max_examples=50, deadline=None)
 def test_every_trade_is_published_however_its_id_was_used_before(played: Played) -> None:
-    systems = Systems(Store("memory:a", MemoryStore()), Store("memory:b", MemoryStore()), "")
+    systems = Systems(memory_store("a"), memory_store("b"), "")
     played.record(systems)
     rows = [(row[2], int(str(row[4]))) for row in systems.reference_rows(TRADES)]
     assert rows == [(event.time * 1_000, event.id) for event in heard(played, Trade) if isinstance(event, Trade)]
@@ -130,7 +128,7 @@ def test_every_trade_is_published_however_its_id_was_used_before(played: Played)
 @given(plays())
 @settings(max_examples=50, deadline=None)
 def test_book_messages_come_in_the_order_in_which_they_were_sent(played: Played) -> None:
-    systems = Systems(Store("memory:a", MemoryStore()), Store("memory:b", MemoryStore()), "")
+    systems = Systems(memory_store("a"), memory_store("b"), "")
     played.record(systems)
     rows = list(systems.reference_rows(BOOK))
     sent = [event for event in heard(played, Depth) if isinstance(event, Depth)]

@@ -173,4 +173,5 @@ def test_a_wrong_checksum_voids_the_book_and_a_right_one_does_not() -> None:
 
 def test_a_loss_stands_before_the_first_record_that_is_later() -> None:
     early, late = (time_gap("trades", "", start, end, GapCause.DOWN) for start, end in ((2, 3), (9, 12)))
-    assert list(interleave([1, 2, 3, 5], [late, early], lambda number: number)) == [1, 2, early, 3, 5, late]
+    placed = interleave([1, 2, 3, 5], [late, early], lambda number: number)
+    assert list(placed) == [1, 2, early, 3, 5, late]

@@ -9,7 +9,7 @@ import pytest
 
 from booktape.model.errors import BooktapeError, TransientError
 from booktape.model.records import SECOND
-from booktape.publish import executor, lifecycle, manifest, steps
+from booktape.publish import lifecycle, manifest, steps
 from booktape.publish.context import Context
 from booktape.publish.executor import RunObserver, perform, run_steps, try_step
 from booktape.publish.results import Done, Failed, Heal, HeldRun, MergeResult, StepResult
@@ -65,7 +65,7 @@ class Clock:
 def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
     monkeypatch.setattr(clock, "now", made.now)
-    monkeypatch.setattr(executor.time, "sleep", made.sleep)
+    monkeypatch.setattr("booktape.publish.executor.time.sleep", made.sleep)
     return made
 
 

@@ -141,7 +141,9 @@ def test_one_that_has_other_records_than_the_csv_ends_the_run(
     assert merged is not None
     path = urlsplit(merged.parquet[""]).path
     other = tmp_path / "other.parquet"
-    duckdb.sql(f"SELECT {change.replace('merged', f'read_parquet({path!r})')}").write_parquet(str(other))
+    rows = duckdb.sql(f"SELECT {change.replace('merged', f'read_parquet({path!r})')}")
+    assert rows is not None, "a query has rows"
+    rows.write_parquet(str(other))
     context = replace(in_directory, engine=Altered(in_directory.engine, {"": other.as_uri()}))
     with pytest.raises(FileChangedError, match=difference):
         publish(context)

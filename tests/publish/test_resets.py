@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from msgspec import Raw, json
@@ -35,7 +35,7 @@ SOURCE = "binance-trades"
 BOOKS = "binance-book-updates"
 
 
-def lenient(context: Context, source: str = SOURCE, data_type: str = TRADES) -> Context:
+def lenient(context: Context, source: str = SOURCE, data_type: Literal["trades", "book_updates"] = TRADES) -> Context:
     """The context, with one source that is published however much it lacks."""
     return replace(context, sources={source: DataSource(source, "binance", data_type, threshold=0)})
 

@@ -25,6 +25,7 @@ from booktape.model.records import (
     Quote,
     Record,
     Trade,
+    engine_time,
 )
 from booktape.serve.server import create_server
 from tests.waiting import DEADLINE
@@ -97,7 +98,7 @@ class Shelf:
         """Put records into a market (``exchange:MARKET``), at their own times unless others are given."""
         exchange, _, name = market.partition(":")
         for number, record in enumerate(records):
-            time = times[number] if times else record.start if isinstance(record, Gap) else record.timestamp
+            time = times[number] if times else record.start if isinstance(record, Gap) else engine_time(record)
             assert time is not None
             self.events.setdefault(market, []).append(Event(exchange, name, time, record))
 

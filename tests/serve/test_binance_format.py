@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from msgspec import Raw
 
 from booktape.exchanges.binance.common_frames import parse_rest
 from booktape.exchanges.binance.spot_frames import parse
+from booktape.exchanges.spec import Message, Output
 from booktape.model.book import Book
-from booktape.model.records import BOOK_SNAPSHOTS, BookUpdate, Level, Quote, Trade, levels
+from booktape.model.records import BOOK_SNAPSHOTS, BookSnapshot, BookUpdate, Level, Quote, Trade, levels
 from booktape.serve import binance_format as wire
 
 RECEIVED = 1_723_161_253_937_000
@@ -42,8 +44,14 @@ trades = st.builds(Trade, ids, times, st.sampled_from(["buy", "sell"]), numbers,
 quotes = st.builds(Quote, ids, st.none(), numbers, numbers, numbers, numbers, st.just(RECEIVED))
 
 
+def only_record(outputs: Sequence[Output]) -> Message:
+    (output,) = outputs
+    assert isinstance(output, tuple), "a record, not a signal"
+    return output
+
+
 def parsed(stream: str, payload: str) -> object:
-    ((_, symbol, _, record),) = parse(wire.wrap_payload(stream, payload).encode(), RECEIVED)
+    _, symbol, _, record = only_record(parse(wire.wrap_payload(stream, payload).encode(), RECEIVED))
     assert symbol == "BTCUSDT"
     return record
 
@@ -67,6 +75,7 @@ def test_best_quotes_come_back_as_they_were(record: Quote) -> None:
 def test_a_rest_book_comes_back_as_it_was(last_id: int, bids: list[Level], asks: list[Level]) -> None:
     url = "https://api.binance.com/api/v3/depth?symbol=BTCUSDT&limit=1000"
     ((data_type, symbol, _, record),) = parse_rest(url, wire.book_payload(last_id, bids, asks).encode(), RECEIVED, None)
+    assert isinstance(record, BookSnapshot)
     assert (data_type, symbol, record.last_id) == (BOOK_SNAPSHOTS, "BTCUSDT", last_id)
     assert (levels(record.bids), levels(record.asks)) == (bids, asks)
 
@@ -100,17 +109,16 @@ def test_recorded_frames_are_made_again_byte_for_byte() -> None:
             line = json.loads(text)
             if line["kind"] == "http":
                 continue
-            ((_, symbol, _, record),) = parse(line["data"].encode(), RECEIVED)
+            _, symbol, _, record = only_record(parse(line["data"].encode(), RECEIVED))
             sent = json.loads(line["data"])
             kinds.add(type(record))
             if isinstance(record, Trade):
                 sent["data"]["E"] = sent["data"]["T"]
                 payload = wire.trade_payload(symbol, record)
+            elif isinstance(record, BookUpdate):
+                payload = wire.depth_payload(symbol, record)
             else:
-                payload = (
-                    wire.depth_payload(symbol, record)
-                    if isinstance(record, BookUpdate)
-                    else wire.quote_payload(symbol, record)
-                )
+                assert isinstance(record, Quote)
+                payload = wire.quote_payload(symbol, record)
             assert wire.wrap_payload(sent["stream"], payload) == json.dumps(sent, separators=(",", ":"))
     assert kinds == {Trade, BookUpdate, Quote}

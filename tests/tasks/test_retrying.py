@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from booktape.model.errors import BooktapeError, TransientError
-from booktape.publish import days
+from booktape.publish import days, lifecycle
 from booktape.publish.retries import RetryPolicy
 from booktape.publish.sources import DataSource
 from booktape.store.layout import Run
@@ -45,7 +45,7 @@ def test_a_night_that_is_tried_again_after_midnight_keeps_its_day(monkeypatch: p
 
     sources = {"binance-trades": DataSource("binance-trades", "binance", "trades")}
     monkeypatch.setattr(nightly, "context", lambda: SimpleNamespace(store=None, sources=sources))
-    monkeypatch.setattr(nightly.lifecycle, "claim_run", unavailable)
+    monkeypatch.setattr(lifecycle, "claim_run", unavailable)
     task = Task()
     with pytest.raises(Retried):
         nightly.night.run.__func__(task)

@@ -6,12 +6,12 @@ from workers.stale_streams import Activity, StaleStreamDetector
 
 
 def test_a_stream_that_delivers_is_never_silent() -> None:
-    detector = StaleStreamDetector()
+    detector: StaleStreamDetector[str] = StaleStreamDetector()
     assert [detector.check(now, {"btc": Activity(now, 10)}) for now in range(0, 100, 5)] == [[]] * 20
 
 
 def test_a_stream_is_silent_after_its_own_limit() -> None:
-    detector = StaleStreamDetector()
+    detector: StaleStreamDetector[str] = StaleStreamDetector()
     streams = {"trades": Activity(1, 600), "book": Activity(1, 60)}
     assert detector.check(0, streams) == []
     assert detector.check(59, streams) == []
@@ -19,7 +19,7 @@ def test_a_stream_is_silent_after_its_own_limit() -> None:
 
 
 def test_a_stream_that_never_delivered_is_silent_too() -> None:
-    detector = StaleStreamDetector()
+    detector: StaleStreamDetector[str] = StaleStreamDetector()
     detector.check(0, {"book": Activity(0, 60)})
     assert detector.check(60, {"book": Activity(0, 60)}) == ["book"]
 

@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from sandbox.aws import objects
-from sandbox.aws.athena.store import QueryFailed
+from sandbox.aws.athena.store import QueryFailedError
 from sandbox.aws.objects import ObjectInfo
 
 # A JSON string, or a number whose text a double would not give back: with a fraction, an exponent, or very long.
@@ -37,7 +37,7 @@ def _decompress(item: ObjectInfo, content: bytes) -> bytes:
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise QueryFailed(f"HIVE_CURSOR_ERROR: s3://{item.bucket}/{item.key}: {error}", error_type=1001) from error
+        raise QueryFailedError(f"HIVE_CURSOR_ERROR: s3://{item.bucket}/{item.key}: {error}", error_type=1001) from error
 
 
 def _keep_number_text(lines: bytes) -> bytes:

@@ -8,7 +8,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sandbox.aws.athena.partitions import Layout
-from sandbox.aws.athena.store import AthenaStore, Column, QueryFailed, Table, Unload
+from sandbox.aws.athena.store import AthenaStore, Column, QueryFailedError, Table, Unload
 from sandbox.aws.athena.unload import is_unload, parse_unload
 from sandbox.aws.objects import list_objects, split_url
 
@@ -18,7 +18,7 @@ JSON_SERDES = {"org.openx.data.jsonserde.JsonSerDe", "org.apache.hive.hcatalog.d
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 
-class NotSupported(ValueError):
+class NotSupportedError(ValueError):
     """The statement cannot be parsed, or is none that the sandbox runs."""
 
 
@@ -28,17 +28,17 @@ def parse_statement(sql: str) -> exp.Expr | Unload:
         try:
             return parse_unload(sql)
         except ValueError as error:
-            raise NotSupported(str(error)) from error
+            raise NotSupportedError(str(error)) from error
     try:
         statements = [statement for statement in sqlglot.parse(sql, read="athena") if statement is not None]
     except SqlglotError as error:
-        raise NotSupported(f"line 1:1: {error}") from error
+        raise NotSupportedError(f"line 1:1: {error}") from error
     if len(statements) != 1:
-        raise NotSupported("Only one sql statement is allowed")
+        raise NotSupportedError("Only one sql statement is allowed")
     statement = statements[0]
     if isinstance(statement, exp.Query) or _ddl_name(statement) is not None:
         return statement
-    raise NotSupported("Queries of this type are not supported")
+    raise NotSupportedError("Queries of this type are not supported")
 
 
 def _ddl_name(statement: exp.Expr) -> str | None:
@@ -186,5 +186,5 @@ def _repair_table(store: AthenaStore, statement: exp.Expr, database: str) -> Non
             table.registered.setdefault(values, None)
 
 
-def _ddl_failed(reason: str) -> QueryFailed:
-    return QueryFailed(f"FAILED: {reason}", error_type=1003)
+def _ddl_failed(reason: str) -> QueryFailedError:
+    return QueryFailedError(f"FAILED: {reason}", error_type=1003)

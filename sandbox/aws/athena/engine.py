@@ -14,7 +14,7 @@ from sandbox.aws.athena import ddl, results, unload
 from sandbox.aws.athena.cache import local_copy
 from sandbox.aws.athena.partitions import Layout, is_injected, is_projected_value
 from sandbox.aws.athena.predicates import Scan, find_scans
-from sandbox.aws.athena.store import AthenaStore, Query, QueryFailed, Table, Unload
+from sandbox.aws.athena.store import AthenaStore, Query, QueryFailedError, Table, Unload
 from sandbox.aws.objects import ObjectInfo
 
 # How DuckDB's errors are called in Athena. The first that fits counts.
@@ -45,7 +45,7 @@ def run(store: AthenaStore, query: Query, now: datetime) -> None:
     except duckdb.Error as error:
         raise _failure(error) from error
     except SqlglotError as error:
-        raise QueryFailed(f"SYNTAX_ERROR: {error}") from error
+        raise QueryFailedError(f"SYNTAX_ERROR: {error}") from error
     finally:
         query.connection = None
         query.engine_millis = round((time.monotonic() - started) * 1000)
@@ -86,7 +86,7 @@ def _run_select(store: AthenaStore, query: Query, statement: exp.Query, now: dat
 def _stop_if_cancelled(query: Query) -> None:
     """An interrupt stops DuckDB only while it works; between its steps, the query itself is checked."""
     if query.is_finished:
-        raise QueryFailed("Query cancelled")
+        raise QueryFailedError("Query cancelled")
 
 
 def _create_views(
@@ -112,7 +112,7 @@ def _choose_objects(scan: Scan, now: datetime) -> list[tuple[ObjectInfo, tuple[s
     for column in table.partitions:
         required = any(item.is_equality for item in scan.predicates if item.column == column.name)
         if is_injected(table, column.name) and not required:
-            raise QueryFailed(
+            raise QueryFailedError(
                 f"CONSTRAINT_VIOLATION: For the injected projected partition column {column.name}, the WHERE clause "
                 "must contain only static equality conditions, and at least one such condition must be present."
             )
@@ -201,8 +201,8 @@ def _name_columns(statement: exp.Expr) -> None:
             selected.replace(exp.alias_(selected.copy(), f"_col{index}"))
 
 
-def _failure(error: duckdb.Error) -> QueryFailed:
+def _failure(error: duckdb.Error) -> QueryFailedError:
     for kind, text, reason, error_type in _REASONS:
         if isinstance(error, kind) and text in str(error):
-            return QueryFailed(f"{reason}{error}", error_type=error_type)
-    return QueryFailed(f"GENERIC_INTERNAL_ERROR: {error}", category=1, error_type=200)
+            return QueryFailedError(f"{reason}{error}", error_type=error_type)
+    return QueryFailedError(f"GENERIC_INTERNAL_ERROR: {error}", category=1, error_type=200)

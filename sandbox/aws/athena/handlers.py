@@ -8,7 +8,7 @@ import uuid
 
 from sandbox.aws import objects
 from sandbox.aws.athena import ddl, engine, results
-from sandbox.aws.athena.store import DEFAULT_DATABASE, Query, QueryFailed, WorkGroup
+from sandbox.aws.athena.store import DEFAULT_DATABASE, Query, QueryFailedError, WorkGroup
 from sandbox.aws.errors import ServiceError
 from sandbox.aws.protocol import Params
 from sandbox.aws.state import State
@@ -154,15 +154,17 @@ def _run(state: State, query: Query, forced: str | None) -> None:
         if query.is_finished:
             return
         query.state = "RUNNING"
-    failure: QueryFailed | None = None
+    failure: QueryFailedError | None = None
     try:
         if forced == "FAILED":
-            raise QueryFailed("GENERIC_INTERNAL_ERROR: ordered by a fault", category=1, error_type=200, retryable=True)
+            raise QueryFailedError(
+                "GENERIC_INTERNAL_ERROR: ordered by a fault", category=1, error_type=200, retryable=True
+            )
         engine.run(state.athena, query, state.clock())
-    except QueryFailed as error:
+    except QueryFailedError as error:
         failure = error
     except Exception as error:  # The thread's boundary: unseen here, the query would stay RUNNING for ever.
-        failure = QueryFailed(f"GENERIC_INTERNAL_ERROR: {error!r}", category=1, error_type=200)
+        failure = QueryFailedError(f"GENERIC_INTERNAL_ERROR: {error!r}", category=1, error_type=200)
     with state.lock:
         if not query.is_finished:
             query.state, query.failure = ("FAILED", failure) if failure else ("SUCCEEDED", None)

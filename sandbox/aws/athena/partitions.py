@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote
 
-from sandbox.aws.athena.store import QueryFailed, Table
+from sandbox.aws.athena.store import QueryFailedError, Table
 from sandbox.aws.objects import ObjectInfo
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -133,8 +133,8 @@ def _property(table: Table, column: str, name: str, default: str | None = None) 
     return text if name in {"values", "range"} else text.strip()
 
 
-def _invalid(table: Table, column: str, what: str) -> QueryFailed:
-    return QueryFailed(
+def _invalid(table: Table, column: str, what: str) -> QueryFailedError:
+    return QueryFailedError(
         f"INVALID_TABLE_PROPERTY: Table {table.database}.{table.name} is configured for partition projection, but its "
         f"partition column {column} is not: {what}"
     )

@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from sandbox.aws.athena.store import QueryFailed, Table
+from sandbox.aws.athena.store import QueryFailedError, Table
 
 _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
@@ -149,6 +149,6 @@ def _predicate(table: Table, name: str, operator: str, literals: list[exp.Expr])
     column = next(item for item in table.partitions if item.name == name)
     if any(literal.is_string != column.is_text for literal in literals):
         kinds = ("varchar", "integer") if column.is_text else ("integer", "varchar")
-        raise QueryFailed(f"TYPE_MISMATCH: Cannot apply operator: {kinds[0]} {operator} {kinds[1]}")
+        raise QueryFailedError(f"TYPE_MISMATCH: Cannot apply operator: {kinds[0]} {operator} {kinds[1]}")
     texts = [literal.name for literal in literals]
     return Predicate(name, operator, tuple(texts) if column.is_text else tuple(map(int, texts)))

@@ -15,7 +15,7 @@ DEFAULT_DATABASE = "default"
 CONCURRENT_QUERIES = 4
 
 
-class QueryFailed(Exception):
+class QueryFailedError(Exception):
     """A query ended in FAILED. ``reason`` is Athena's text, which begins with an error name such as HIVE_CURSOR_ERROR.
 
     ``category`` is 1 for the system's errors and 2 for the user's; ``error_type`` is 200 for the engine's errors, 1000
@@ -97,7 +97,7 @@ class Query:
     output: str
     submitted_at: datetime
     state: str = "QUEUED"
-    failure: QueryFailed | None = None
+    failure: QueryFailedError | None = None
     completed_at: datetime | None = None
     scanned_bytes: int = 0
     engine_millis: int = 0
@@ -156,7 +156,7 @@ class AthenaStore:
                 return self.databases[database.lower()][name.lower()]
             except KeyError as error:
                 where = f"awsdatacatalog.{database}.{name}".lower()
-                raise QueryFailed(f"TABLE_NOT_FOUND: Table '{where}' does not exist") from error
+                raise QueryFailedError(f"TABLE_NOT_FOUND: Table '{where}' does not exist") from error
 
     def close(self) -> None:
         """Stop the queries and remove the cache."""

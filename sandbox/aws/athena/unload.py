@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from sandbox.aws import objects
-from sandbox.aws.athena.store import Query, QueryFailed, Unload
+from sandbox.aws.athena.store import Query, QueryFailedError, Unload
 
 MAX_PARTITIONS = 100
 
@@ -66,11 +66,11 @@ def check(unload: Unload) -> None:
     """Refuse what Athena refuses before it runs anything, and what the sandbox does not write. Raises QueryFailed."""
     kind = unload.properties.get("format", "").upper()
     if kind not in _COMPRESSIONS:
-        raise QueryFailed(f"INVALID_TABLE_PROPERTY: the sandbox unloads PARQUET only, not {kind or 'nothing'}")
+        raise QueryFailedError(f"INVALID_TABLE_PROPERTY: the sandbox unloads PARQUET only, not {kind or 'nothing'}")
     if unload.properties.get("compression", "GZIP").upper() not in _COMPRESSIONS[kind]:
-        raise QueryFailed(f"INVALID_TABLE_PROPERTY: {kind} has no compression {unload.properties['compression']}")
+        raise QueryFailedError(f"INVALID_TABLE_PROPERTY: {kind} has no compression {unload.properties['compression']}")
     if not unload.partitioned_by and any(True for _ in objects.list_objects(*objects.split_url(unload.target))):
-        raise QueryFailed(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {unload.target}")
+        raise QueryFailedError(f"HIVE_PATH_ALREADY_EXISTS: Target directory for table already exists: {unload.target}")
 
 
 def write(connection: duckdb.DuckDBPyConnection, query: Query, unload: Unload, directory: Path) -> None:
@@ -81,10 +81,10 @@ def write(connection: duckdb.DuckDBPyConnection, query: Query, unload: Unload, d
     columns = [name for name, *_ in connection.execute("DESCRIBE result").fetchall()]
     partitions = list(unload.partitioned_by)
     if partitions and columns[-len(partitions) :] != partitions:
-        raise QueryFailed("HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table")
+        raise QueryFailedError("HIVE_COLUMN_ORDER_MISMATCH: Partition keys must be the last columns in the table")
     values = _partition_values(connection, partitions)
     if len(values) > MAX_PARTITIONS:
-        raise QueryFailed(
+        raise QueryFailedError(
             f"HIVE_TOO_MANY_OPEN_PARTITIONS: Exceeded limit of {MAX_PARTITIONS} open writers for partitions/buckets"
         )
     written = directory / f"{query.id}-unload"

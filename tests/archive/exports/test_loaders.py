@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def record_a_day(world: World) -> None:
 @pytest.fixture
 def recorded(world: World) -> tuple[World, MarketFile, MarketFile]:
     record_a_day(world)
-    return world, *world.export("trades"), *world.export("book_updates")
+    (trades,), (book,) = world.export("trades"), world.export("book_updates")
+    return world, trades, book
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,8 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, MarketFil
         pytest.skip("no captures: set BOOKTAPE_CAPTURES")
     world = open_world(tmp_path_factory.mktemp("captured"))
     ingest_capture(CAPTURE, exchange("binance"), world.systems.primary)
-    return world, *world.export("trades", day=CAPTURED), *world.export("book_updates", day=CAPTURED)
+    (trades,), (book,) = (world.export(data_type, day=CAPTURED) for data_type in ("trades", "book_updates"))
+    return world, trades, book
 
 
 def sent_trades() -> list[tuple[int, str, float, float, str]]:
@@ -264,16 +267,15 @@ def test_nautilus_reads_every_trade_and_every_level(
 
 
 def test_nautilus_reads_quotes_and_funding_rates(world: World, loader: Callable[..., Any]) -> None:
-    perpetual = {"market": "BTC-USDT-PERP", "exchange": "binance-futures"}
-    world.put(Quote(1, MIDNIGHT + 1000, "10.5", "3", "11.25", "4.125", MIDNIGHT + 1100), **perpetual)
-    world.put(
+    put = partial(world.put, market="BTC-USDT-PERP", exchange="binance-futures")
+    put(Quote(1, MIDNIGHT + 1000, "10.5", "3", "11.25", "4.125", MIDNIGHT + 1100))
+    put(
         DerivativeTicker(
             timestamp=MIDNIGHT + 2000,
             funding_timestamp=MIDNIGHT + 9000,
             funding_rate="0.0001",
             local_timestamp=MIDNIGHT,
         ),
-        **perpetual,
     )
     (quotes,) = world.export("quotes", "binance-futures")
     (quote,) = loader(price_precision=2, size_precision=3).load_quotes(world.path(quotes))

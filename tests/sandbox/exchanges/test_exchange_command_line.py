@@ -6,6 +6,10 @@ import gzip
 import json
 import signal
 import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,11 +24,12 @@ MIDNIGHT = 1_795_219_200_000_000
 
 
 @contextlib.asynccontextmanager
-async def command(*arguments):
+async def command(*arguments: str) -> AsyncIterator[tuple[Process, dict[str, Any]]]:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox.exchanges", *arguments, stdout=asyncio.subprocess.PIPE
     )
     try:
+        assert process.stdout is not None, "it is a pipe"
         async with asyncio.timeout(DEADLINE):
             yield process, json.loads(await process.stdout.readline())
     finally:
@@ -33,7 +38,7 @@ async def command(*arguments):
         await process.wait()
 
 
-async def test_it_says_where_it_listens_and_ends_cleanly_with_everything_sent_and_noted(tmp_path):
+async def test_it_says_where_it_listens_and_ends_cleanly_with_everything_sent_and_noted(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     options = ["--exchange", "binance", "--markets", "BTC-USDT,ETH-USDT", "--rate", "200", "--ledger", str(ledger)]
     async with command(*options, "--route", "primary=0", "--route", "replica=0") as (process, ready):
@@ -52,7 +57,7 @@ async def test_it_says_where_it_listens_and_ends_cleanly_with_everything_sent_an
     assert seen == [record["last_id"] for record in windows][-len(seen) :]
 
 
-async def test_a_market_ends_at_until_and_says_so():
+async def test_a_market_ends_at_until_and_says_so() -> None:
     async with (
         simulated(
             "kraken", ["BTC-USD"], rate=100, speed=600, start="2026-11-20T23:58:00Z", until="2026-11-21T00:00:00Z"
@@ -72,7 +77,7 @@ async def test_a_market_ends_at_until_and_says_so():
     assert status["market_time"] >= MIDNIGHT
 
 
-async def test_a_recording_can_be_played(tmp_path):
+async def test_a_recording_can_be_played(tmp_path: Path) -> None:
     path = tmp_path / "one.jsonl.gz"
     row = {"t": None, "kind": "ws", "url": "wss://example.test", "dir": "in", "data": "first"}
     path.write_bytes(gzip.compress(json.dumps(row).encode()))
@@ -88,7 +93,7 @@ async def test_a_recording_can_be_played(tmp_path):
 @pytest.mark.parametrize(
     "options", [["--exchange", "mtgox"], ["--route", "primary"], ["play", "no-such-file.gz"], ["--markets", "BTCUSDT"]]
 )
-async def test_wrong_options_are_refused(options):
+async def test_wrong_options_are_refused(options: list[str]) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "sandbox.exchanges", *options, stderr=asyncio.subprocess.DEVNULL
     )

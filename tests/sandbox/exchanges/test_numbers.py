@@ -1,6 +1,6 @@
 """What a venue does to its own numbers, and frames that wait."""
 
-from sandbox.exchanges.faults import Delay, Faults, ResetIds, SkipIds
+from sandbox.exchanges.faults import Delay, Faults, ResetIds, SkipIds, VenueFault
 from sandbox.exchanges.numbers import befall
 from sandbox.exchanges.simulation import open_market
 
@@ -25,7 +25,8 @@ def test_ids_begin_anew_and_only_in_markets_that_match() -> None:
 
 
 def test_a_fault_of_the_venue_befalls_it_once_whatever_routes_it_has() -> None:
-    faults, befallen = Faults(["primary", "replica"]), []
+    faults = Faults(["primary", "replica"])
+    befallen: list[VenueFault] = []
     faults.befall = befallen.append
     faults.inject(ResetIds())
     assert (befallen, faults.in_force()) == ([ResetIds()], [])

@@ -4,10 +4,13 @@ import asyncio
 import base64
 import gzip
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedOK
 
 from sandbox.exchanges import played
@@ -21,21 +24,31 @@ START = 1_723_161_253 * SECOND
 # White space and number texts that no re-serialising would keep.
 FRAMES = ['{"stream": "btcusdt@trade","data":{"p":61837.630000}}', '[320,{"c":"1"}]', "not JSON at all"]
 
+Writer = Callable[[list[dict[str, Any]]], Path]
+"""Writes lines as a recording and returns its path."""
 
-def line(time_ns, data, kind="ws", direction="in", url="wss://stream.binance.com:9443/stream", **extra):
+
+def line(
+    time_ns: int | None,
+    data: str,
+    kind: str = "ws",
+    direction: str = "in",
+    url: str = "wss://stream.binance.com:9443/stream",
+    **extra: str,
+) -> dict[str, Any]:
     return {"t": time_ns, "kind": kind, "url": url, "dir": direction, "data": data, **extra}
 
 
-def book(symbol, body, after=0):
+def book(symbol: str, body: str, after: int = 0) -> dict[str, Any]:
     url = f"https://api.binance.com/api/v1/depth?symbol={symbol}&limit=1000"
     return line(START + after, body, kind="http", url=url)
 
 
 @pytest.fixture
-def recorded(tmp_path):
+def recorded(tmp_path: Path) -> Writer:
     """Writes lines as a recording and returns its path."""
 
-    def write(lines):
+    def write(lines: list[dict[str, Any]]) -> Path:
         path = tmp_path / "recorded.jsonl.gz"
         with gzip.open(path, "wt") as file:
             file.writelines(json.dumps(row) + "\n" for row in lines)
@@ -45,16 +58,16 @@ def recorded(tmp_path):
 
 
 @pytest.fixture
-def three_frames(recorded):
+def three_frames(recorded: Writer) -> Path:
     return recorded([line(START + number * SECOND, data) for number, data in enumerate(FRAMES)])
 
 
-async def receive(socket, count):
+async def receive(socket: ClientConnection, count: int) -> list[str | bytes]:
     async with asyncio.timeout(DEADLINE):
         return [await socket.recv() for _ in range(count)]
 
 
-async def test_only_what_the_venue_sent_is_played(recorded):
+async def test_only_what_the_venue_sent_is_played(recorded: Writer) -> None:
     path = recorded(
         [
             line(START, '{"method":"SUBSCRIBE"}', direction="out"),
@@ -67,20 +80,22 @@ async def test_only_what_the_venue_sent_is_played(recorded):
     assert read_recording(path).frames == [Frame(START, "text"), Frame(None, b"bytes"), Frame(START, b"\x1f\x8b")]
 
 
-async def test_a_subscription_is_acknowledged_and_then_the_frames_come_byte_for_byte(three_frames):
+async def test_a_subscription_is_acknowledged_and_then_the_frames_come_byte_for_byte(three_frames: Path) -> None:
     async with played(three_frames) as exchange, connect(f"{exchange.routes['primary'].ws}/ws") as socket:
         await socket.send('{"method":"SUBSCRIBE","params":["btcusdt@trade"],"id":9}')
         assert await receive(socket, 4) == ['{"result":null,"id":9}', *FRAMES]
 
 
-async def test_streams_in_the_url_need_no_subscription_and_every_client_starts_at_the_first_frame(three_frames):
+async def test_streams_in_the_url_need_no_subscription_and_every_client_starts_at_the_first_frame(
+    three_frames: Path,
+) -> None:
     async with played(three_frames, routes={"primary": 0, "replica": 0}) as exchange:
         for route in exchange.routes.values():
             async with connect(f"{route.ws}/stream?streams=btcusdt@trade") as socket:
                 assert await receive(socket, 3) == FRAMES
 
 
-async def test_at_the_end_the_connection_is_held_or_closed(three_frames):
+async def test_at_the_end_the_connection_is_held_or_closed(three_frames: Path) -> None:
     async with (
         played(three_frames, then="close") as exchange,
         connect(f"{exchange.routes['primary'].ws}/ws/btcusdt@trade") as socket,
@@ -100,7 +115,7 @@ async def test_at_the_end_the_connection_is_held_or_closed(three_frames):
         assert status.json() == {"frames": 3, "clients": 1, "played": 1, "finished": True}
 
 
-async def test_playing_waits_for_the_awaited_clients(three_frames):
+async def test_playing_waits_for_the_awaited_clients(three_frames: Path) -> None:
     async with played(three_frames, clients=2) as exchange:
         url = f"{exchange.routes['primary'].ws}/ws/btcusdt@trade"
         async with connect(url) as first:
@@ -112,7 +127,7 @@ async def test_playing_waits_for_the_awaited_clients(three_frames):
                 assert await receive(second, 3) == FRAMES
 
 
-async def test_playing_can_be_paced_by_the_recorded_times(three_frames):
+async def test_playing_can_be_paced_by_the_recorded_times(three_frames: Path) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     async with (
@@ -123,7 +138,7 @@ async def test_playing_can_be_paced_by_the_recorded_times(three_frames):
         assert loop.time() - begun > 0.15
 
 
-async def test_rest_answers_are_matched_by_path_and_symbol_with_the_recorded_time(recorded):
+async def test_rest_answers_are_matched_by_path_and_symbol_with_the_recorded_time(recorded: Writer) -> None:
     path = recorded(
         [
             book("BTCUSDT", '{"lastUpdateId": 1}'),

@@ -3,19 +3,21 @@
 import asyncio
 import itertools
 import json
+from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sandbox.exchanges import simulated
 from sandbox.exchanges.binance import MAX_STREAMS, Binance, BinanceSession
 from sandbox.exchanges.binance_messages import BestQuote, DepthUpdate, TradeUpdate
 from sandbox.exchanges.binance_rest import WeightBudget, depth_weight
+from sandbox.exchanges.ledger import Record
 from sandbox.exchanges.market import BookChange, Market
 from sandbox.exchanges.specs import market_spec
-from sandbox.exchanges.venue import Disconnect
+from sandbox.exchanges.venue import DisconnectError
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
@@ -34,7 +36,7 @@ def ask(opened: BinanceSession, request: object, elapsed: float = 0.0) -> object
     return json.loads(answer)
 
 
-async def test_payloads_are_the_recorded_ones_to_the_letter():
+async def test_payloads_are_the_recorded_ones_to_the_letter() -> None:
     trade = TradeUpdate("BTCUSDT", 1723161255343, 3735683259, "61837.63000000", "0.02000000", 1723161255342, "sell")
     assert trade.plain == (
         '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000",'
@@ -58,7 +60,7 @@ async def test_payloads_are_the_recorded_ones_to_the_letter():
     )
 
 
-async def test_a_depth_window_spans_its_changes_and_keeps_the_last_amount_of_a_level():
+async def test_a_depth_window_spans_its_changes_and_keeps_the_last_amount_of_a_level() -> None:
     venue = Binance([Market(market_spec("binance", "BTC-USDT"), 1)])
     venue.publish(BookChange("BTC-USDT", 11, 12, 1_000_010_000, ((6183700, 5), (6183600, 0)), ()))
     venue.publish(BookChange("BTC-USDT", 13, 14, 1_000_050_000, ((6183700, 7),), ((6183800, 9),)))
@@ -78,7 +80,7 @@ async def test_a_depth_window_spans_its_changes_and_keeps_the_last_amount_of_a_l
     ]
 
 
-async def test_subscriptions_are_acknowledged_and_listed():
+async def test_subscriptions_are_acknowledged_and_listed() -> None:
     opened = session("btcusdt@trade")
     request = {"method": "SUBSCRIBE", "params": ["ethusdt@trade"], "id": "abc"}
     assert ask(opened, request) == {"result": None, "id": "abc"}
@@ -98,34 +100,34 @@ async def test_subscriptions_are_acknowledged_and_listed():
         ('{"method":"GET_PROPERTY","params":["separate"],"id":1}', 0),
     ],
 )
-async def test_mistakes_are_answered_with_the_documented_codes(text, code):
+async def test_mistakes_are_answered_with_the_documented_codes(text: str, code: int) -> None:
     (answer,) = session().receive(text, 0, 0.0)
     assert json.loads(answer)["code"] == code
 
 
-async def test_the_sixth_message_of_a_second_ends_the_connection():
+async def test_the_sixth_message_of_a_second_ends_the_connection() -> None:
     opened = session()
     for number in range(5):
         ask(opened, {"method": "LIST_SUBSCRIPTIONS", "id": number}, elapsed=10 + number / 10)
-    with pytest.raises(Disconnect) as end:
+    with pytest.raises(DisconnectError) as end:
         opened.receive("{}", 0, 10.9)
     assert end.value.code == 1008
     ask(opened, {"method": "LIST_SUBSCRIPTIONS", "id": 7}, elapsed=12.5)
 
 
-async def test_a_connection_has_at_most_1024_streams():
+async def test_a_connection_has_at_most_1024_streams() -> None:
     opened = session(*(f"s{number}@trade" for number in range(MAX_STREAMS)))
-    with pytest.raises(Disconnect):
+    with pytest.raises(DisconnectError):
         ask(opened, {"method": "SUBSCRIBE", "params": ["one@trade"], "id": 1})
 
 
-async def test_request_weights_are_the_documented_ones():
+async def test_request_weights_are_the_documented_ones() -> None:
     assert [depth_weight(limit) for limit in (1, 100, 101, 500, 501, 1000, 1001, 5000, 9999)] == [
         5, 5, 25, 25, 50, 50, 250, 250, 250,
     ]  # fmt: skip
 
 
-async def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_those_who_go_on():
+async def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_those_who_go_on() -> None:
     budget = WeightBudget()
     assert budget.take(6000, 10.0) is None
     assert [budget.take(1, 10.0) for _ in range(11)] == [(429, 51)] * 10 + [(418, 120)]
@@ -133,7 +135,7 @@ async def test_too_much_weight_is_429_until_the_minute_ends_and_418_for_those_wh
     assert budget.take(1, 131.0) is None
 
 
-async def test_every_client_of_every_route_gets_what_the_ledger_says():
+async def test_every_client_of_every_route_gets_what_the_ledger_says() -> None:
     async with simulated("binance", ["BTC-USDT"], rate=200, seed=5, routes={"primary": 0, "replica": 0}) as exchange:
         urls = [f"{route.ws}/stream?streams={STREAMS}" for route in exchange.routes.values()]
         async with connect(urls[0]) as first, connect(urls[1]) as second:
@@ -152,16 +154,16 @@ async def test_every_client_of_every_route_gets_what_the_ledger_says():
         assert len(common) > 50
 
 
-async def receive(socket, count):
+async def receive(socket: ClientConnection, count: int) -> list[Any]:
     async with asyncio.timeout(DEADLINE):
         return [json.loads(await socket.recv()) for _ in range(count)]
 
 
-def normalised(frames, stream):
+def normalised(frames: list[Any], stream: str) -> list[tuple[Any, ...]]:
     return [normalise(frame["data"]) for frame in frames if frame["stream"] == stream]
 
 
-def normalise(data):
+def normalise(data: dict[str, Any]) -> tuple[Any, ...]:
     """What a collector would make of a trade or a depth update, written independently of the simulation."""
     if data["e"] == "trade":
         side = "sell" if data["m"] else "buy"
@@ -169,7 +171,7 @@ def normalise(data):
     return (data["U"], data["u"], data["E"] * 1000, data["b"], data["a"])
 
 
-def tail(records, frames, stream):
+def tail(records: list[Record], frames: list[Any], stream: str) -> list[tuple[Any, ...]]:
     """The ledger's records from the first one that a client saw."""
     rows = [
         (record["id"], record["timestamp"], record["side"], record["price"], record["amount"])
@@ -181,7 +183,7 @@ def tail(records, frames, stream):
     return [row for row in rows if row[0] >= first]
 
 
-async def test_a_rest_book_joins_the_stream_and_rebuilds_the_models_book():
+async def test_a_rest_book_joins_the_stream_and_rebuilds_the_models_book() -> None:
     async with simulated("binance", ["BTC-USDT"], rate=200) as exchange, httpx.AsyncClient() as client:
         route = exchange.routes["primary"]
         async with connect(f"{route.ws}/ws/btcusdt@depth@100ms") as socket:
@@ -204,7 +206,7 @@ async def test_a_rest_book_joins_the_stream_and_rebuilds_the_models_book():
         assert {p: a for p, a in asks.items() if float(a)} == dict(renderer.levels(market.book.asks.levels()))
 
 
-async def test_rest_says_weight_market_time_and_errors():
+async def test_rest_says_weight_market_time_and_errors() -> None:
     async with (
         simulated("binance", ["BTC-USDT"], rate=0, start="2026-11-20T23:50:00Z", speed=0.001) as exchange,
         httpx.AsyncClient(base_url=exchange.routes["primary"].http) as client,
@@ -223,7 +225,7 @@ async def test_rest_says_weight_market_time_and_errors():
         assert (await client.get("/api/v3/nothing")).status_code == 404
 
 
-async def test_missed_trades_can_be_fetched_by_id():
+async def test_missed_trades_can_be_fetched_by_id() -> None:
     async with simulated("binance", ["BTC-USDT"], rate=500) as exchange, httpx.AsyncClient() as client:
         while exchange.ledger.counts["trade"] < 20:
             await asyncio.sleep(0.01)
@@ -236,7 +238,7 @@ async def test_missed_trades_can_be_fetched_by_id():
         ] == [(row["id"], row["timestamp"], row["side"] == "sell", row["price"], row["amount"]) for row in trades[5:8]]
 
 
-async def test_raw_connections_get_payloads_without_the_wrapping_and_microseconds_on_request():
+async def test_raw_connections_get_payloads_without_the_wrapping_and_microseconds_on_request() -> None:
     async with simulated("binance", ["BTC-USDT"], rate=200) as exchange:
         async with connect(f"{exchange.routes['primary'].ws}/ws/btcusdt@trade?timeUnit=MICROSECOND") as socket:
             (trade,) = await receive(socket, 1)
@@ -245,16 +247,17 @@ async def test_raw_connections_get_payloads_without_the_wrapping_and_microsecond
         assert trade["E"] == noted["timestamp"] + 1_000
 
 
-async def talk_on(socket):
+async def talk_on(socket: ClientConnection) -> None:
     """Ask so much that more than five questions arrive at once, however busy this machine is."""
     for _ in range(60):
         await socket.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
     await receive(socket, 61)
 
 
-async def test_the_server_cuts_off_who_talks_too_much():
+async def test_the_server_cuts_off_who_talks_too_much() -> None:
     async with simulated("binance", ["BTC-USDT"], rate=0) as exchange:
         async with connect(f"{exchange.routes['primary'].ws}/ws") as socket:
             with pytest.raises(ConnectionClosed) as closed:
                 await talk_on(socket)
+        assert closed.value.rcvd is not None, "a closing frame"
         assert closed.value.rcvd.code == 1008

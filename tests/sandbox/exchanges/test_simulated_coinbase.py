@@ -3,16 +3,17 @@
 import asyncio
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from sandbox.exchanges import simulated
 from sandbox.exchanges.coinbase import Coinbase, CoinbaseSession
 from sandbox.exchanges.market import BookChange, Market, Quote, Trade
 from sandbox.exchanges.specs import market_spec
-from sandbox.exchanges.venue import Disconnect
+from sandbox.exchanges.venue import DisconnectError
 from tests.waiting import DEADLINE
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +26,7 @@ def venue(levels: int = 4) -> Coinbase:
     return Coinbase([Market(market_spec("coinbase", "BTC-USD", levels), 1)])
 
 
-def subscribed(exchange: Coinbase, *channels: str) -> tuple[CoinbaseSession, list[dict]]:
+def subscribed(exchange: Coinbase, *channels: str) -> tuple[CoinbaseSession, list[dict[str, Any]]]:
     session = exchange.connect("/", {})
     assert isinstance(session, CoinbaseSession)
     session.greet(NOW, 0.0)
@@ -39,7 +40,7 @@ def subscribed(exchange: Coinbase, *channels: str) -> tuple[CoinbaseSession, lis
     return session, [json.loads(frame) for frame in frames]
 
 
-async def test_trades_of_a_window_come_newest_first_with_the_makers_side():
+async def test_trades_of_a_window_come_newest_first_with_the_makers_side() -> None:
     exchange = venue()
     session, _ = subscribed(exchange, "market_trades")
     exchange.publish(Trade("BTC-USD", 1068572095, NOW - 123_642, "buy", 6508367, 322434))
@@ -63,7 +64,7 @@ async def test_trades_of_a_window_come_newest_first_with_the_makers_side():
     ]
 
 
-async def test_a_book_change_is_one_update_of_one_event_time():
+async def test_a_book_change_is_one_update_of_one_event_time() -> None:
     exchange = venue()
     session, _ = subscribed(exchange, "level2")
     (message,) = exchange.publish(BookChange("BTC-USD", 1, 2, NOW - 110, ((6506250, 583000),), ((6506191, 0),)))
@@ -103,7 +104,7 @@ async def test_a_book_change_is_one_update_of_one_event_time():
     ]
 
 
-async def test_the_ticker_has_the_recorded_fields_in_their_order():
+async def test_the_ticker_has_the_recorded_fields_in_their_order() -> None:
     exchange = venue()
     (message,) = exchange.publish(Quote("BTC-USD", 1, NOW, (6508366, 20371215), (6508367, 24290402)))
     session, _ = subscribed(exchange, "ticker")
@@ -115,7 +116,7 @@ async def test_the_ticker_has_the_recorded_fields_in_their_order():
     assert (ticker["best_bid"], ticker["best_bid_quantity"]) == ("65083.66", "0.20371215")
 
 
-async def test_each_subscription_is_answered_by_its_snapshot_and_then_the_list_of_all():
+async def test_each_subscription_is_answered_by_its_snapshot_and_then_the_list_of_all() -> None:
     _, frames = subscribed(venue(), "market_trades", "level2", "ticker", "heartbeats")
     assert [(frame["sequence_num"], frame["channel"]) for frame in frames] == [
         (0, "market_trades"),
@@ -140,7 +141,7 @@ async def test_each_subscription_is_answered_by_its_snapshot_and_then_the_list_o
     ]
 
 
-async def test_a_trade_snapshot_leaves_the_trades_of_the_open_window_to_the_update():
+async def test_a_trade_snapshot_leaves_the_trades_of_the_open_window_to_the_update() -> None:
     exchange = venue()
     market = exchange.markets["BTC-USD"]
     for number in range(40):
@@ -156,7 +157,7 @@ async def test_a_trade_snapshot_leaves_the_trades_of_the_open_window_to_the_upda
     assert ids == sorted(pending, reverse=True)
 
 
-async def test_heartbeats_come_once_a_real_second_and_count():
+async def test_heartbeats_come_once_a_real_second_and_count() -> None:
     session, _ = subscribed(venue(), "heartbeats")
     beats = [json.loads(frame) for elapsed in (0.1, 0.5, 1.0, 1.2, 2.3) for frame in session.tick(NOW, elapsed)]
     assert [beat["events"][0]["heartbeat_counter"] for beat in beats] == [0, 1, 2]
@@ -164,16 +165,16 @@ async def test_heartbeats_come_once_a_real_second_and_count():
     assert beats[0]["events"][0]["current_time"].startswith("2026-08-09 21:05:51.5 +0000 UTC m=+0.1")
 
 
-async def test_who_does_not_subscribe_within_five_seconds_is_disconnected():
+async def test_who_does_not_subscribe_within_five_seconds_is_disconnected() -> None:
     silent, _ = subscribed(venue())
     assert silent.tick(NOW, 5.0) == []
-    with pytest.raises(Disconnect):
+    with pytest.raises(DisconnectError):
         silent.tick(NOW, 5.1)
     busy, _ = subscribed(venue(), "ticker")
     assert busy.tick(NOW, 60.0) == []
 
 
-async def test_unsubscribing_without_products_ends_the_channel():
+async def test_unsubscribing_without_products_ends_the_channel() -> None:
     session, _ = subscribed(venue(), "ticker", "level2")
     (answer,) = session.receive('{"type":"unsubscribe","channel":"ticker"}', NOW, 0.0)
     assert json.loads(answer)["events"] == [{"subscriptions": {"level2": ["BTC-USD"]}}]
@@ -185,19 +186,19 @@ async def test_unsubscribing_without_products_ends_the_channel():
     ["{", '{"type":"hello"}', '{"type":"subscribe","channel":"nothing"}',
      '{"type":"subscribe","channel":"level2","product_ids":["NO-PE"]}'],
 )  # fmt: skip
-async def test_mistakes_are_answered_with_an_error_that_is_not_counted(text):
+async def test_mistakes_are_answered_with_an_error_that_is_not_counted(text: str) -> None:
     session, _ = subscribed(venue())
     (answer,) = session.receive(text, NOW, 0.0)
     assert json.loads(answer)["type"] == "error"
     assert "sequence_num" not in json.loads(answer)
 
 
-async def receive(socket, count):
+async def receive(socket: ClientConnection, count: int) -> list[Any]:
     async with asyncio.timeout(DEADLINE):
         return [json.loads(await socket.recv()) for _ in range(count)]
 
 
-async def test_a_client_can_follow_the_book_and_every_trade_without_a_gap_in_the_counter():
+async def test_a_client_can_follow_the_book_and_every_trade_without_a_gap_in_the_counter() -> None:
     async with simulated("coinbase", ["BTC-USD", "ETH-USD"], rate=200, seed=2) as exchange:
         async with connect(exchange.routes["primary"].ws) as socket:
             for channel in ("level2", "market_trades"):
@@ -221,7 +222,7 @@ async def test_a_client_can_follow_the_book_and_every_trade_without_a_gap_in_the
             assert seen == {record["id"] for record in exchange.ledger.read("trade", product)}
 
 
-def trades_of(frames):
+def trades_of(frames: list[Any]) -> list[dict[str, Any]]:
     return [
         row
         for frame in frames
@@ -231,8 +232,8 @@ def trades_of(frames):
     ]
 
 
-def book_of(frames, product):
-    book = {"bid": {}, "offer": {}}
+def book_of(frames: list[Any], product: str) -> dict[str, dict[str, str]]:
+    book: dict[str, dict[str, str]] = {"bid": {}, "offer": {}}
     for frame in frames:
         for event in frame["events"] if frame["channel"] == "l2_data" else []:
             for row in event["updates"] if event["product_id"] == product else []:
@@ -243,7 +244,7 @@ def book_of(frames, product):
     return book
 
 
-async def test_rest_lists_products_and_gives_books():
+async def test_rest_lists_products_and_gives_books() -> None:
     async with simulated("coinbase", ["BTC-USD"], rate=0, seed=3) as exchange:
         base = f"{exchange.routes['primary'].http}/api/v3/brokerage/market"
         async with httpx.AsyncClient() as client:

@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from sandbox.exchanges import simulated
-from sandbox.exchanges.book import OrderBook
+from sandbox.exchanges.book import Level, OrderBook
 from sandbox.exchanges.kraken import Kraken, KrakenSession
 from sandbox.exchanges.kraken_book import DepthView, checksum
 from sandbox.exchanges.kraken_rest import pair_key
@@ -36,22 +38,22 @@ DOCUMENTED_BIDS = [
 ]  # fmt: skip
 
 
-async def test_the_documented_checksum():
+async def test_the_documented_checksum() -> None:
     assert checksum(DOCUMENTED_BIDS, DOCUMENTED_ASKS) == 3310070434
 
 
-async def test_only_ten_levels_a_side_count():
+async def test_only_ten_levels_a_side_count() -> None:
     further = [["1.0", "1.00000000"]]
     assert checksum(DOCUMENTED_BIDS + further, DOCUMENTED_ASKS + further) == 3310070434
 
 
-def book(bids, asks) -> OrderBook:
+def book(bids: Sequence[Level], asks: Sequence[Level]) -> OrderBook:
     opened = OrderBook()
     opened.apply(bids, asks)
     return opened
 
 
-async def test_a_level_that_moves_into_the_depth_is_sent_and_one_that_falls_out_is_not():
+async def test_a_level_that_moves_into_the_depth_is_sent_and_one_that_falls_out_is_not() -> None:
     bids = book([(104, 1), (103, 1), (102, 1), (101, 1)], [])
     view = DepthView(bids, 3)
     bids.bids.set(103, 0)
@@ -64,7 +66,7 @@ async def test_a_level_that_moves_into_the_depth_is_sent_and_one_that_falls_out_
 
 @settings(deadline=None, max_examples=60)
 @given(seed=st.integers(0, 10**6), depth=st.integers(1, 40), levels=st.integers(2, 40))
-def test_a_client_that_truncates_keeps_exactly_the_best_levels(seed, depth, levels):
+def test_a_client_that_truncates_keeps_exactly_the_best_levels(seed: int, depth: int, levels: int) -> None:
     market = Market(MarketSpec("BTC-USD", 1, 8, 100_000, levels), seed)
     view = DepthView(market.book, depth)
     mine = book(market.book.bids.levels(depth), market.book.asks.levels(depth))
@@ -87,7 +89,7 @@ def bitcoin(levels: int = 30) -> Kraken:
     return Kraken([Market(market_spec("kraken", "BTC-USD", levels), 1)])
 
 
-async def test_acknowledgement_and_status_are_the_recorded_ones_to_the_letter():
+async def test_acknowledgement_and_status_are_the_recorded_ones_to_the_letter() -> None:
     session, frames = subscribed(bitcoin(), channel="book", symbol=["BTC/USD"], depth=10, snapshot=False)
     assert frames == [
         '{"method":"subscribe","req_id":11,"result":{"channel":"book","depth":10,"snapshot":false,"symbol":"BTC/USD"},'
@@ -99,7 +101,7 @@ async def test_acknowledgement_and_status_are_the_recorded_ones_to_the_letter():
     ]
 
 
-async def test_numbers_are_written_with_all_their_decimals():
+async def test_numbers_are_written_with_all_their_decimals() -> None:
     venue = bitcoin()
     session, _ = subscribed(venue, channel="book", symbol=["BTC/USD"])
     market = venue.markets["BTC-USD"]
@@ -116,7 +118,7 @@ async def test_numbers_are_written_with_all_their_decimals():
     assert message.records[0]["depth"] == 10
 
 
-async def test_the_trades_of_one_taker_come_in_one_message():
+async def test_the_trades_of_one_taker_come_in_one_message() -> None:
     venue = bitcoin()
     session, _ = subscribed(venue, channel="trade", symbol=["BTC/USD"])
     venue.publish(Trade("BTC-USD", 7, NOW, "buy", 618377, 100_000))
@@ -131,7 +133,7 @@ async def test_the_trades_of_one_taker_come_in_one_message():
     assert [(record["id"], record["side"]) for record in message.records] == [(7, "buy"), (8, "buy")]
 
 
-async def test_trades_come_with_a_snapshot_only_if_asked_for_and_instruments_with_precisions():
+async def test_trades_come_with_a_snapshot_only_if_asked_for_and_instruments_with_precisions() -> None:
     _, frames = subscribed(bitcoin(), channel="trade", symbol=["BTC/USD"])
     assert len(frames) == 1
     _, frames = subscribed(bitcoin(), channel="trade", symbol=["BTC/USD"], snapshot=True)
@@ -150,13 +152,13 @@ async def test_trades_come_with_a_snapshot_only_if_asked_for_and_instruments_wit
         ({"channel": "weather", "symbol": ["BTC/USD"]}, "Channel not supported"),
     ],
 )
-async def test_refusals_echo_the_request(params, error):
+async def test_refusals_echo_the_request(params: dict[str, Any], error: str) -> None:
     _, (answer,) = subscribed(bitcoin(), **params)
     refusal = json.loads(answer)
     assert (refusal["error"], refusal["success"], refusal["req_id"]) == (error, False, 11)
 
 
-async def test_ping_is_answered_with_pong():
+async def test_ping_is_answered_with_pong() -> None:
     session, _ = subscribed(bitcoin(), channel="instrument")
     (answer,) = session.receive('{"method":"ping","req_id":101}', NOW, 0.0)
     assert json.loads(answer) == {
@@ -167,7 +169,7 @@ async def test_ping_is_answered_with_pong():
     }
 
 
-async def test_heartbeats_come_when_something_is_subscribed_and_nothing_else_is_sent():
+async def test_heartbeats_come_when_something_is_subscribed_and_nothing_else_is_sent() -> None:
     venue = bitcoin()
     session, _ = subscribed(venue, channel="trade", symbol=["BTC/USD"])
     idle = venue.connect("/v2", {})
@@ -179,7 +181,7 @@ async def test_heartbeats_come_when_something_is_subscribed_and_nothing_else_is_
     assert idle.tick(NOW, 60.0) == []
 
 
-async def test_a_depth_is_noted_from_its_first_subscription_on():
+async def test_a_depth_is_noted_from_its_first_subscription_on() -> None:
     venue = bitcoin()
     subscribed(venue, channel="book", symbol=["BTC/USD"], depth=25)
     subscribed(venue, channel="book", symbol=["BTC/USD"], depth=25)
@@ -187,20 +189,20 @@ async def test_a_depth_is_noted_from_its_first_subscription_on():
     assert (note["type"], note["depth"], len(note["bids"]), note["timestamp"]) == ("snapshot", 25, 25, NOW)
 
 
-async def receive(socket, count):
+async def receive(socket: ClientConnection, count: int) -> list[Any]:
     """Frames with the numbers as the text that was on the wire."""
     async with asyncio.timeout(DEADLINE):
         return [json.loads(await socket.recv(), parse_float=str) for _ in range(count)]
 
 
 @pytest.mark.parametrize("depth", [10, 25, 1000])
-async def test_a_client_that_follows_the_rules_agrees_with_every_checksum(depth):
+async def test_a_client_that_follows_the_rules_agrees_with_every_checksum(depth: int) -> None:
     async with simulated("kraken", ["BTC-USD"], rate=300, levels=60) as exchange:
         async with connect(f"{exchange.routes['primary'].ws}/v2") as socket:
             params = {"channel": "book", "symbol": ["BTC/USD"], "depth": depth}
             await socket.send(json.dumps({"method": "subscribe", "params": params}))
             frames = [frame for frame in await receive(socket, 150) if frame.get("channel") == "book"]
-        sides = {"bids": {}, "asks": {}}
+        sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
         for frame in frames:
             (data,) = frame["data"]
             for side, reverse in (("bids", True), ("asks", False)):
@@ -211,7 +213,9 @@ async def test_a_client_that_follows_the_rules_agrees_with_every_checksum(depth)
                     reverse=reverse,
                 )
                 sides[side] = dict(kept[:depth])
-            assert data["checksum"] == checksum(list(sides["bids"].items()), list(sides["asks"].items()))
+            assert data["checksum"] == checksum(
+                [*map(list, sides["bids"].items())], [*map(list, sides["asks"].items())]
+            )
         noted = [(record["bids"], record["asks"]) for record in exchange.ledger.read("book")]
         seen = [
             tuple([[row["price"], row["qty"]] for row in frame["data"][0][side]] for side in ("bids", "asks"))
@@ -220,7 +224,7 @@ async def test_a_client_that_follows_the_rules_agrees_with_every_checksum(depth)
         assert seen == noted[: len(seen)]
 
 
-async def test_rest_keeps_the_old_names_and_coarser_books():
+async def test_rest_keeps_the_old_names_and_coarser_books() -> None:
     async with (
         simulated("kraken", ["BTC-USD", "SOL-USD"], rate=0) as exchange,
         httpx.AsyncClient(base_url=exchange.routes["primary"].http) as client,
@@ -243,5 +247,5 @@ async def test_rest_keeps_the_old_names_and_coarser_books():
     ("market", "key"),
     [("BTC-USD", "XXBTZUSD"), ("ETH-BTC", "XETHXXBT"), ("BTC-USDT", "XBTUSDT"), ("SOL-EUR", "SOLEUR")],
 )
-async def test_only_old_assets_carry_letters(market, key):
+async def test_only_old_assets_carry_letters(market: str, key: str) -> None:
     assert pair_key(market_spec("kraken", market)) == key

@@ -28,7 +28,7 @@ def copy_of(book: OrderBook) -> OrderBook:
     return copy
 
 
-def test_a_side_lists_its_levels_best_first():
+def test_a_side_lists_its_levels_best_first() -> None:
     bids, asks = BookSide(descending=True), BookSide(descending=False)
     for side in (bids, asks):
         for price, amount in ((100, 5), (102, 7), (101, 6), (103, 0)):
@@ -39,7 +39,7 @@ def test_a_side_lists_its_levels_best_first():
     assert bids.best() == (102, 7)
 
 
-def test_amount_zero_removes_a_level_and_removing_it_again_does_nothing():
+def test_amount_zero_removes_a_level_and_removing_it_again_does_nothing() -> None:
     side = BookSide(descending=False)
     side.set(100, 5)
     side.set(100, 0)
@@ -49,7 +49,7 @@ def test_amount_zero_removes_a_level_and_removing_it_again_does_nothing():
 
 @settings(deadline=None, max_examples=40)
 @given(spec=SPECS, seed=SEEDS)
-def test_the_book_never_crosses_and_never_runs_empty(spec, seed):
+def test_the_book_never_crosses_and_never_runs_empty(spec: MarketSpec, seed: int) -> None:
     market = Market(spec, seed)
     for number in range(200):
         market.step(number)
@@ -60,7 +60,7 @@ def test_the_book_never_crosses_and_never_runs_empty(spec, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(spec=SPECS, seed=SEEDS)
-def test_ids_are_contiguous_and_one_update_id_is_one_changed_level(spec, seed):
+def test_ids_are_contiguous_and_one_update_id_is_one_changed_level(spec: MarketSpec, seed: int) -> None:
     market = Market(spec, seed)
     next_trade, next_update = market.last_trade_id + 1, market.last_update_id + 1
     for event in run(market):
@@ -75,7 +75,7 @@ def test_ids_are_contiguous_and_one_update_id_is_one_changed_level(spec, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(spec=SPECS, seed=SEEDS)
-def test_changes_replayed_on_a_snapshot_give_the_models_book(spec, seed):
+def test_changes_replayed_on_a_snapshot_give_the_models_book(spec: MarketSpec, seed: int) -> None:
     market = Market(spec, seed)
     replica = copy_of(market.book)
     for event in run(market):
@@ -86,7 +86,7 @@ def test_changes_replayed_on_a_snapshot_give_the_models_book(spec, seed):
 
 @settings(deadline=None, max_examples=40)
 @given(spec=SPECS, seed=SEEDS)
-def test_a_taker_trades_at_the_best_levels_in_order(spec, seed):
+def test_a_taker_trades_at_the_best_levels_in_order(spec: MarketSpec, seed: int) -> None:
     market = Market(spec, seed)
     before = copy_of(market.book)
     for number in range(200):
@@ -101,7 +101,7 @@ def test_a_taker_trades_at_the_best_levels_in_order(spec, seed):
 
 @settings(deadline=None, max_examples=20)
 @given(spec=SPECS, seed=SEEDS)
-def test_a_quote_says_the_best_levels_after_each_change_of_them(spec, seed):
+def test_a_quote_says_the_best_levels_after_each_change_of_them(spec: MarketSpec, seed: int) -> None:
     market = Market(spec, seed)
     best = market.book.bids.best(), market.book.asks.best()
     for number in range(200):
@@ -113,17 +113,17 @@ def test_a_quote_says_the_best_levels_after_each_change_of_them(spec, seed):
 
 @given(seed=SEEDS)
 @settings(deadline=None, max_examples=10)
-def test_the_same_seed_gives_the_same_market(seed):
+def test_the_same_seed_gives_the_same_market(seed: int) -> None:
     spec = market_spec("binance", "BTC-USDT")
     assert run(Market(spec, seed), 50) == run(Market(spec, seed), 50)
 
 
-def test_markets_of_one_seed_differ_from_each_other():
+def test_markets_of_one_seed_differ_from_each_other() -> None:
     btc, eth = (run(Market(market_spec("kraken", name), 7), 5) for name in ("BTC-USD", "ETH-USD"))
     assert btc != eth
 
 
-def test_trades_can_be_looked_up_by_id():
+def test_trades_can_be_looked_up_by_id() -> None:
     market = Market(market_spec("binance", "BTC-USDT"), 1)
     trades = [event for event in run(market) if isinstance(event, Trade)]
     assert market.trades_from(trades[3].id, 2) == trades[3:5]
