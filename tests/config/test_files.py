@@ -97,7 +97,7 @@ books:
             "line 3: a.data_type: there is no source of binance's trades that it could be",
         ),
         (f"{BARS}{TRADES}", "line 3: a.data_type: trade_bars needs every, an interval in seconds"),
-        (f"{BARS}  every: 0\n{TRADES}", "line 4: a.every: an interval of 0.0 seconds cannot be"),
+        (f"{BARS}  every: 0\n{TRADES}", "line 4: a.every: 0.0 seconds is not a valid interval"),
         (f"{BARS}  every: 60\n  of: c\n{TRADES}", "line 5: a.of: c is no source of binance's trades; there are: b"),
         (
             f"{BARS}  every: 60\n  market_files: true\n{TRADES}",
