@@ -22,7 +22,7 @@ from tests.waiting import DEADLINE, until
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = (
-    "import typer; from booktape import console; from booktape.cli.serve import serve; "
+    "import typer; from booktape.cli import console; from booktape.cli.serve import serve; "
     "app = typer.Typer(pretty_exceptions_enable=False); app.command()(serve); console.run(app)"
 )
 START = 1_723_161_600 * SECOND  # 2024-08-09 00:00:00
