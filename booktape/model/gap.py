@@ -79,7 +79,7 @@ _DESCRIPTIONS: Final = {
     GapCause.UNNUMBERED: "a book update lacks its ids",
     GapCause.NOT_STORED: "records could not be stored",
     GapCause.DOWN: "no collector was connected, or records were missed",
-    GapCause.UNKNOWN: "no ledger tells whether anybody listened",
+    GapCause.UNKNOWN: "no uptime log covers this time",
     GapCause.NOT_RECORDED: "nothing was recorded",
     GapCause.NO_SNAPSHOT: "there is no snapshot of the book",
 }
