@@ -11,11 +11,11 @@ _TYPES: Final = (TRADES, BOOK_UPDATES, BOOK_SNAPSHOTS, QUOTES, DERIVATIVE_TICKER
 _INTRODUCTION: Final = """\
 # Exchanges
 
-`booktape exchanges --markdown` generates this page from the declarations in `booktape/exchanges/`; a test compares the
-two.
+`booktape exchanges --markdown` generates this page from the declarations in `booktape/exchanges/`. A test compares
+the two.
 
-The first table has a row for each exchange and a column for each data type. A cell holds the sequence rule, by
-which a lost record is detected; the table in [model/sequence.py](../booktape/model/sequence.py) explains the rules.
+The first table has a row for each exchange and a column for each data type. A cell holds the sequence rule,
+which detects lost records. The table in [model/sequence.py](../booktape/model/sequence.py) explains the rules.
 
 - **Bold**: a loss can be detected.
 - Plain (`monotonic`): only the order and duplicates can be checked.
