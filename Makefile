@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## the whole way on this machine: simulated exchanges to publ
 	$(BIN)/booktape demo
 
 test: $(LOADERS) ## all tests, against a real Redis and the emulated AWS; ARGS go to pytest
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile $(ARGS)
 
 # The rooms without I/O, and the tests of others that need neither a process nor a socket.
 FAST := tests/model tests/analytics tests/exchanges tests/config tests/store tests/test_names.py \
